@@ -1,0 +1,144 @@
+/**
+ * The one list of errors. Every refusal a user can meet has a stable code here; the CLI, the plugin
+ * protocol, the API, the logs and `docs/errors.md` all read this table, so a code means one thing
+ * everywhere. Messages say what happened in one line, `fix` says what to do about it.
+ */
+
+/** How an error is treated by the faces: HTTP status of our API and exit code of the CLI. */
+interface ErrorClass {
+  readonly httpStatus: number;
+  readonly exitCode: number;
+  /** What a person does about it, where there is one answer for all cases. */
+  readonly fix?: string;
+}
+
+const usage = { httpStatus: 400, exitCode: 2 } as const;
+const conflict = { httpStatus: 409, exitCode: 3 } as const;
+const missing = { httpStatus: 404, exitCode: 3 } as const;
+const unavailable = { httpStatus: 503, exitCode: 5 } as const;
+const broken = { httpStatus: 500, exitCode: 70 } as const;
+
+/** Every code, with its treatment. Codes are never renamed and never reused. */
+export const errorTable = {
+  // what was asked is not well formed
+  USAGE: { ...usage, fix: 'fairlead --help' },
+  REQUEST_INVALID: usage,
+  REQUEST_EMPTY: {
+    ...usage,
+    fix: 'repeat the docker command: the engine retried a call after a broken connection without its content',
+  },
+  REQUEST_TOO_LARGE: { httpStatus: 413, exitCode: 2 },
+  REQUEST_METHOD: { httpStatus: 405, exitCode: 2 },
+  REQUEST_UNKNOWN: { httpStatus: 404, exitCode: 2 },
+  ADDRESS_INVALID: usage,
+  OPTION_UNKNOWN: usage,
+
+  // what was asked does not fit what is there
+  POOL_OVERLAP: { ...conflict, fix: 'choose another --subnet, or remove the network that uses it' },
+  POOL_EXHAUSTED: {
+    ...conflict,
+    fix: 'remove containers, or make a network with a larger --subnet',
+  },
+  POOL_NONE_FREE: { ...conflict, fix: 'give --subnet, or widen --ipv4-pools / --ipv6-pools' },
+  POOL_UNKNOWN: { ...missing, fix: 'remove the network and create it again' },
+  POOL_IN_USE: conflict,
+  ADDRESS_IN_USE: { ...conflict, fix: 'choose another address, or leave the choice to Fairlead' },
+  ADDRESS_OUTSIDE_POOL: { ...usage, fix: 'choose an address inside the subnet of the network' },
+  MAC_IN_USE: { ...conflict, fix: 'choose another --mac-address, or leave the choice to Fairlead' },
+  NETWORK_EXISTS: conflict,
+  NETWORK_UNKNOWN: { ...missing, fix: 'docker network rm and create it again' },
+  NETWORK_IN_USE: { ...conflict, fix: 'remove or disconnect its containers first' },
+  NETWORK_LIMIT: { ...conflict, fix: 'remove networks that are not used' },
+  ENDPOINT_EXISTS: conflict,
+  ENDPOINT_UNKNOWN: { ...missing, fix: 'start the container again' },
+
+  // something this host needs is not there now
+  BUSY: { ...unavailable, fix: 'wait a moment and try again' },
+  DEADLINE: { ...unavailable, fix: 'try again; fairlead logs say what it waited for' },
+  STARTING: { ...unavailable, fix: 'try again in a moment' },
+  STOPPING: { ...unavailable, fix: 'try again when the agent is back' },
+  OVS_DOWN: { ...unavailable, fix: 'systemctl start openvswitch-switch' },
+  OVS_STALLED: { ...unavailable, fix: 'systemctl restart openvswitch-switch' },
+  OVS_LOCKED: { ...unavailable, fix: 'stop the other fairlead agent on this Open vSwitch' },
+  OVS_REFUSED: unavailable,
+  OVS_PROTOCOL: unavailable,
+  BRIDGE_NOT_OURS: {
+    ...conflict,
+    fix: 'rename or remove the foreign bridge; Fairlead never takes over what it did not make',
+  },
+  PORT_NOT_OURS: { ...conflict, fix: 'remove the foreign port; Fairlead never touches it' },
+  LINK_NOT_OURS: { ...conflict, fix: 'remove the foreign link; Fairlead never touches it' },
+  LINK_FAILED: unavailable,
+  DOCKER_DOWN: { ...unavailable, fix: 'systemctl start docker' },
+  DOCKER_PROTOCOL: unavailable,
+  SOCKET_IN_USE: { ...conflict, fix: 'stop the process that serves it, or choose another path' },
+  SOCKET_FAILED: conflict,
+
+  // the store
+  STORE_LOCKED: { ...conflict, fix: 'stop the other agent that uses this --data-dir' },
+  STORE_LOST: {
+    ...broken,
+    fix: 'put the directory back from a backup; or, to give up its state, move the data directory aside and start again',
+  },
+  STORE_DAMAGED: {
+    ...broken,
+    fix: 'put the directory back from a backup; or, to give up its state, move the data directory aside and start again',
+  },
+  STORE_FAILED: { ...broken, fix: 'check the disk (df, dmesg); the agent restarts by itself' },
+  STORE_NO_SPACE: { ...unavailable, fix: 'free disk space below the data directory' },
+  STORE_COMPACTED: { ...conflict, fix: 'list again, then watch from the revision of the list' },
+  STORE_CONFLICT: { ...unavailable, fix: 'try again' },
+  STORE_CLOSED: unavailable,
+  STORE_LIMIT: usage,
+
+  INTERNAL: { ...broken, fix: 'report it with the lines of the log around it' },
+} as const satisfies Record<string, ErrorClass>;
+
+/** A stable code word. */
+export type ErrorCode = keyof typeof errorTable;
+
+/** Extra facts of an error: `detail` goes to the log only, `fix` overrides the table's. */
+export interface ErrorFacts {
+  readonly fix?: string;
+  readonly detail?: unknown;
+  readonly cause?: unknown;
+}
+
+/** An operating error: its message is one line for a person, its code is for programs. */
+export class FairleadError extends Error {
+  override readonly name = 'FairleadError';
+  readonly code: ErrorCode;
+  readonly fix: string | undefined;
+  /** For the log, never for the user. */
+  readonly detail: unknown;
+
+  constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.code = code;
+    this.fix = facts.fix ?? treatmentOf(code).fix;
+    this.detail = facts.detail;
+  }
+}
+
+/** The table row of a code. */
+export function treatmentOf(code: ErrorCode): ErrorClass {
+  return errorTable[code];
+}
+
+/** Any thrown value as one of ours: what is not ours is a bug and becomes INTERNAL. */
+export function asFairleadError(thrown: unknown): FairleadError {
+  if (thrown instanceof FairleadError) return thrown;
+  const what = thrown instanceof Error ? thrown.message : String(thrown);
+  return new FairleadError('INTERNAL', `internal error: ${what}`, { cause: thrown });
+}
+
+/** True for an operating error with this code. */
+export function hasCode(thrown: unknown, code: ErrorCode): thrown is FairleadError {
+  return thrown instanceof FairleadError && thrown.code === code;
+}
+
+/** The text a user sees in a plugin answer or on a terminal: code, message and what to do. */
+export function describeError(error: FairleadError): string {
+  const head = `${error.message} (${error.code})`;
+  return error.fix === undefined ? head : `${head}; fix: ${error.fix}`;
+}

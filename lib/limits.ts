@@ -1,0 +1,154 @@
+/**
+ * Every bound of the agent, in one place, with its reason. Units are in the names. Relations between
+ * bounds are asserted at the end, so that a change to one that breaks another fails at start.
+ */
+import { assert } from './assert.ts';
+
+// --- requests from Docker and from our own API ---
+
+/** Largest request taken. A CreateNetwork with many options is below 10 KiB; 1 MiB is generous. */
+export const requestBytesMax = 1024 * 1024;
+/** Connections served at once per socket; the engine uses 1 to 3, tools a few more. */
+export const connectionsMax = 256;
+/** Requests in work at once; beyond it the answer is BUSY, so that memory has a bound. */
+export const requestsInFlightMax = 512;
+/** Time for a client to send one request whole. Local sockets need microseconds. */
+export const requestReceiveMs = 15_000;
+
+/** Answer bound of calls that change the data plane (CreateEndpoint, Join): far below the 30 s
+ *  after which a managed plugin's call is given up by the engine. */
+export const callSlowMs = 10_000;
+/** Answer bound of calls that only need the store. */
+export const callStoreMs = 5_000;
+/** Answer bound of calls that need nothing: Activate, GetCapabilities, default address spaces. */
+export const callInstantMs = 1_000;
+/** How long a call waits for Open vSwitch to come (back) before it is refused with OVS_DOWN. */
+export const ovsWaitMs = 2_000;
+/** How long the first calls wait for the store to finish opening before STARTING is answered. */
+export const storeOpenWaitMs = 4_000;
+
+// --- store ---
+
+/** Longest key: keys are ours, 200 bytes is the longest in use. */
+export const storeKeyBytesMax = 1024;
+/** Longest value. */
+export const storeValueBytesMax = 512 * 1024;
+/** Compares plus operations of one transaction (etcd's default, too). */
+export const storeTxnOpsMax = 128;
+/** Rows of one page of a range. */
+export const storeRangeRowsMax = 10_000;
+/** Keys one deleteRange may remove; larger ones are paged by the caller. */
+export const storeDeleteRangeMax = 10_000;
+/** Transactions waiting for the disk before BUSY. */
+export const storeQueueTxnsMax = 4_096;
+/** Bytes waiting for the disk before BUSY. */
+export const storeQueueBytesMax = 32 * 1024 * 1024;
+/** Transactions that ride in one synced batch: keeps the event loop below 10 ms. */
+export const storeBatchTxnsMax = 512;
+/** Bytes of one synced batch. */
+export const storeBatchBytesMax = 1024 * 1024;
+/** Revisions kept for watchers. */
+export const storeHistoryRevisionsMax = 10_000;
+/** Revisions compacted in one go, so that compaction never delays a write by much. */
+export const storeCompactStep = 1_000;
+/** Events buffered for one slow watcher before it is cancelled. */
+export const storeWatchBytesMax = 8 * 1024 * 1024;
+/** Watchers at once. */
+export const storeWatchersMax = 1_024;
+/** Free bytes below which writes that grow the store are refused. */
+export const storeFreeBytesMin = 64 * 1024 * 1024;
+/** How often free space is looked at. */
+export const storeSpaceCheckMs = 5_000;
+/** Times a compare-and-set is tried again before STORE_CONFLICT. */
+export const storeRetriesMax = 16;
+
+// --- addresses ---
+
+/** Released addresses remembered per pool, so that the oldest is reused first. */
+export const releasedAddressesMax = 4_096;
+/** Address records read per page when looking for a free one. */
+export const addressPageRows = 256;
+/** Largest number of auxiliary addresses or pools in one network. */
+export const networkPoolsMax = 64;
+
+// --- Open vSwitch ---
+
+/** Largest JSON message taken from ovsdb-server: 10 000 ports are 3.4 MB. */
+export const ovsdbMessageBytesMax = 64 * 1024 * 1024;
+/** Deepest JSON nesting in a message from ovsdb-server. */
+export const ovsdbDepthMax = 64;
+/** Requests waiting for an answer of ovsdb-server. */
+export const ovsdbInFlightMax = 1_024;
+/** An ovsdb request unanswered this long means the server hangs. */
+export const ovsdbRequestMs = 5_000;
+/** Idle time after which we send an echo; the server never does on unix sockets. */
+export const ovsdbEchoIdleMs = 5_000;
+/** Reconnect delays: first, and the ceiling it doubles up to. */
+export const ovsdbReconnectFirstMs = 50;
+export const ovsdbReconnectMaxMs = 2_000;
+/** vswitchd is called stalled when it has not taken up a committed change for this long. */
+export const ovsStalledMs = 10_000;
+/** Ports removed in one transaction. Each costs vswitchd 15 to 18 ms in which nothing is forwarded
+ *  (userspace datapath), so removals are paced. */
+export const portRemovalsPerTxn = 2;
+/** Pause between two removal transactions. */
+export const portRemovalPauseMs = 50;
+/** Ports added in one transaction. */
+export const portAddsPerTxn = 100;
+/** VLAN tags that keep the networks of one host apart: 802.1Q allows 1 to 4094. */
+export const vlanTagMin = 1;
+export const vlanTagMax = 4_094;
+
+// --- links ---
+
+/** Receive buffer of one netlink read; the kernel never sends more than 32 KiB at once. */
+export const netlinkReadBytes = 64 * 1024;
+/** A netlink request unanswered this long is an error. */
+export const netlinkRequestMs = 5_000;
+/** Messages of one dump before it is given up. */
+export const netlinkDumpMessagesMax = 200_000;
+/** MTU of a container's link when nothing else is asked for. */
+export const linkMtuDefault = 1_500;
+export const linkMtuMin = 68;
+export const linkMtuMax = 65_535;
+
+// --- Docker's API ---
+
+/** A Docker API request unanswered this long is given up. */
+export const dockerRequestMs = 10_000;
+/** Largest answer taken from Docker's API. */
+export const dockerAnswerBytesMax = 64 * 1024 * 1024;
+/** Longest line of Docker's event stream. */
+export const dockerEventBytesMax = 1024 * 1024;
+/** Reconnect delays of the event stream. */
+export const dockerReconnectFirstMs = 200;
+export const dockerReconnectMaxMs = 5_000;
+
+// --- reconcile ---
+
+/** Full comparison of desired and observed even when nobody told us of a change. */
+export const reconcileIntervalMs = 30_000;
+/** Quiet time after an event before a reconcile starts, so that bursts are one run. */
+export const reconcileDebounceMs = 50;
+/** Delay before a failed reconcile is tried again: first, and ceiling. */
+export const reconcileRetryFirstMs = 200;
+export const reconcileRetryMaxMs = 5_000;
+/** Something Docker does not know must be missing in two listings this far apart before it is
+ *  removed: an endpoint exists with us a moment before Docker lists it. */
+export const absentConfirmMs = 3_000;
+/** An address or pool nobody has claimed is given back after this long. */
+export const unclaimedMs = 120_000;
+
+// --- process ---
+
+/** Time for work in flight at SIGTERM before the process ends anyway. */
+export const shutdownMs = 5_000;
+
+assert(
+  callStoreMs <= callSlowMs,
+  'a call that needs only the store may not take longer than others',
+);
+assert(ovsWaitMs < callSlowMs, 'the wait for Open vSwitch must leave time to answer');
+assert(storeOpenWaitMs < callStoreMs, 'the wait for the store must leave time to answer');
+assert(storeBatchBytesMax >= storeValueBytesMax, 'a batch must hold the largest value');
+assert(absentConfirmMs < unclaimedMs, 'unclaimed addresses outlive unconfirmed endpoints');

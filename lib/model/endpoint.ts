@@ -1,0 +1,22 @@
+/** A container's attachment to a network. */
+import { z } from 'zod';
+
+export const endpointSchema = z.object({
+  /** Docker's id, 64 hex digits. */
+  id: z.string(),
+  networkId: z.string(),
+  /** Addresses with prefix length, canonical; absent when the network has none of the family. */
+  ipv4: z.string().optional(),
+  ipv6: z.string().optional(),
+  /** Lower-case, colons. */
+  mac: z.string(),
+  /** True when the MAC came from us and has to be told to Docker. */
+  macDerived: z.boolean(),
+  /** Sandbox of the container while joined (`/run/docker/netns/…`). */
+  sandboxKey: z.string().optional(),
+});
+
+export type Endpoint = z.infer<typeof endpointSchema>;
+
+/** Owner of a MAC or of an address within a network. */
+export const ownerSchema = z.object({ endpointId: z.string() });

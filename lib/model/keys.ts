@@ -1,0 +1,45 @@
+/**
+ * Where each object lives in the store. The layout is the model's index: everything that one decision
+ * must compare has a key of its own. Only this file builds keys.
+ *
+ *     network/<network id>                    a Docker network of ours
+ *     tag/<4 digits>                          who has this VLAN tag on this host
+ *     endpoint/<endpoint id>                  a container's attachment
+ *     mac/<network id>/<mac>                  who has this MAC in this network
+ *     address/<network id>/<hex address>      who has this address in this network (I2)
+ *     ipam/space/<space>                      guard, changed with every pool of the space
+ *     ipam/pool/<space>/<cidr>                a pool
+ *     ipam/address/<space>/<cidr>/<hex>       an address of a pool: held or released
+ *
+ * Addresses in keys are fixed-width hex (8 or 32 digits), so that key order is address order.
+ */
+import { prefixRange, type KeyRange } from '../store/port.ts';
+
+export const networkKey = (networkId: string): string => `network/${networkId}`;
+export const networkRange: Required<KeyRange> = prefixRange('network/');
+
+export const tagKey = (tag: number): string => `tag/${String(tag).padStart(4, '0')}`;
+export const tagRange: Required<KeyRange> = prefixRange('tag/');
+
+export const endpointKey = (endpointId: string): string => `endpoint/${endpointId}`;
+export const endpointRange: Required<KeyRange> = prefixRange('endpoint/');
+
+export const macKey = (networkId: string, mac: string): string => `mac/${networkId}/${mac}`;
+export const macRange = (networkId: string): Required<KeyRange> => prefixRange(`mac/${networkId}/`);
+
+export const addressKey = (networkId: string, hexAddress: string): string =>
+  `address/${networkId}/${hexAddress}`;
+export const addressRange = (networkId: string): Required<KeyRange> =>
+  prefixRange(`address/${networkId}/`);
+
+export const spaceKey = (space: string): string => `ipam/space/${space}`;
+
+export const poolKey = (space: string, cidr: string): string => `ipam/pool/${space}/${cidr}`;
+export const poolRange: Required<KeyRange> = prefixRange('ipam/pool/');
+export const spacePoolRange = (space: string): Required<KeyRange> =>
+  prefixRange(`ipam/pool/${space}/`);
+
+export const poolAddressKey = (space: string, cidr: string, hexAddress: string): string =>
+  `ipam/address/${space}/${cidr}/${hexAddress}`;
+export const poolAddressRange = (space: string, cidr: string): Required<KeyRange> =>
+  prefixRange(`ipam/address/${space}/${cidr}/`);

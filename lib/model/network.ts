@@ -1,0 +1,34 @@
+/** A Docker network of ours, as this host keeps it. */
+import { z } from 'zod';
+
+/** One subnet of a network, as Docker gave it at CreateNetwork. Texts are canonical. */
+export const networkSubnetSchema = z.object({
+  /** Docker's name of the address space; with our IPAM it is one of ours. */
+  addressSpace: z.string(),
+  /** Network address with prefix length. */
+  cidr: z.string(),
+  /** Gateway address without length; absent when Docker gave none. */
+  gateway: z.string().optional(),
+  /** Addresses kept back by name (`--aux-address`), without length. */
+  auxiliary: z.record(z.string(), z.string()),
+});
+
+export const networkSchema = z.object({
+  /** Docker's id: 64 hex digits, or 25 base-36 characters in swarm. */
+  id: z.string(),
+  /** True for `--internal`: no way out, and none given by Docker. */
+  internal: z.boolean(),
+  /** Access tag that keeps this host's networks apart, 1 to 4094. */
+  tag: z.number().int().min(1).max(4094),
+  /** MTU of its containers' links, bytes. */
+  mtu: z.number().int(),
+  subnets: z.array(networkSubnetSchema),
+  /** The `-o key=value` options as given. */
+  options: z.record(z.string(), z.string()),
+});
+
+export type NetworkSubnet = z.infer<typeof networkSubnetSchema>;
+export type Network = z.infer<typeof networkSchema>;
+
+/** Owner of a VLAN tag. */
+export const tagSchema = z.object({ networkId: z.string() });

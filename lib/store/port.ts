@@ -1,0 +1,132 @@
+/**
+ * The StateStore port: what the rest of Fairlead asks of a store, and nothing about how it is kept.
+ * A subset of etcd v3's semantics, so that one host on LevelDB, our Raft cluster and a real etcd are
+ * interchangeable; `test/conformance/store.ts` is the suite that each engine passes.
+ *
+ * Revisions: the store counts committed transactions that changed something. One transaction has one
+ * revision; a transaction that changes nothing does not use one up. The first is 1; an empty store
+ * is at revision 0.
+ *
+ * Keys are printable ASCII without space (0x21 to 0x7e), so that byte order and string order agree.
+ * Values are well-formed Unicode strings (JSON in practice).
+ */
+
+/** One key as stored. */
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+  /** Revision at which the key came to be (again). */
+  readonly createRevision: number;
+  /** Revision of the last change. */
+  readonly modRevision: number;
+  /** 1 at creation, then +1 with each change. */
+  readonly version: number;
+}
+
+/** Keys from `start` up to but not including `end`; without `end` the one key `start`. */
+export interface KeyRange {
+  readonly start: string;
+  readonly end?: string;
+}
+
+/** A read. `limit` rows at most (default and ceiling `storeRangeRowsMax`), in key order. */
+export interface RangeRequest extends KeyRange {
+  readonly limit?: number;
+  /**
+   * `linearizable` (default) sees every write acknowledged before the call; `local` may be behind on
+   * a replicated engine. One host answers both the same.
+   */
+  readonly consistency?: 'linearizable' | 'local';
+}
+
+/** Rows, the revision they are the state of, and whether the limit cut the answer short. */
+export interface RangeResult {
+  readonly revision: number;
+  readonly rows: readonly KeyValue[];
+  readonly more: boolean;
+}
+
+/** A condition on one key. An absent key has version, createRevision and modRevision 0. */
+export type Compare = {
+  readonly key: string;
+} & (
+  | { readonly target: 'value'; readonly operator: '=' | '!='; readonly value: string }
+  | {
+      readonly target: 'version' | 'createRevision' | 'modRevision';
+      readonly operator: '=' | '!=' | '<' | '>';
+      readonly value: number;
+    }
+);
+
+/** One operation of a branch. Operations run in order; no key may be written twice in a branch. */
+export type Operation =
+  | { readonly op: 'put'; readonly key: string; readonly value: string }
+  | ({ readonly op: 'delete' } & KeyRange)
+  | ({ readonly op: 'range'; readonly limit?: number } & KeyRange);
+
+/** Result of one operation, in order. */
+export type OperationResult =
+  | { readonly op: 'put' }
+  | { readonly op: 'delete'; readonly deleted: number }
+  | { readonly op: 'range'; readonly rows: readonly KeyValue[]; readonly more: boolean };
+
+/** If every compare holds, `then` runs, else `else`; all of it at one revision or not at all. */
+export interface Txn {
+  readonly compare: readonly Compare[];
+  readonly then: readonly Operation[];
+  readonly else?: readonly Operation[];
+}
+
+/** What a transaction did. `revision` is the store's after it; every write has reached the disk. */
+export interface TxnResult {
+  readonly succeeded: boolean;
+  readonly revision: number;
+  readonly results: readonly OperationResult[];
+}
+
+/** A change of one key. */
+export type WatchEvent =
+  | { readonly type: 'put'; readonly row: KeyValue; readonly previous: KeyValue | undefined }
+  | { readonly type: 'delete'; readonly key: string; readonly previous: KeyValue | undefined };
+
+/** All events of one revision that fall into the watched range; never split, never empty. */
+export interface WatchBatch {
+  readonly revision: number;
+  readonly events: readonly WatchEvent[];
+}
+
+/** Watch a range: every change with revision >= `fromRevision`, in order, without a gap. */
+export interface WatchRequest extends KeyRange {
+  readonly fromRevision: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A store of state. All methods reject with `FairleadError` only. */
+export interface StateStore {
+  /**
+   * Reads a range.
+   * @throws STORE_LIMIT, STORE_CLOSED, STORE_FAILED
+   */
+  range(request: RangeRequest): Promise<RangeResult>;
+  /**
+   * Runs a transaction; resolves after it is durable.
+   * @throws STORE_LIMIT (bad key, value or size; nothing changed), BUSY (nothing changed),
+   *   STORE_NO_SPACE (nothing changed), STORE_FAILED (outcome unknown; the engine is dead),
+   *   STORE_CLOSED
+   */
+  txn(txn: Txn): Promise<TxnResult>;
+  /**
+   * Watches a range until the signal is aborted (the iteration then ends), or the store closes.
+   * Iteration rejects with STORE_COMPACTED when `fromRevision` is no longer kept, and with BUSY when
+   * this watcher fell too far behind; both carry `detail.revision`, from where to list again.
+   */
+  watch(request: WatchRequest): AsyncIterable<WatchBatch>;
+  /** Stops taking work, finishes what was taken, lets go of the disk. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The range of all keys that begin with `prefix` (prefix not empty, last character below 0x7f). */
+export function prefixRange(prefix: string): Required<KeyRange> {
+  const last = prefix.charCodeAt(prefix.length - 1);
+  return { start: prefix, end: prefix.slice(0, -1) + String.fromCharCode(last + 1) };
+}
