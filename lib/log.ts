@@ -77,5 +77,5 @@ function prettyLine(line: string): string {
   const rest = Object.entries(facts)
     .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join('');
-  return `${String(ts)} ${String(level).toUpperCase().padEnd(5)} ${String(part ?? '-')}: ${String(msg)}${rest}\n`;
+  return `${String(ts)} ${String(level).toUpperCase().padEnd(5)} ${typeof part === 'string' ? part : '-'}: ${String(msg)}${rest}\n`;
 }
