@@ -12,7 +12,12 @@ export const endpointSchema = z.object({
   mac: z.string(),
   /** True when the MAC came from us and has to be told to Docker. */
   macDerived: z.boolean(),
-  /** Sandbox of the container while joined (`/run/docker/netns/…`). */
+  /**
+   * `created`: known, no link yet. `joined`: has a link and a port. `left`: the container let go of
+   * it; link and port stay until DeleteEndpoint, since Docker still has to move the link back.
+   */
+  state: z.enum(['created', 'joined', 'left']),
+  /** Sandbox of the container at the last Join (`/run/docker/netns/…`). */
   sandboxKey: z.string().optional(),
 });
 

@@ -4,7 +4,8 @@
  *
  *     network/<network id>                    a Docker network of ours
  *     tag/<4 digits>                          who has this VLAN tag on this host
- *     endpoint/<endpoint id>                  a container's attachment
+ *     tag-cursor                              the tag given last, so that none is reused soon
+ *     endpoint/<network id>/<endpoint id>     a container's attachment
  *     mac/<network id>/<mac>                  who has this MAC in this network
  *     address/<network id>/<hex address>      who has this address in this network (I2)
  *     ipam/space/<space>                      guard, changed with every pool of the space
@@ -21,8 +22,13 @@ export const networkRange: Required<KeyRange> = prefixRange('network/');
 export const tagKey = (tag: number): string => `tag/${String(tag).padStart(4, '0')}`;
 export const tagRange: Required<KeyRange> = prefixRange('tag/');
 
-export const endpointKey = (endpointId: string): string => `endpoint/${endpointId}`;
+export const tagCursorKey = 'tag-cursor';
+
+export const endpointKey = (networkId: string, endpointId: string): string =>
+  `endpoint/${networkId}/${endpointId}`;
 export const endpointRange: Required<KeyRange> = prefixRange('endpoint/');
+export const networkEndpointRange = (networkId: string): Required<KeyRange> =>
+  prefixRange(`endpoint/${networkId}/`);
 
 export const macKey = (networkId: string, mac: string): string => `mac/${networkId}/${mac}`;
 export const macRange = (networkId: string): Required<KeyRange> => prefixRange(`mac/${networkId}/`);
