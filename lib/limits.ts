@@ -136,8 +136,9 @@ export const reconcileRetryMaxMs = 5_000;
 /** Something Docker does not know must be missing in two listings this far apart before it is
  *  removed: an endpoint exists with us a moment before Docker lists it. */
 export const absentConfirmMs = 3_000;
-/** An address or pool nobody has claimed is given back after this long. */
-export const unclaimedMs = 120_000;
+/** An address or pool nobody has claimed is given back after this long: twice the time in which the
+ *  engine still repeats a call (docker: 1 + 2 + 4 + 8 s). */
+export const unclaimedMs = 30_000;
 
 // --- process ---
 
