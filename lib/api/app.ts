@@ -1,0 +1,77 @@
+/**
+ * The host's own HTTP API, on a unix socket only root may open: is the process alive, can it serve a
+ * container, what is wrong, and what it has. Read-only in this version. Answers are JSON with a
+ * `schemaVersion`; errors carry the code, message and fix of `lib/errors.ts`.
+ */
+import { Hono } from 'hono';
+import type { Condition } from '../conditions.ts';
+import { asFairleadError, FairleadError, treatmentOf } from '../errors.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { Network } from '../model/network.ts';
+import type { Pool } from '../model/pool.ts';
+
+/** Version of every answer's shape. */
+export const apiSchemaVersion = 1;
+
+/** What a part of the host says about being able to serve a container. */
+export interface ReadinessGate {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly message: string;
+}
+
+/** What the API shows; each is read when asked for. */
+export interface ApiSources {
+  readonly version: string;
+  readonly node: string;
+  readonly gates: () => readonly ReadinessGate[];
+  readonly conditions: () => readonly Condition[];
+  readonly networks: () => Promise<readonly Network[]>;
+  readonly endpoints: () => Promise<readonly Endpoint[]>;
+  readonly pools: () => Promise<readonly (Pool & { held: number; released: number })[]>;
+}
+
+/** The application; it answers GET only. */
+export function createApiApp(sources: ApiSources): Hono {
+  const app = new Hono();
+  const base = { schemaVersion: apiSchemaVersion, node: sources.node };
+
+  // alive: never touches disk, Open vSwitch or Docker
+  app.get('/healthz', (context) => context.json({ ...base, alive: true }));
+  app.get('/readyz', (context) => {
+    const gates = sources.gates();
+    const ready = gates.every((gate) => gate.ready);
+    return context.json({ ...base, ready, gates }, ready ? 200 : 503);
+  });
+  app.get('/v1/version', (context) => context.json({ ...base, version: sources.version }));
+  app.get('/v1/health', (context) => {
+    const conditions = sources.conditions();
+    return context.json({ ...base, healthy: conditions.length === 0, conditions });
+  });
+  app.get('/v1/networks', async (context) =>
+    context.json({ ...base, networks: await sources.networks() }),
+  );
+  app.get('/v1/endpoints', async (context) =>
+    context.json({ ...base, endpoints: await sources.endpoints() }),
+  );
+  app.get('/v1/pools', async (context) => context.json({ ...base, pools: await sources.pools() }));
+
+  app.notFound((context) =>
+    context.json(
+      describe(new FairleadError('REQUEST_UNKNOWN', `there is no ${context.req.method} ${context.req.path}`)),
+      404,
+    ),
+  );
+  app.onError((thrown, context) => {
+    const error = asFairleadError(thrown);
+    return context.json(describe(error), treatmentOf(error.code).httpStatus as 500);
+  });
+  return app;
+}
+
+function describe(error: FairleadError): object {
+  return {
+    schemaVersion: apiSchemaVersion,
+    error: { code: error.code, message: error.message, fix: error.fix },
+  };
+}

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { createApiApp, type ApiSources } from '../../lib/api/app.ts';
+import { Conditions } from '../../lib/conditions.ts';
+import { FairleadError } from '../../lib/errors.ts';
+import { systemClock } from '../../lib/clock.ts';
+
+const sources: ApiSources = {
+  version: '1.2.3',
+  node: 'edge-1',
+  gates: () => [{ name: 'store', ready: true, message: 'open' }],
+  conditions: () => [],
+  networks: async () => [],
+  endpoints: async () => [],
+  pools: async () => [],
+};
+
+async function get(
+  path: string,
+  change: Partial<ApiSources> = {},
+): Promise<{ status: number; body: unknown }> {
+  const answer = await createApiApp({ ...sources, ...change }).request(path);
+  return { status: answer.status, body: await answer.json() };
+}
+
+describe('the API', () => {
+  it('says that it is alive whatever else is wrong', async () => {
+    const gates = () => [{ name: 'store', ready: false, message: 'opening' }];
+    expect(await get('/healthz', { gates })).toMatchObject({ status: 200, body: { alive: true } });
+  });
+
+  it('is ready only when every gate is, and names them', async () => {
+    expect(await get('/readyz')).toMatchObject({ status: 200, body: { ready: true } });
+    const gates = () => [{ name: 'store', ready: false, message: 'opening' }];
+    expect(await get('/readyz', { gates })).toMatchObject({
+      status: 503,
+      body: { ready: false, gates: [{ name: 'store', message: 'opening' }] },
+    });
+  });
+
+  it('lists what is wrong, errors first, and forgets what was put right', async () => {
+    const heard: string[] = [];
+    const conditions = new Conditions(systemClock, ({ code }, raised) =>
+      heard.push(`${raised ? '+' : '-'}${code}`),
+    );
+    conditions.raise('DOCKER_DOWN', 'no socket');
+    conditions.raise('OVS_DOWN', 'no socket');
+    conditions.raise('OVS_DOWN', 'no socket');
+    const { body } = await get('/v1/health', { conditions: () => conditions.list() });
+    expect(body).toMatchObject({
+      healthy: false,
+      conditions: [{ code: 'OVS_DOWN', severity: 'error' }, { code: 'DOCKER_DOWN' }],
+    });
+    conditions.set('OVS_DOWN', undefined);
+    conditions.clear('OVS_DOWN');
+    expect(conditions.list().map(({ code }) => code)).toEqual(['DOCKER_DOWN']);
+    expect(heard).toEqual(['+DOCKER_DOWN', '+OVS_DOWN', '-OVS_DOWN']);
+  });
+
+  it('answers errors with code, message and fix under the right status', async () => {
+    const networks = () => Promise.reject(new FairleadError('STARTING', 'the store is opening'));
+    expect(await get('/v1/networks', { networks })).toMatchObject({
+      status: 503,
+      body: { error: { code: 'STARTING', fix: expect.stringContaining('try again') } },
+    });
+    expect(await get('/nowhere')).toMatchObject({
+      status: 404,
+      body: { error: { code: 'REQUEST_UNKNOWN' } },
+    });
+  });
+});
