@@ -58,7 +58,12 @@ export function createApiApp(sources: ApiSources): Hono {
 
   app.notFound((context) =>
     context.json(
-      describe(new FairleadError('REQUEST_UNKNOWN', `there is no ${context.req.method} ${context.req.path}`)),
+      describe(
+        new FairleadError(
+          'REQUEST_UNKNOWN',
+          `there is no ${context.req.method} ${context.req.path}`,
+        ),
+      ),
       404,
     ),
   );
