@@ -39,19 +39,32 @@ export const storeTxnOpsMax = 128;
 export const storeRangeRowsMax = 10_000;
 /** Keys one deleteRange may remove; larger ones are paged by the caller. */
 export const storeDeleteRangeMax = 10_000;
+/** Rows that all ranges and deletes of one transaction may touch: keeps the event loop below 20 ms. */
+export const storeTxnRowsMax = 10_000;
 /** Transactions waiting for the disk before BUSY. */
 export const storeQueueTxnsMax = 4_096;
 /** Bytes waiting for the disk before BUSY. */
 export const storeQueueBytesMax = 32 * 1024 * 1024;
 /** Transactions that ride in one synced batch: keeps the event loop below 10 ms. */
 export const storeBatchTxnsMax = 512;
-/** Bytes of one synced batch. */
+/** Bytes of one synced batch, and of the keys and values sent with one transaction. */
 export const storeBatchBytesMax = 1024 * 1024;
+/** Bytes of what one transaction changes, before and after: 10 000 rows of 500 bytes deleted at once
+ *  are 5 MB. Such a transaction is a batch of its own. */
+export const storeChangeBytesMax = 8 * 1024 * 1024;
+/** Bytes of all keys and values. One host's engine holds them in memory; 1 000 endpoints are 5 MB. */
+export const storeStateBytesMax = 128 * 1024 * 1024;
+/** LevelDB's write buffer: also the size to which its log grows before it is rotated, and so the
+ *  time that reading it back takes at start. */
+export const storeWriteBufferBytes = 1024 * 1024;
+/** LevelDB's cache. Rows are read from our own memory, so only history needs it. */
+export const storeCacheBytes = 256 * 1024;
 /** Revisions kept for watchers. */
 export const storeHistoryRevisionsMax = 10_000;
 /** Revisions compacted in one go, so that compaction never delays a write by much. */
 export const storeCompactStep = 1_000;
-/** Events buffered for one slow watcher before it is cancelled. */
+/** Newest changes kept in memory for all watchers together. A slower watcher reads from the disk, and
+ *  is cancelled when it is further behind than the history kept. */
 export const storeWatchBytesMax = 8 * 1024 * 1024;
 /** Watchers at once. */
 export const storeWatchersMax = 1_024;
@@ -70,6 +83,14 @@ export const releasedAddressesMax = 4_096;
 export const addressPageRows = 256;
 /** Largest number of auxiliary addresses or pools in one network. */
 export const networkPoolsMax = 64;
+/** Pools of one address space: two families for every VLAN tag. All are read to find an overlap. */
+export const spacePoolsMax = 8_192;
+/** Address records removed by one step of ReleasePool; those that appear meanwhile must fit, too. */
+export const poolReleaseRows = 5_000;
+/** Released addresses forgotten in one transaction: each needs a compare and a delete. */
+export const releasedTrimRows = 60;
+/** Ranges one plan may read. The most is a search through a full /16, a page at a time. */
+export const planReadsMax = 1_024;
 
 // --- Open vSwitch ---
 
@@ -79,6 +100,12 @@ export const ovsdbMessageBytesMax = 64 * 1024 * 1024;
 export const ovsdbDepthMax = 64;
 /** Requests waiting for an answer of ovsdb-server. */
 export const ovsdbInFlightMax = 1_024;
+/** Bytes waiting to be sent to ovsdb-server; a transaction that adds 100 ports is below 100 KiB. */
+export const ovsdbSendBytesMax = 32 * 1024 * 1024;
+/** Callers waiting for Open vSwitch to come back or to take up a change; more than requests exist. */
+export const ovsdbWaitersMax = 1_024;
+/** Changes of ours that vswitchd has not taken up yet and that are told apart; later ones merge. */
+export const ovsdbConfigurationsMax = 1_024;
 /** An ovsdb request unanswered this long means the server hangs. */
 export const ovsdbRequestMs = 5_000;
 /** Idle time after which we send an echo; the server never does on unix sockets. */
@@ -151,5 +178,13 @@ assert(
 );
 assert(ovsWaitMs < callSlowMs, 'the wait for Open vSwitch must leave time to answer');
 assert(storeOpenWaitMs < callStoreMs, 'the wait for the store must leave time to answer');
+assert(ovsdbRequestMs <= ovsdbEchoIdleMs, 'a silence must outlast one unanswered request');
+assert(ovsdbSendBytesMax <= ovsdbMessageBytesMax, 'no message may be larger than the server takes');
+assert(requestsInFlightMax <= ovsdbWaitersMax, 'every request may wait for Open vSwitch');
 assert(storeBatchBytesMax >= storeValueBytesMax, 'a batch must hold the largest value');
+assert(storeChangeBytesMax >= 2 * storeBatchBytesMax, 'a change must hold rows before and after');
+assert(storeStateBytesMax >= storeChangeBytesMax, 'the state must hold the largest change');
 assert(absentConfirmMs < unclaimedMs, 'unclaimed addresses outlive unconfirmed endpoints');
+assert(spacePoolsMax <= storeRangeRowsMax, 'all pools of a space must fit one page');
+assert(poolReleaseRows * 2 <= storeDeleteRangeMax, 'a step of ReleasePool must fit one delete');
+assert(releasedTrimRows * 2 <= storeTxnOpsMax, 'forgetting released addresses must fit one txn');
