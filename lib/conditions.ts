@@ -18,6 +18,7 @@ export const conditionTable = {
   PORT_FAILED: { severity: 'error', touchesTraffic: true },
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
   RECONCILE_FAILED: { severity: 'error', touchesTraffic: false },
+  DOCKER_OTHER_ENGINE: { severity: 'warning', touchesTraffic: false },
   DOCKER_DOWN: { severity: 'warning', touchesTraffic: false },
 } as const satisfies Record<string, { severity: Severity; touchesTraffic: boolean }>;
 

@@ -26,13 +26,14 @@ export interface Loop {
 }
 
 /**
- * Starts a loop with a first run at once. `run` gets a signal that is aborted by `close`; what it
- * throws goes to `onError`, and the next run comes sooner than usual.
+ * Starts a loop with a first run at once. `run` gets a signal that is aborted by `close`; it may answer
+ * in how many ms it wants to run again if that is sooner than the interval. What it throws goes to
+ * `onError`, and the next run comes sooner than usual.
  */
 export function startLoop(options: {
   readonly clock: Clock;
   readonly pace: LoopPace;
-  readonly run: (signal: AbortSignal) => Promise<void>;
+  readonly run: (signal: AbortSignal) => Promise<number | void>;
   readonly onError: (thrown: unknown) => void;
 }): Loop {
   const { clock, pace, run, onError } = options;
@@ -50,12 +51,13 @@ export function startLoop(options: {
 
   const cycle = async (): Promise<void> => {
     let failures = 0;
+    let nextMs = pace.intervalMs;
     while (!ending.signal.aborted) {
       kicked = false;
       begun++;
       const number = begun;
       try {
-        await run(ending.signal);
+        nextMs = Math.min((await run(ending.signal)) ?? pace.intervalMs, pace.intervalMs);
         failures = 0;
         for (const one of waiting) {
           if (one.afterRun > number) continue;
@@ -68,7 +70,7 @@ export function startLoop(options: {
         onError(thrown);
       }
       const retryMs = Math.min(pace.retryFirstMs * 2 ** (failures - 1), pace.retryMaxMs);
-      await pause(failures > 0 ? retryMs : pace.intervalMs);
+      await pause(failures > 0 ? retryMs : nextMs);
       if (failures === 0 && kicked)
         await clock.sleep(pace.debounceMs, ending.signal).catch(() => {});
     }

@@ -3,6 +3,7 @@
  * must compare has a key of its own. Only this file builds keys.
  *
  *     network/<network id>                    a Docker network of ours
+ *     docker-engine                           identity of the engine that has our networks
  *     tag/<4 digits>                          who has this VLAN tag on this host
  *     tag-cursor                              the tag given last, so that none is reused soon
  *     endpoint/<network id>/<endpoint id>     a container's attachment
@@ -15,6 +16,8 @@
  * Addresses in keys are fixed-width hex (8 or 32 digits), so that key order is address order.
  */
 import { prefixRange, type KeyRange } from '../store/port.ts';
+
+export const dockerEngineKey = 'docker-engine';
 
 export const networkKey = (networkId: string): string => `network/${networkId}`;
 export const networkRange: Required<KeyRange> = prefixRange('network/');

@@ -35,3 +35,6 @@ export const tagSchema = z.object({ networkId: z.string() });
 
 /** The tag given last; the next search starts behind it. */
 export const tagCursorSchema = z.object({ tag: z.number().int() });
+
+/** The engine whose networks these are. */
+export const dockerEngineSchema = z.object({ id: z.string() });

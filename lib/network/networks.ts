@@ -73,11 +73,17 @@ export function* planCreateNetwork(request: NetworkRequest): Plan<Network> {
   return { txn: { compare, then }, answer: network };
 }
 
-/** Forgets a network with everything that belongs to it. An unknown network is already gone. Answers
- *  whether there was one. */
-export function* planDeleteNetwork(networkId: string): Plan<boolean> {
+/** Forgets a network with everything that belongs to it. An unknown network is already gone.
+ *  `expected` limits it to the network as it was seen at that revision. Answers whether there was one. */
+export function* planDeleteNetwork(
+  networkId: string,
+  expected?: { readonly modRevision: number },
+): Plan<boolean> {
   const existing = yield* readNetwork(networkId);
   if (existing === undefined) return { txn: undefined, answer: false };
+  if (expected !== undefined && existing.modRevision !== expected.modRevision) {
+    return { txn: undefined, answer: false };
+  }
   const then: Operation[] = [
     { op: 'delete', start: networkKey(networkId) },
     { op: 'delete', start: tagKey(existing.value.tag) },
@@ -186,7 +192,10 @@ function* chooseTag(compare: Compare[], then: Operation[], networkId: string): S
     );
     return tag;
   }
-  throw new FairleadError('NETWORK_LIMIT', `this host has ${count} networks, more have no tag left`);
+  throw new FairleadError(
+    'NETWORK_LIMIT',
+    `this host has ${count} networks, more have no tag left`,
+  );
 }
 
 function* linkPool(

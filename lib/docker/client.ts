@@ -1,0 +1,151 @@
+/**
+ * What we ask of Docker's API: which networks and endpoints the engine has. Only the host's own loop
+ * calls it, never a plugin call: an engine that waits for our answer must not be asked anything.
+ */
+import type { z } from 'zod';
+import { FairleadError } from '../errors.ts';
+import { get } from './http.ts';
+import { infoSchema, networkListSchema, networkSchema, versionSchema } from './schemas.ts';
+
+/** An endpoint as the engine lists it. Addresses have a prefix length; '' when there is none. */
+export interface DockerEndpoint {
+  readonly endpointId: string;
+  readonly mac: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
+/** A network as the engine knows it. */
+export interface DockerNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly driver: string;
+  readonly scope: string;
+  readonly internal: boolean;
+  readonly ipamDriver: string;
+  readonly subnets: readonly {
+    readonly subnet: string;
+    readonly gateway: string;
+    readonly auxiliary: readonly string[];
+  }[];
+  /** Empty in listings: only `network` fills it. */
+  readonly endpoints: readonly DockerEndpoint[];
+}
+
+/** The engine's version, and the API version we speak with it. */
+export interface DockerVersion {
+  readonly engine: string;
+  readonly api: string;
+}
+
+/** A connection-less client; every call stands alone. All throw DOCKER_DOWN or DOCKER_PROTOCOL. */
+export interface DockerClient {
+  version(signal: AbortSignal): Promise<DockerVersion>;
+  /** The engine's identity; it survives restarts and upgrades of the engine. */
+  engineId(signal: AbortSignal): Promise<string>;
+  networks(signal: AbortSignal): Promise<readonly DockerNetwork[]>;
+  /** One network with its endpoints; undefined when there is none with this id. */
+  network(id: string, signal: AbortSignal): Promise<DockerNetwork | undefined>;
+}
+
+/** The newest API we were written against; older engines are spoken to in theirs. */
+const newestApi = [1, 44] as const;
+
+/** Makes a client of the engine at `socketPath`. */
+export function createDockerClient(socketPath: string): DockerClient {
+  let spoken: DockerVersion | undefined;
+
+  const read = async <T>(
+    path: string,
+    schema: z.ZodType<T>,
+    signal: AbortSignal,
+  ): Promise<T | undefined> => {
+    const answer = await get(socketPath, path, signal);
+    if (answer.status === 404) return undefined;
+    if (answer.status !== 200) {
+      // an engine that was exchanged for another may refuse the version agreed on before
+      spoken = undefined;
+      throw new FairleadError('DOCKER_PROTOCOL', `Docker answered ${answer.status} to ${path}`, {
+        detail: answer.text.slice(0, 500),
+      });
+    }
+    return parse(schema, answer.text, path);
+  };
+
+  const version = async (signal: AbortSignal): Promise<DockerVersion> => {
+    const answer = await read('/version', versionSchema, signal);
+    if (answer === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /version');
+    return { engine: answer.Version, api: agree(answer.ApiVersion) };
+  };
+
+  const path = async (tail: string, signal: AbortSignal): Promise<string> => {
+    spoken ??= await version(signal);
+    return `/v${spoken.api}${tail}`;
+  };
+
+  return {
+    version,
+    async engineId(signal) {
+      const info = await read(await path('/info', signal), infoSchema, signal);
+      if (info === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /info');
+      return info.ID;
+    },
+    async networks(signal) {
+      const list = await read(await path('/networks', signal), networkListSchema, signal);
+      return (list ?? []).map(describeNetwork);
+    },
+    async network(id, signal) {
+      const tail = `/networks/${encodeURIComponent(id)}`;
+      const one = await read(await path(tail, signal), networkSchema, signal);
+      return one === undefined ? undefined : describeNetwork(one);
+    },
+  };
+}
+
+function parse<T>(schema: z.ZodType<T>, text: string, path: string): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new FairleadError('DOCKER_PROTOCOL', `Docker answered no JSON to ${path}`, { cause });
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new FairleadError('DOCKER_PROTOCOL', `Docker's answer to ${path} is not understood`, {
+    cause: parsed.error,
+  });
+}
+
+/** The lower of the engine's newest version and ours. */
+function agree(engineApi: string): string {
+  const match = /^([0-9]+)\.([0-9]+)$/.exec(engineApi);
+  if (match === null) {
+    throw new FairleadError('DOCKER_PROTOCOL', `Docker names an unknown API version ${engineApi}`);
+  }
+  const [major, minor] = [Number(match[1]), Number(match[2])];
+  const [ourMajor, ourMinor] = newestApi;
+  const older = major < ourMajor || (major === ourMajor && minor < ourMinor);
+  return older ? engineApi : newestApi.join('.');
+}
+
+function describeNetwork(raw: z.infer<typeof networkSchema>): DockerNetwork {
+  return {
+    id: raw.Id,
+    name: raw.Name,
+    driver: raw.Driver,
+    scope: raw.Scope,
+    internal: raw.Internal ?? false,
+    ipamDriver: raw.IPAM?.Driver ?? '',
+    subnets: (raw.IPAM?.Config ?? []).map((config) => ({
+      subnet: config.Subnet ?? '',
+      gateway: config.Gateway ?? '',
+      auxiliary: Object.values(config.AuxiliaryAddresses ?? {}),
+    })),
+    endpoints: Object.values(raw.Containers ?? {}).map((one) => ({
+      endpointId: one.EndpointID,
+      mac: one.MacAddress ?? '',
+      ipv4: one.IPv4Address ?? '',
+      ipv6: one.IPv6Address ?? '',
+    })),
+  };
+}

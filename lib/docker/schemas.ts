@@ -1,0 +1,45 @@
+/**
+ * The parts of Docker's API answers that we read (Engine API 1.24 to 1.5x). Unknown fields pass, known
+ * fields of another type do not; Go writes absent lists and maps as null.
+ */
+import { z } from 'zod';
+
+const text = z.string().nullish();
+
+export const versionSchema = z.object({
+  Version: z.string(),
+  ApiVersion: z.string(),
+  MinAPIVersion: text,
+});
+
+/** Of `/info`, the engine's own identity: kept by it across restarts. */
+export const infoSchema = z.object({ ID: z.string() });
+
+const ipamConfigSchema = z.object({
+  Subnet: text,
+  Gateway: text,
+  AuxiliaryAddresses: z.record(z.string(), z.string()).nullish(),
+});
+
+export const networkSchema = z.object({
+  Id: z.string(),
+  Name: z.string(),
+  Driver: z.string(),
+  Scope: z.string(),
+  Internal: z.boolean().nullish(),
+  IPAM: z.object({ Driver: text, Config: z.array(ipamConfigSchema).nullish() }).nullish(),
+  Containers: z
+    .record(
+      z.string(),
+      z.object({ EndpointID: z.string(), MacAddress: text, IPv4Address: text, IPv6Address: text }),
+    )
+    .nullish(),
+});
+
+export const networkListSchema = z.array(networkSchema);
+
+export const eventSchema = z.object({
+  Type: z.string(),
+  Action: z.string(),
+  Actor: z.object({ ID: z.string(), Attributes: z.record(z.string(), z.string()).nullish() }),
+});

@@ -1,0 +1,165 @@
+/**
+ * Keeps our records equal to what the engine still has: after a crash of either side, after calls that
+ * found nobody listening, after `docker network rm` while we were away. Runs beside the plugin calls,
+ * never inside one; what it removes is compared at its revision, so a record that changes in the
+ * meantime stays.
+ */
+import type { Clock } from '../clock.ts';
+import type { Conditions } from '../conditions.ts';
+import type { DockerClient } from '../docker/client.ts';
+import { followDockerEvents } from '../docker/events.ts';
+import { asFairleadError, describeError, hasCode } from '../errors.ts';
+import {
+  absentConfirmMs,
+  dockerReconnectMaxMs,
+  reconcileDebounceMs,
+  reconcileIntervalMs,
+  reconcileRetryFirstMs,
+  unclaimedMs,
+} from '../limits.ts';
+import type { Logger } from '../log.ts';
+import { dockerEngineKey } from '../model/keys.ts';
+import { dockerEngineSchema } from '../model/network.ts';
+import { decodeRecord, encodeRecord } from '../model/record.ts';
+import { planDeleteEndpoint } from '../network/endpoints.ts';
+import { planFreeAddress } from '../network/ipam/addresses.ts';
+import { planReleasePool } from '../network/ipam/pools.ts';
+import { planDeleteNetwork } from '../network/networks.ts';
+import { planSweep, type DockerView, type Records, type Suspects } from '../network/sweep.ts';
+import type { StateStore } from '../store/port.ts';
+import { runPlan } from '../store/run-plan.ts';
+import { poolId } from '../model/pool.ts';
+import { readDockerView } from './docker-view.ts';
+import { startLoop, type Loop } from './loop.ts';
+import { readEndpoints, readNetworks, readPoolAddresses, readPools } from './records.ts';
+
+/** What the loop is made of. */
+export interface DockerLoopParts {
+  readonly store: StateStore;
+  readonly docker: DockerClient;
+  readonly dockerSocket: string;
+  readonly pluginName: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly conditions: Conditions;
+  /** Told of every endpoint that was swept. */
+  readonly release: (endpointId: string) => void;
+}
+
+/** Starts the loop and the event stream that wakes it. */
+export function startDockerLoop(parts: DockerLoopParts): Loop {
+  const { conditions, clock, log } = parts;
+  let suspects: Suspects = new Map();
+  const loop = startLoop({
+    clock,
+    pace: {
+      intervalMs: reconcileIntervalMs,
+      debounceMs: reconcileDebounceMs,
+      retryFirstMs: reconcileRetryFirstMs,
+      retryMaxMs: dockerReconnectMaxMs,
+    },
+    run: async (signal) => {
+      suspects = await sweepOnce(parts, suspects, signal);
+      conditions.clear('DOCKER_DOWN');
+      return suspects.size === 0 ? undefined : absentConfirmMs;
+    },
+    onError: (thrown) => {
+      const error = asFairleadError(thrown);
+      if (hasCode(error, 'DOCKER_DOWN')) conditions.raise('DOCKER_DOWN', describeError(error));
+      else log.error({ err: error }, 'could not compare with Docker');
+    },
+  });
+  const ending = new AbortController();
+  const following = followDockerEvents({
+    socketPath: parts.dockerSocket,
+    clock,
+    signal: ending.signal,
+    listener: ({ kind }) => {
+      if (kind !== 'disconnected') loop.kick();
+    },
+  });
+  return {
+    ...loop,
+    async close() {
+      ending.abort();
+      await Promise.all([following, loop.close()]);
+    },
+  };
+}
+
+/** One comparison; answers whom to look at again. */
+async function sweepOnce(
+  parts: DockerLoopParts,
+  before: Suspects,
+  signal: AbortSignal,
+): Promise<Suspects> {
+  const records = await readRecords(parts.store);
+  const view = await readDockerView(parts.docker, parts.pluginName, signal);
+  if (!(await isOurEngine(parts, records, view, signal))) return new Map();
+  const sweep = planSweep(records, view, before, parts.clock.monotonicMs(), {
+    absentMs: absentConfirmMs,
+    unclaimedMs,
+  });
+  const { store, log } = parts;
+  for (const { value, modRevision } of sweep.endpoints) {
+    const gone = await runPlan(store, () =>
+      planDeleteEndpoint(value.networkId, value.id, { modRevision }),
+    );
+    if (gone === undefined) continue;
+    log.info(
+      { endpoint: value.id, network: value.networkId },
+      'Docker no longer has this endpoint',
+    );
+    parts.release(value.id);
+  }
+  for (const { value, modRevision } of sweep.networks) {
+    const gone = await runPlan(store, () => planDeleteNetwork(value.id, { modRevision }));
+    if (gone) log.info({ network: value.id }, 'Docker no longer has this network');
+  }
+  for (const { value, modRevision } of sweep.pools) {
+    await runPlan(store, () => planReleasePool(poolId(value.space, value.cidr), { modRevision }));
+    log.info({ pool: value.cidr }, 'no network of Docker uses this pool');
+  }
+  for (const record of sweep.addresses) {
+    await runPlan(store, () => planFreeAddress(record));
+    log.info({ address: record.address, pool: record.cidr }, 'nobody has this address');
+  }
+  return sweep.suspects;
+}
+
+async function readRecords(store: StateStore): Promise<Records> {
+  const networks = await readNetworks(store);
+  const endpoints = await readEndpoints(store);
+  const pools = await readPools(store);
+  const addresses = [];
+  for (const { value } of pools) addresses.push(...(await readPoolAddresses(store, value)));
+  return { networks, endpoints, pools, addresses };
+}
+
+/**
+ * An engine is believed when it has a network of ours, or is the one that had. Any other (a wrong
+ * --docker-host) would make everything look as if it were gone.
+ */
+async function isOurEngine(
+  { store, docker, conditions }: DockerLoopParts,
+  records: Records,
+  view: DockerView,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const engine = await docker.engineId(signal);
+  const [row] = (await store.range({ start: dockerEngineKey })).rows;
+  const known = row && decodeRecord(dockerEngineSchema, row).value.id;
+  const shared = records.networks.some(({ value }) => view.networks.has(value.id));
+  if (shared && known !== engine) {
+    const put = { op: 'put', key: dockerEngineKey, value: encodeRecord({ id: engine }) } as const;
+    await store.txn({ compare: [], then: [put] });
+  }
+  const believed = shared || known === undefined || known === engine;
+  conditions.set(
+    'DOCKER_OTHER_ENGINE',
+    believed
+      ? undefined
+      : 'the engine at --docker-host has none of our networks and is not the one that had; nothing is removed until it has one',
+  );
+  return believed;
+}

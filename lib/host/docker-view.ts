@@ -1,0 +1,54 @@
+/**
+ * Docker's list as the sweep wants it: networks of our driver with their endpoints, and pools of our
+ * IPAM with the addresses in use. Read from the engine in one go; any failure fails the whole reading,
+ * since half a list would look as if the rest were gone.
+ */
+import type { DockerClient, DockerNetwork } from '../docker/client.ts';
+import { formatAddress, formatCidr, parseCidr, parseInterface } from '../ip/ip.ts';
+import type { DockerView } from '../network/sweep.ts';
+
+/** Asks the engine. `pluginName` is the driver's name as the engine knows it. */
+export async function readDockerView(
+  docker: DockerClient,
+  pluginName: string,
+  signal: AbortSignal,
+): Promise<DockerView> {
+  const networks = new Map<string, ReadonlySet<string>>();
+  const pools = new Map<string, Set<string>>();
+  for (const listed of await docker.networks(signal)) {
+    const ours = isOurs(listed.driver, pluginName);
+    const ipamOurs = isOurs(listed.ipamDriver, pluginName);
+    if (!ours && !ipamOurs) continue;
+    // a network that goes while we read is simply no longer there
+    const network = await docker.network(listed.id, signal);
+    if (network === undefined) continue;
+    if (ours) networks.set(network.id, new Set(network.endpoints.map((one) => one.endpointId)));
+    if (ipamOurs) addPools(pools, network);
+  }
+  return { networks, pools };
+}
+
+/** A managed plugin is named with its tag. */
+function isOurs(driver: string, pluginName: string): boolean {
+  return driver === pluginName || driver.startsWith(`${pluginName}:`);
+}
+
+function addPools(pools: Map<string, Set<string>>, network: DockerNetwork): void {
+  const used = new Set<string>();
+  for (const subnet of network.subnets) {
+    if (subnet.subnet === '') continue;
+    pools.set(formatCidr(parseCidr(subnet.subnet, { hostBits: 'clear' })), used);
+    for (const text of [subnet.gateway, ...subnet.auxiliary]) addAddress(used, text);
+  }
+  for (const endpoint of network.endpoints) {
+    addAddress(used, endpoint.ipv4);
+    addAddress(used, endpoint.ipv6);
+  }
+}
+
+/** Engines write gateways and auxiliary addresses with or without a length. */
+function addAddress(used: Set<string>, text: string): void {
+  if (text === '') return;
+  const withLength = text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`;
+  used.add(formatAddress(parseInterface(withLength).address));
+}

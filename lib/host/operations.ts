@@ -1,0 +1,189 @@
+/**
+ * What Docker's calls do on this host, in the model's words: read, decide (`lib/network`), one store
+ * transaction, and for Join a port. Every operation may be repeated; a refusal has changed nothing.
+ * It never calls Docker's API: that would deadlock the engine that waits for us.
+ */
+import { FairleadError } from '../errors.ts';
+import type { Cidr } from '../ip/ip.ts';
+import { KeyedQueue } from '../keyed-queue.ts';
+import { ovsWaitMs, storeOpenWaitMs } from '../limits.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { Network } from '../model/network.ts';
+import {
+  planCreateEndpoint,
+  planDeleteEndpoint,
+  planJoin,
+  planLeave,
+  readEndpoint,
+  type EndpointRequest,
+  type Joined,
+} from '../network/endpoints.ts';
+import {
+  planReleaseAddress,
+  planRequestAddress,
+  type AddressAnswer,
+  type AddressRequest,
+} from '../network/ipam/address.ts';
+import {
+  planReleasePool,
+  planRequestPool,
+  type PoolAnswer,
+  type PoolDefaults,
+  type PoolRequest,
+} from '../network/ipam/pool.ts';
+import { planCreateNetwork, planDeleteNetwork, type NetworkRequest } from '../network/networks.ts';
+import type { Plan } from '../network/plan.ts';
+import type { PortSpec } from '../network/port.ts';
+import type { StateStore } from '../store/port.ts';
+import { runPlan } from '../store/run-plan.ts';
+
+/** The data plane, as the operations need it. */
+export interface PortMaker {
+  /** Resolves when Open vSwitch can take changes. @throws OVS_DOWN, OVS_LOCKED, OVS_STALLED, … */
+  ready(signal: AbortSignal): Promise<void>;
+  /** Makes link and port of an endpoint, or finds them made. */
+  attach(port: PortSpec, signal: AbortSignal): Promise<void>;
+  /** Says that an endpoint is gone; its link and port follow in the background. */
+  release(endpointId: string): void;
+}
+
+/** What the operations are made of. */
+export interface OperationParts {
+  /** Resolves when the store is open; rejects when it cannot be opened. */
+  readonly store: Promise<StateStore>;
+  readonly ports: PortMaker;
+  /** Networks this host has routes to, so that default pools keep clear of them. */
+  readonly hostRoutes: () => Promise<readonly Cidr[]>;
+  readonly poolDefaults: PoolDefaults;
+  readonly mtuDefault: number;
+  /** Told that networks or endpoints changed in a way the loops should look at. */
+  readonly onChange: () => void;
+}
+
+/** The operations; one object per agent. */
+export class HostOperations {
+  readonly #parts: OperationParts;
+  readonly #queue = new KeyedQueue();
+
+  constructor(parts: OperationParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes a network. */
+  async createNetwork(
+    request: Omit<NetworkRequest, 'mtuDefault'>,
+    signal: AbortSignal,
+  ): Promise<Network> {
+    await this.#switchReady(signal);
+    const { mtuDefault } = this.#parts;
+    return this.#run('networks', () => planCreateNetwork({ ...request, mtuDefault }), signal);
+  }
+
+  /** Forgets a network; works without Open vSwitch. */
+  async deleteNetwork(networkId: string, signal: AbortSignal): Promise<void> {
+    await this.#run('networks', () => planDeleteNetwork(networkId), signal);
+    this.#parts.onChange();
+  }
+
+  /** Makes an endpoint. */
+  async createEndpoint(request: EndpointRequest, signal: AbortSignal): Promise<Endpoint> {
+    await this.#switchReady(signal);
+    return this.#run(`network/${request.networkId}`, () => planCreateEndpoint(request), signal);
+  }
+
+  /** The endpoint as it is known, or undefined. */
+  async endpoint(
+    networkId: string,
+    endpointId: string,
+    signal: AbortSignal,
+  ): Promise<Endpoint | undefined> {
+    const read = function* (): Plan<Endpoint | undefined> {
+      const stored = yield* readEndpoint(networkId, endpointId);
+      return { txn: undefined, answer: stored?.value };
+    };
+    return runPlan(await this.#openStore(signal), read);
+  }
+
+  /** Attaches an endpoint: its intent is durable before anything is made. */
+  async join(
+    networkId: string,
+    endpointId: string,
+    sandboxKey: string,
+    signal: AbortSignal,
+  ): Promise<Joined> {
+    await this.#switchReady(signal);
+    const joined = await this.#run(
+      `endpoint/${endpointId}`,
+      () => planJoin(networkId, endpointId, sandboxKey),
+      signal,
+    );
+    await this.#parts.ports.attach(joined.port, signal);
+    return joined;
+  }
+
+  /** Notes that the container lets go of its endpoint; Docker moves the link back after this. */
+  async leave(networkId: string, endpointId: string, signal: AbortSignal): Promise<void> {
+    await this.#run(`endpoint/${endpointId}`, () => planLeave(networkId, endpointId), signal);
+  }
+
+  /** Forgets an endpoint; its link and port are removed in the background. */
+  async deleteEndpoint(networkId: string, endpointId: string, signal: AbortSignal): Promise<void> {
+    await this.#run(
+      `network/${networkId}`,
+      () => planDeleteEndpoint(networkId, endpointId),
+      signal,
+    );
+    this.#parts.ports.release(endpointId);
+  }
+
+  /** Makes a pool. */
+  async requestPool(request: PoolRequest, signal: AbortSignal): Promise<PoolAnswer> {
+    const { poolDefaults } = this.#parts;
+    const hostRoutes = request.pool === '' ? await this.#parts.hostRoutes() : [];
+    return this.#run(
+      'pools',
+      () => planRequestPool(request, { hostRoutes, defaults: poolDefaults }),
+      signal,
+    );
+  }
+
+  /** Gives a pool back with all its addresses. */
+  async releasePool(poolId: string, signal: AbortSignal): Promise<void> {
+    await this.#run('pools', () => planReleasePool(poolId), signal);
+  }
+
+  /** Takes an address. */
+  async requestAddress(request: AddressRequest, signal: AbortSignal): Promise<AddressAnswer> {
+    return this.#run(`pool/${request.poolId}`, () => planRequestAddress(request), signal);
+  }
+
+  /** Gives an address back. */
+  async releaseAddress(poolId: string, address: string, signal: AbortSignal): Promise<void> {
+    await this.#run(`pool/${poolId}`, () => planReleaseAddress(poolId, address), signal);
+  }
+
+  async #run<Answer>(key: string, plan: () => Plan<Answer>, signal: AbortSignal): Promise<Answer> {
+    const store = await this.#openStore(signal);
+    return this.#queue.run(key, () => {
+      signal.throwIfAborted();
+      return runPlan(store, plan);
+    });
+  }
+
+  async #switchReady(signal: AbortSignal): Promise<void> {
+    await this.#parts.ports.ready(AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]));
+  }
+
+  async #openStore(signal: AbortSignal): Promise<StateStore> {
+    const waited = AbortSignal.any([signal, AbortSignal.timeout(storeOpenWaitMs)]);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const refuse = (): void =>
+      reject(new FairleadError('STARTING', 'the agent is still opening its store'));
+    waited.addEventListener('abort', refuse, { once: true });
+    try {
+      return await Promise.race([this.#parts.store, promise]);
+    } finally {
+      waited.removeEventListener('abort', refuse);
+    }
+  }
+}

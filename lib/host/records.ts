@@ -1,0 +1,75 @@
+/** Whole-state reads for the loops: everything below a prefix, page by page, checked by its schema. */
+import type { z } from 'zod';
+import { formatAddress, fromHex } from '../ip/ip.ts';
+import { endpointSchema, type Endpoint } from '../model/endpoint.ts';
+import { endpointRange, networkRange, poolAddressRange, poolRange } from '../model/keys.ts';
+import { networkSchema, type Network } from '../model/network.ts';
+import { poolAddressSchema, poolSchema, type Pool } from '../model/pool.ts';
+import { decodeRecord, type Stored } from '../model/record.ts';
+import { portOf, type PortSpec } from '../network/port.ts';
+import type { PoolAddressRecord } from '../network/sweep.ts';
+import type { KeyRange, KeyValue, StateStore } from '../store/port.ts';
+
+/** All rows of a range. Pages may be of different revisions: callers compare what they act on. */
+export async function readRows(
+  store: StateStore,
+  range: Required<KeyRange>,
+): Promise<readonly KeyValue[]> {
+  const rows: KeyValue[] = [];
+  let { start } = range;
+  for (;;) {
+    const page = await store.range({ start, end: range.end });
+    rows.push(...page.rows);
+    const last = page.rows.at(-1);
+    if (!page.more || last === undefined) return rows;
+    // the smallest key behind the last one
+    start = `${last.key}!`;
+  }
+}
+
+async function readObjects<T>(
+  store: StateStore,
+  range: Required<KeyRange>,
+  schema: z.ZodType<T>,
+): Promise<readonly Stored<T>[]> {
+  return (await readRows(store, range)).map((row) => decodeRecord(schema, row));
+}
+
+/** All networks of this host. */
+export const readNetworks = (store: StateStore): Promise<readonly Stored<Network>[]> =>
+  readObjects(store, networkRange, networkSchema);
+
+/** All endpoints of this host. */
+export const readEndpoints = (store: StateStore): Promise<readonly Stored<Endpoint>[]> =>
+  readObjects(store, endpointRange, endpointSchema);
+
+/** All pools. */
+export const readPools = (store: StateStore): Promise<readonly Stored<Pool>[]> =>
+  readObjects(store, poolRange, poolSchema);
+
+/** All addresses of a pool, held and released. */
+export async function readPoolAddresses(
+  store: StateStore,
+  { space, cidr }: Pool,
+): Promise<readonly PoolAddressRecord[]> {
+  const range = poolAddressRange(space, cidr);
+  return (await readRows(store, range)).map((row) => ({
+    ...decodeRecord(poolAddressSchema, row),
+    key: row.key,
+    space,
+    cidr,
+    address: formatAddress(fromHex(row.key.slice(range.start.length))),
+  }));
+}
+
+/** The ports this host should have, by endpoint id, and the specs of all endpoints it knows. */
+export async function readPorts(store: StateStore): Promise<ReadonlyMap<string, PortSpec>> {
+  const networks = new Map((await readNetworks(store)).map(({ value }) => [value.id, value]));
+  const ports = new Map<string, PortSpec>();
+  for (const { value: endpoint } of await readEndpoints(store)) {
+    const network = networks.get(endpoint.networkId);
+    const port = network && portOf(network, endpoint);
+    if (port !== undefined) ports.set(endpoint.id, port);
+  }
+  return ports;
+}
