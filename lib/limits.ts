@@ -115,6 +115,8 @@ export const ovsdbReconnectFirstMs = 50;
 export const ovsdbReconnectMaxMs = 2_000;
 /** vswitchd is called stalled when it has not taken up a committed change for this long. */
 export const ovsStalledMs = 10_000;
+/** How often a dead ovs-vswitchd is looked for: it is back within a second of its restart. */
+export const vswitchdProbeMs = 200;
 /** Ports removed in one transaction. Each costs vswitchd 15 to 18 ms in which nothing is forwarded
  *  (userspace datapath), so removals are paced. */
 export const portRemovalsPerTxn = 2;
@@ -166,6 +168,21 @@ export const absentConfirmMs = 3_000;
 /** An address or pool nobody has claimed is given back after this long: twice the time in which the
  *  engine still repeats a call (docker: 1 + 2 + 4 + 8 s). */
 export const unclaimedMs = 30_000;
+
+// --- command line ---
+
+/** Longest path of a unix socket: sun_path has 108 bytes, the last is zero (unix(7)). */
+export const socketPathBytesMax = 107;
+/** Longest path of anything else: PATH_MAX less the zero byte. */
+export const pathBytesMax = 4_095;
+/** Longest host name: HOST_NAME_MAX of Linux. */
+export const hostNameCharactersMax = 64;
+/** Longest plugin name: the bound of a Docker reference, registry and tag included. */
+export const pluginNameCharactersMax = 255;
+/** Blocks in --ipv4-pools or --ipv6-pools. */
+export const poolBlocksMax = 16;
+/** Widest line of a help text; longer lines are hard to read on any terminal. */
+export const helpColumnsMax = 100;
 
 // --- process ---
 

@@ -1,0 +1,373 @@
+/**
+ * The switch of this host: makes and removes the links and ports of endpoints, one by one when Docker
+ * asks, all of them when reconciling. Guarantees: only what carries our mark is changed; a port is made
+ * with its marks in one transaction; removals are paced, since each stops a userspace switch for a
+ * moment. Knows nothing of Docker or the store.
+ */
+import { dirname } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { FairleadError, hasCode } from '../errors.ts';
+import { ovsStalledMs, portAddsPerTxn, portRemovalPauseMs, portRemovalsPerTxn } from '../limits.ts';
+import type { Logger } from '../log.ts';
+import { endpointOfAlias, linkAlias, linkNames, type PortSpec } from '../network/port.ts';
+import {
+  addPorts,
+  bridgeName,
+  findBridge,
+  fixPort,
+  makeBridge,
+  observePorts,
+  portsOfBridge,
+  removePorts,
+  type OurBridge,
+  type Rows,
+} from './bridge.ts';
+import { resolveDatapathType, type DatapathChoice } from './datapath-type.ts';
+import type { OvsdbClient } from './ovsdb/client.ts';
+import type { Change } from './ovsdb/replica.ts';
+import { difference, type Difference, type ObservedLink } from './reconcile/diff.ts';
+import { watchVswitchd, type VswitchdWatch } from './vswitchd-watch.ts';
+
+/** A link of the host as the switch needs to see it. */
+export interface HostLink {
+  readonly name: string;
+  readonly alias?: string | undefined;
+  readonly mtu: number;
+  readonly up: boolean;
+}
+
+/** A pair of links to make. */
+export interface VethRequest {
+  readonly host: string;
+  readonly peer: string;
+  readonly peerMac: string;
+  readonly mtu: number;
+  readonly alias: string;
+  readonly txChecksumOff: boolean;
+}
+
+/** The kernel's links, as the switch needs them. */
+export interface HostLinks {
+  list(): Promise<readonly HostLink[]>;
+  /** Makes the pair, or finds it made and puts it right. */
+  createVeth(request: VethRequest): Promise<void>;
+  /** Puts MTU and state of a link of ours right. */
+  adjust(name: string, alias: string, settings: { mtu: number }): Promise<void>;
+  /** Removes a link of ours; false when there is none. */
+  remove(name: string, alias: string): Promise<boolean>;
+}
+
+/** What a switch is made of. */
+export interface SwitchParts {
+  readonly ovsdb: OvsdbClient;
+  readonly ovsdbPath: string;
+  readonly links: HostLinks;
+  readonly datapath: DatapathChoice;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Told when something changed that we did not do, or the switch came or went. */
+  readonly onDrift: () => void;
+}
+
+/** What a reconcile did. */
+export interface ReconcileReport {
+  readonly repaired: number;
+  readonly detached: readonly PortSpec[];
+  /** Ports that vswitchd could not use, with its reason. */
+  readonly failed: readonly { readonly name: string; readonly error: string }[];
+}
+
+/** The switch. */
+export class HostSwitch {
+  readonly #parts: SwitchParts;
+  readonly #watch: VswitchdWatch;
+  readonly #unsubscribe: readonly (() => void)[];
+  /** Ports we are making or removing: changes to them are no drift. */
+  readonly #expected = new Set<string>();
+  readonly #releasing = new Set<string>();
+  /** Calls that wait for the switch; poked with every change. */
+  readonly #waiting = new Set<() => void>();
+  #releaseWork: Promise<void> = Promise.resolve();
+  #releaseRuns = false;
+  #closed = false;
+
+  constructor(parts: SwitchParts) {
+    this.#parts = parts;
+    this.#watch = watchVswitchd({
+      runDirectory: dirname(parts.ovsdbPath),
+      clock: parts.clock,
+      onChange: () => this.#onState(),
+    });
+    this.#unsubscribe = [
+      parts.ovsdb.subscribe((change) => this.#onChange(change)),
+      parts.ovsdb.onState(() => this.#onState()),
+    ];
+  }
+
+  /** Why the switch cannot take changes now, or undefined when it can. */
+  obstacle(): FairleadError | undefined {
+    const { ovsdb } = this.#parts;
+    const state = ovsdb.state();
+    if (state === 'locked-out') {
+      return new FairleadError('OVS_LOCKED', 'another fairlead agent drives this Open vSwitch');
+    }
+    if (state !== 'ready') {
+      return new FairleadError(
+        'OVS_DOWN',
+        `ovsdb-server does not answer at ${this.#parts.ovsdbPath}`,
+      );
+    }
+    if (this.#watch.state() === 'dead') {
+      return new FairleadError('OVS_DOWN', 'ovs-vswitchd is not running');
+    }
+    if (ovsdb.configurationLagMs() > ovsStalledMs) {
+      return new FairleadError(
+        'OVS_STALLED',
+        `ovs-vswitchd has not taken up a change for ${ovsStalledMs} ms`,
+      );
+    }
+    return undefined;
+  }
+
+  /**
+   * Waits until the switch can take changes and has our bridge.
+   * @throws OVS_DOWN, OVS_LOCKED, OVS_STALLED, BRIDGE_NOT_OURS when it does not until the signal says stop
+   */
+  async ready(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const obstacle = this.obstacle();
+      if (obstacle === undefined && this.#bridge() !== undefined) return;
+      if (signal.aborted) {
+        throw obstacle ?? new FairleadError('OVS_DOWN', `bridge ${bridgeName} is not there yet`);
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.add(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      await promise;
+      this.#waiting.delete(resolve);
+    }
+  }
+
+  /**
+   * Makes an endpoint's links and port. Resolves when both are committed: vswitchd takes the port up
+   * while Docker is still preparing the container (waiting for it would cost time in proportion to the
+   * ports of the host).
+   * @throws OVS_*, LINK_*, PORT_NOT_OURS; nothing is left behind then
+   */
+  async attach(spec: PortSpec, signal: AbortSignal): Promise<void> {
+    const bridge = this.#requireBridge();
+    const { links } = this.#parts;
+    const alias = linkAlias(spec.endpointId);
+    await links.createVeth({
+      host: spec.hostLink,
+      peer: spec.containerLink,
+      peerMac: spec.mac,
+      mtu: spec.mtu,
+      alias,
+      // the userspace datapath forwards frames as the kernel left them: with an unfinished checksum
+      txChecksumOff: bridge.row.datapath_type === 'netdev',
+    });
+    try {
+      signal.throwIfAborted();
+      await this.#makePorts(bridge, [spec], signal);
+    } catch (thrown) {
+      await links.remove(spec.hostLink, alias).catch((cause: unknown) => {
+        this.#parts.log.warn({ err: cause, link: spec.hostLink }, 'a link is left behind');
+      });
+      throw thrown;
+    }
+  }
+
+  /** Removes an endpoint's port and links in the background. */
+  release(endpointId: string): void {
+    this.#releasing.add(endpointId);
+    if (this.#releaseRuns || this.#closed) return;
+    this.#releaseRuns = true;
+    this.#releaseWork = this.#releaseAll().finally(() => (this.#releaseRuns = false));
+  }
+
+  /**
+   * Makes ports and links what they should be. `desired` is asked for after everything was observed.
+   * @throws OVS_*, BRIDGE_NOT_OURS, LINK_FAILED
+   */
+  async reconcile(
+    desired: () => Promise<ReadonlyMap<string, PortSpec>>,
+    signal: AbortSignal,
+  ): Promise<ReconcileReport> {
+    const obstacle = this.obstacle();
+    if (obstacle !== undefined) throw obstacle;
+    const bridge = this.#bridge() ?? (await this.#makeBridge(signal));
+    const ports = observePorts(this.#rows(), bridge);
+    const links = await this.#observeLinks();
+    const changes = difference(await desired(), { ports, links });
+    await this.#apply(bridge, changes, signal);
+    const failed = ports.flatMap(({ name, error }) =>
+      error === undefined ? [] : [{ name, error }],
+    );
+    return { repaired: countWork(changes), detached: changes.detached, failed };
+  }
+
+  /** Stops background work; what is left is for the next start. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const stop of this.#unsubscribe) stop();
+    await Promise.all([this.#watch.close(), this.#releaseWork.catch(() => undefined)]);
+  }
+
+  #rows(): Rows {
+    const { ovsdb } = this.#parts;
+    return {
+      bridges: ovsdb.rows('Bridge'),
+      ports: ovsdb.rows('Port'),
+      interfaces: ovsdb.rows('Interface'),
+    };
+  }
+
+  #bridge(): OurBridge | undefined {
+    return findBridge(this.#rows());
+  }
+
+  #requireBridge(): OurBridge {
+    const obstacle = this.obstacle();
+    if (obstacle !== undefined) throw obstacle;
+    const bridge = this.#bridge();
+    if (bridge !== undefined) return bridge;
+    throw new FairleadError('OVS_DOWN', `bridge ${bridgeName} is not there yet`);
+  }
+
+  async #makeBridge(signal: AbortSignal): Promise<OurBridge> {
+    const { ovsdb, log } = this.#parts;
+    const datapathType = await resolveDatapathType(this.#parts.datapath);
+    await ovsdb.transactConfigured(makeBridge(datapathType), { signal });
+    const bridge = this.#bridge();
+    if (bridge === undefined) throw new FairleadError('OVS_REFUSED', 'the bridge was not made');
+    log.info({ bridge: bridgeName, datapath: datapathType }, 'made the bridge');
+    return bridge;
+  }
+
+  async #observeLinks(): Promise<readonly ObservedLink[]> {
+    const observed: ObservedLink[] = [];
+    for (const { name, alias, mtu, up } of await this.#parts.links.list()) {
+      const endpointId = endpointOfAlias(alias);
+      if (endpointId !== undefined) observed.push({ name, endpointId, mtu, up });
+    }
+    return observed;
+  }
+
+  async #apply(bridge: OurBridge, changes: Difference, signal: AbortSignal): Promise<void> {
+    const { links, ovsdb } = this.#parts;
+    for (const spec of changes.fixLinks) {
+      await links.adjust(spec.hostLink, linkAlias(spec.endpointId), { mtu: spec.mtu });
+    }
+    const remade = changes.remakePorts.map(({ hostLink }) => hostLink);
+    await this.#removePorts([...changes.removePorts, ...remade], signal);
+    for (const spec of changes.fixPorts) {
+      const port = portsOfBridge(this.#rows(), bridge).get(spec.hostLink);
+      if (port !== undefined) await ovsdb.transactConfigured(fixPort(port.uuid, spec), { signal });
+    }
+    const missing = [...changes.addPorts, ...changes.remakePorts];
+    for (let i = 0; i < missing.length; i += portAddsPerTxn) {
+      await this.#makePorts(bridge, missing.slice(i, i + portAddsPerTxn), signal);
+    }
+    for (const { name, endpointId } of changes.removeLinks) {
+      signal.throwIfAborted();
+      await links.remove(name, linkAlias(endpointId));
+    }
+  }
+
+  /** Adds ports; one that is there already as it should be is left. */
+  async #makePorts(
+    bridge: OurBridge,
+    specs: readonly PortSpec[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const names = specs.map(({ hostLink }) => hostLink);
+    for (const name of names) this.#expected.add(name);
+    try {
+      const there = portsOfBridge(this.#rows(), bridge);
+      const missing = specs.filter(({ hostLink }) => !there.has(hostLink));
+      if (missing.length === 0) return;
+      await this.#parts.ovsdb.transactConfigured(addPorts(bridge, missing), { signal });
+    } catch (thrown) {
+      if (!hasCode(thrown, 'OVS_REFUSED')) throw thrown;
+      // someone was faster: fine if it was us, as our reconcile and a Join may meet
+      const ours = new Set(observePorts(this.#rows(), bridge).map(({ name }) => name));
+      const foreign = names.find((name) => !ours.has(name));
+      if (foreign === undefined) return;
+      const elsewhere = [...this.#rows().ports.values()].some(({ name }) => name === foreign);
+      if (!elsewhere) throw thrown;
+      throw new FairleadError('PORT_NOT_OURS', `port ${foreign} exists and is not ours`, {
+        cause: thrown,
+      });
+    } finally {
+      for (const name of names) this.#expected.delete(name);
+    }
+  }
+
+  /** Removes ports by name, a few at a time with pauses. */
+  async #removePorts(names: readonly string[], signal?: AbortSignal): Promise<void> {
+    const { ovsdb, clock } = this.#parts;
+    for (let i = 0; i < names.length; i += portRemovalsPerTxn) {
+      if (i > 0) await clock.sleep(portRemovalPauseMs, signal);
+      const bridge = this.#bridge();
+      if (bridge === undefined) return;
+      const there = portsOfBridge(this.#rows(), bridge);
+      const some = names.slice(i, i + portRemovalsPerTxn);
+      const uuids = some.map((name) => there.get(name)?.uuid).filter((uuid) => uuid !== undefined);
+      if (uuids.length === 0) continue;
+      for (const name of some) this.#expected.add(name);
+      try {
+        await ovsdb.transactConfigured(removePorts(bridge, uuids), { signal });
+      } finally {
+        for (const name of some) this.#expected.delete(name);
+      }
+    }
+  }
+
+  async #releaseAll(): Promise<void> {
+    const { links, log, onDrift } = this.#parts;
+    while (this.#releasing.size > 0 && !this.#closed) {
+      const some = [...this.#releasing].slice(0, portRemovalsPerTxn);
+      for (const endpointId of some) this.#releasing.delete(endpointId);
+      try {
+        await this.#removePorts(some.map((endpointId) => linkNames(endpointId).host));
+        for (const endpointId of some) {
+          await links.remove(linkNames(endpointId).host, linkAlias(endpointId));
+        }
+      } catch (thrown) {
+        // the next reconcile finds what is left
+        log.warn({ err: thrown }, 'could not remove a port; trying again');
+        onDrift();
+        return;
+      }
+    }
+  }
+
+  #onState(): void {
+    this.#poke();
+    this.#parts.onDrift();
+  }
+
+  #poke(): void {
+    for (const resume of this.#waiting) resume();
+  }
+
+  /** Ours to look at: changes of bridges, of ports we did not touch, and new errors of interfaces. */
+  #onChange(change: Change): void {
+    this.#poke();
+    const strange = (name: string | undefined): boolean =>
+      name !== undefined && !this.#expected.has(name);
+    const drifted =
+      change.Bridge.values().some((one) => one.old === undefined || one.new === undefined) ||
+      change.Port.values().some((one) => strange((one.new ?? one.old)?.name)) ||
+      change.Interface.values().some(
+        (one) => one.new?.error !== undefined && one.new.error !== one.old?.error,
+      );
+    if (drifted) this.#parts.onDrift();
+  }
+}
+
+function countWork(changes: Difference): number {
+  const { detached: _condition, ...work } = changes;
+  return Object.values(work).reduce((sum, list) => sum + list.length, 0);
+}

@@ -1,0 +1,98 @@
+/**
+ * Keeps the switch equal to the store: at start, when Open vSwitch comes back, when something changed
+ * that we did not do, and now and then. One path for all of them (DESIGN I4).
+ */
+import type { Clock } from '../clock.ts';
+import type { Conditions } from '../conditions.ts';
+import type { HostSwitch, ReconcileReport } from '../datapath/switch.ts';
+import { asFairleadError, describeError } from '../errors.ts';
+import {
+  reconcileDebounceMs,
+  reconcileIntervalMs,
+  reconcileRetryFirstMs,
+  reconcileRetryMaxMs,
+} from '../limits.ts';
+import type { Logger } from '../log.ts';
+import type { StateStore } from '../store/port.ts';
+import { startLoop, type Loop } from './loop.ts';
+import { readPorts } from './records.ts';
+
+/** What the loop is made of. */
+export interface DatapathLoopParts {
+  readonly store: StateStore;
+  readonly hostSwitch: HostSwitch;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly conditions: Conditions;
+}
+
+/** Conditions that a failed run is shown as; anything else is RECONCILE_FAILED. */
+const switchConditions = [
+  'OVS_DOWN',
+  'OVS_STALLED',
+  'OVS_LOCKED',
+  'BRIDGE_NOT_OURS',
+  'PORT_NOT_OURS',
+] as const;
+
+/** Starts the loop. */
+export function startDatapathLoop(parts: DatapathLoopParts): Loop {
+  const { clock, conditions, log } = parts;
+  let detachedBefore: ReadonlySet<string> = new Set();
+  return startLoop({
+    clock,
+    pace: {
+      intervalMs: reconcileIntervalMs,
+      debounceMs: reconcileDebounceMs,
+      retryFirstMs: reconcileRetryFirstMs,
+      retryMaxMs: reconcileRetryMaxMs,
+    },
+    run: async (signal) => {
+      const report = await parts.hostSwitch.reconcile(() => readPorts(parts.store), signal);
+      if (report.repaired > 0) log.info({ repaired: report.repaired }, 'reconciled the switch');
+      detachedBefore = showReport(conditions, report, detachedBefore);
+      showFailure(conditions, undefined);
+    },
+    onError: (thrown) => {
+      const error = asFairleadError(thrown);
+      showFailure(conditions, error);
+      log.warn({ err: error }, 'could not reconcile the switch');
+    },
+  });
+}
+
+function showFailure(
+  conditions: Conditions,
+  error: ReturnType<typeof asFairleadError> | undefined,
+): void {
+  const known = switchConditions.find((code) => code === error?.code);
+  for (const code of switchConditions) {
+    conditions.set(code, error !== undefined && code === known ? describeError(error) : undefined);
+  }
+  const other = error !== undefined && known === undefined;
+  conditions.set('RECONCILE_FAILED', other ? describeError(error) : undefined);
+}
+
+/** An endpoint counts as detached when two runs in a row saw it so: the first may have met its Join. */
+function showReport(
+  conditions: Conditions,
+  report: ReconcileReport,
+  before: ReadonlySet<string>,
+): ReadonlySet<string> {
+  const now = new Set(report.detached.map(({ endpointId }) => endpointId));
+  const lasting = [...now].filter((endpointId) => before.has(endpointId));
+  conditions.set(
+    'ENDPOINT_DETACHED',
+    lasting.length === 0
+      ? undefined
+      : `${lasting.length} endpoints have lost their link (first: ${lasting[0]}); restart their containers`,
+  );
+  const [failed] = report.failed;
+  conditions.set(
+    'PORT_FAILED',
+    failed === undefined
+      ? undefined
+      : `ovs-vswitchd cannot use ${report.failed.length} ports (first: ${failed.name}: ${failed.error}); they are made again`,
+  );
+  return now;
+}
