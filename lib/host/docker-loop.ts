@@ -15,6 +15,7 @@ import {
   reconcileDebounceMs,
   reconcileIntervalMs,
   reconcileRetryFirstMs,
+  releasedAddressesMax,
   unclaimedMs,
 } from '../limits.ts';
 import type { Logger } from '../log.ts';
@@ -22,13 +23,13 @@ import { dockerEngineKey } from '../model/keys.ts';
 import { dockerEngineSchema } from '../model/network.ts';
 import { decodeRecord, encodeRecord } from '../model/record.ts';
 import { planDeleteEndpoint } from '../network/endpoints.ts';
-import { planFreeAddress } from '../network/ipam/addresses.ts';
 import { planReleasePool } from '../network/ipam/pools.ts';
+import { planReleaseAddress, planTrimReleased } from '../network/ipam/release.ts';
 import { planDeleteNetwork } from '../network/networks.ts';
 import { planSweep, type DockerView, type Records, type Suspects } from '../network/sweep.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
-import { poolId } from '../model/pool.ts';
+import { poolId, type Pool } from '../model/pool.ts';
 import { readDockerView } from './docker-view.ts';
 import { startLoop, type Loop } from './loop.ts';
 import { readEndpoints, readNetworks, readPoolAddresses, readPools } from './records.ts';
@@ -117,14 +118,38 @@ async function sweepOnce(
     if (gone) log.info({ network: value.id }, 'Docker no longer has this network');
   }
   for (const { value, modRevision } of sweep.pools) {
-    await runPlan(store, () => planReleasePool(poolId(value.space, value.cidr), { modRevision }));
+    await releasePool(store, value, modRevision);
     log.info({ pool: value.cidr }, 'no network of Docker uses this pool');
   }
   for (const record of sweep.addresses) {
-    await runPlan(store, () => planFreeAddress(record));
-    log.info({ address: record.address, pool: record.cidr }, 'nobody has this address');
+    const { address, modRevision } = record;
+    const gone = await runPlan(store, () =>
+      planReleaseAddress({ poolId: record.poolId, address }, { modRevision }),
+    );
+    if (gone) log.info({ address, pool: record.cidr }, 'nobody has this address');
   }
+  await trimReleased(store, records);
   return sweep.suspects;
+}
+
+/** A large pool is released in steps; only the first compares the revision it was seen at. */
+async function releasePool(store: StateStore, pool: Pool, modRevision: number): Promise<void> {
+  const id = poolId(pool);
+  let { done } = await runPlan(store, () => planReleasePool(id, { modRevision }));
+  while (!done) ({ done } = await runPlan(store, () => planReleasePool(id)));
+}
+
+/** Keeps the memory of released addresses within its bound. */
+async function trimReleased(store: StateStore, records: Records): Promise<void> {
+  for (const { value: pool } of records.pools) {
+    const released = records.addresses.filter(
+      ({ space, cidr, value }) =>
+        space === pool.space && cidr === pool.cidr && value.state === 'released',
+    );
+    if (released.length <= releasedAddressesMax) continue;
+    let { more } = await runPlan(store, () => planTrimReleased(pool.space, pool.cidr));
+    while (more) ({ more } = await runPlan(store, () => planTrimReleased(pool.space, pool.cidr)));
+  }
 }
 
 async function readRecords(store: StateStore): Promise<Records> {

@@ -19,18 +19,18 @@ import {
   type Joined,
 } from '../network/endpoints.ts';
 import {
-  planReleaseAddress,
   planRequestAddress,
   type AddressAnswer,
   type AddressRequest,
-} from '../network/ipam/address.ts';
+} from '../network/ipam/addresses.ts';
 import {
   planReleasePool,
   planRequestPool,
   type PoolAnswer,
-  type PoolDefaults,
   type PoolRequest,
-} from '../network/ipam/pool.ts';
+  type PoolSurroundings,
+} from '../network/ipam/pools.ts';
+import { planReleaseAddress } from '../network/ipam/release.ts';
 import { planCreateNetwork, planDeleteNetwork, type NetworkRequest } from '../network/networks.ts';
 import type { Plan } from '../network/plan.ts';
 import type { PortSpec } from '../network/port.ts';
@@ -54,7 +54,7 @@ export interface OperationParts {
   readonly ports: PortMaker;
   /** Networks this host has routes to, so that default pools keep clear of them. */
   readonly hostRoutes: () => Promise<readonly Cidr[]>;
-  readonly poolDefaults: PoolDefaults;
+  readonly poolDefaults: PoolSurroundings['defaults'];
   readonly mtuDefault: number;
   /** Told that networks or endpoints changed in a way the loops should look at. */
   readonly onChange: () => void;
@@ -101,7 +101,7 @@ export class HostOperations {
       const stored = yield* readEndpoint(networkId, endpointId);
       return { txn: undefined, answer: stored?.value };
     };
-    return runPlan(await this.#openStore(signal), read);
+    return runPlan(await this.#openStore(signal), read, { signal });
   }
 
   /** Attaches an endpoint: its intent is durable before anything is made. */
@@ -149,7 +149,10 @@ export class HostOperations {
 
   /** Gives a pool back with all its addresses. */
   async releasePool(poolId: string, signal: AbortSignal): Promise<void> {
-    await this.#run('pools', () => planReleasePool(poolId), signal);
+    for (;;) {
+      const { done } = await this.#run('pools', () => planReleasePool(poolId), signal);
+      if (done) return;
+    }
   }
 
   /** Takes an address. */
@@ -159,15 +162,12 @@ export class HostOperations {
 
   /** Gives an address back. */
   async releaseAddress(poolId: string, address: string, signal: AbortSignal): Promise<void> {
-    await this.#run(`pool/${poolId}`, () => planReleaseAddress(poolId, address), signal);
+    await this.#run(`pool/${poolId}`, () => planReleaseAddress({ poolId, address }), signal);
   }
 
   async #run<Answer>(key: string, plan: () => Plan<Answer>, signal: AbortSignal): Promise<Answer> {
     const store = await this.#openStore(signal);
-    return this.#queue.run(key, () => {
-      signal.throwIfAborted();
-      return runPlan(store, plan);
-    });
+    return this.#queue.run(key, () => runPlan(store, plan, { signal }));
   }
 
   async #switchReady(signal: AbortSignal): Promise<void> {

@@ -4,7 +4,7 @@ import { formatAddress, fromHex } from '../ip/ip.ts';
 import { endpointSchema, type Endpoint } from '../model/endpoint.ts';
 import { endpointRange, networkRange, poolAddressRange, poolRange } from '../model/keys.ts';
 import { networkSchema, type Network } from '../model/network.ts';
-import { poolAddressSchema, poolSchema, type Pool } from '../model/pool.ts';
+import { poolAddressSchema, poolId, poolSchema, type Pool } from '../model/pool.ts';
 import { decodeRecord, type Stored } from '../model/record.ts';
 import { portOf, type PortSpec } from '../network/port.ts';
 import type { PoolAddressRecord } from '../network/sweep.ts';
@@ -50,14 +50,16 @@ export const readPools = (store: StateStore): Promise<readonly Stored<Pool>[]> =
 /** All addresses of a pool, held and released. */
 export async function readPoolAddresses(
   store: StateStore,
-  { space, cidr }: Pool,
+  pool: Pool,
 ): Promise<readonly PoolAddressRecord[]> {
+  const { space, cidr } = pool;
   const range = poolAddressRange(space, cidr);
   return (await readRows(store, range)).map((row) => ({
     ...decodeRecord(poolAddressSchema, row),
     key: row.key,
     space,
     cidr,
+    poolId: poolId(pool),
     address: formatAddress(fromHex(row.key.slice(range.start.length))),
   }));
 }

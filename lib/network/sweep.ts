@@ -21,6 +21,7 @@ export interface DockerView {
 /** A row of a pool's addresses, with the pool it belongs to. */
 export interface PoolAddressRecord extends Stored<PoolAddress> {
   readonly key: string;
+  readonly poolId: string;
   readonly cidr: string;
   readonly space: string;
   readonly address: string;

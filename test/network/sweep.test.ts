@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { planSweep, type DockerView, type Records, type Suspects } from '../../lib/network/sweep.ts';
+import {
+  planSweep,
+  type DockerView,
+  type Records,
+  type Suspects,
+} from '../../lib/network/sweep.ts';
 
 const patience = { absentMs: 3_000, unclaimedMs: 30_000 };
 const none: Suspects = new Map();
@@ -23,6 +28,7 @@ const network = (id: string, modRevision: number) => ({
 const address = (modRevision: number, endpointId?: string) => ({
   modRevision,
   key: 'k',
+  poolId: 's/10.0.0.0/24/1',
   cidr: '10.0.0.0/24',
   space: 's',
   address: '10.0.0.2',
