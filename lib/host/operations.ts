@@ -3,10 +3,9 @@
  * transaction, and for Join a port. Every operation may be repeated; a refusal has changed nothing.
  * It never calls Docker's API: that would deadlock the engine that waits for us.
  */
-import { FairleadError } from '../errors.ts';
 import type { Cidr } from '../ip/ip.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
-import { ovsWaitMs, storeOpenWaitMs } from '../limits.ts';
+import { ovsWaitMs } from '../limits.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import {
@@ -49,8 +48,7 @@ export interface PortMaker {
 
 /** What the operations are made of. */
 export interface OperationParts {
-  /** Resolves when the store is open; rejects when it cannot be opened. */
-  readonly store: Promise<StateStore>;
+  readonly store: StateStore;
   readonly ports: PortMaker;
   /** Networks this host has routes to, so that default pools keep clear of them. */
   readonly hostRoutes: () => Promise<readonly Cidr[]>;
@@ -101,7 +99,7 @@ export class HostOperations {
       const stored = yield* readEndpoint(networkId, endpointId);
       return { txn: undefined, answer: stored?.value };
     };
-    return runPlan(await this.#openStore(signal), read, { signal });
+    return runPlan(this.#parts.store, read, { signal });
   }
 
   /** Attaches an endpoint: its intent is durable before anything is made. */
@@ -166,24 +164,10 @@ export class HostOperations {
   }
 
   async #run<Answer>(key: string, plan: () => Plan<Answer>, signal: AbortSignal): Promise<Answer> {
-    const store = await this.#openStore(signal);
-    return this.#queue.run(key, () => runPlan(store, plan, { signal }));
+    return this.#queue.run(key, () => runPlan(this.#parts.store, plan, { signal }));
   }
 
   async #switchReady(signal: AbortSignal): Promise<void> {
     await this.#parts.ports.ready(AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]));
-  }
-
-  async #openStore(signal: AbortSignal): Promise<StateStore> {
-    const waited = AbortSignal.any([signal, AbortSignal.timeout(storeOpenWaitMs)]);
-    const { promise, reject } = Promise.withResolvers<never>();
-    const refuse = (): void =>
-      reject(new FairleadError('STARTING', 'the agent is still opening its store'));
-    waited.addEventListener('abort', refuse, { once: true });
-    try {
-      return await Promise.race([this.#parts.store, promise]);
-    } finally {
-      waited.removeEventListener('abort', refuse);
-    }
   }
 }
