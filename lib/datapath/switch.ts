@@ -23,39 +23,14 @@ import {
   type Rows,
 } from './bridge.ts';
 import { resolveDatapathType, type DatapathChoice } from './datapath-type.ts';
+import type { Links } from './link/links.ts';
 import type { OvsdbClient } from './ovsdb/client.ts';
 import type { Change } from './ovsdb/replica.ts';
 import { difference, type Difference, type ObservedLink } from './reconcile/diff.ts';
 import { watchVswitchd, type VswitchdWatch } from './vswitchd-watch.ts';
 
-/** A link of the host as the switch needs to see it. */
-export interface HostLink {
-  readonly name: string;
-  readonly alias?: string | undefined;
-  readonly mtu: number;
-  readonly up: boolean;
-}
-
-/** A pair of links to make. */
-export interface VethRequest {
-  readonly host: string;
-  readonly peer: string;
-  readonly peerMac: string;
-  readonly mtu: number;
-  readonly alias: string;
-  readonly txChecksumOff: boolean;
-}
-
 /** The kernel's links, as the switch needs them. */
-export interface HostLinks {
-  list(): Promise<readonly HostLink[]>;
-  /** Makes the pair, or finds it made and puts it right. */
-  createVeth(request: VethRequest): Promise<void>;
-  /** Puts MTU and state of a link of ours right. */
-  adjust(name: string, alias: string, settings: { mtu: number }): Promise<void>;
-  /** Removes a link of ours; false when there is none. */
-  remove(name: string, alias: string): Promise<boolean>;
-}
+export type HostLinks = Pick<Links, 'list' | 'createVeth' | 'configure' | 'remove'>;
 
 /** What a switch is made of. */
 export interface SwitchParts {
@@ -158,15 +133,7 @@ export class HostSwitch {
     const bridge = this.#requireBridge();
     const { links } = this.#parts;
     const alias = linkAlias(spec.endpointId);
-    await links.createVeth({
-      host: spec.hostLink,
-      peer: spec.containerLink,
-      peerMac: spec.mac,
-      mtu: spec.mtu,
-      alias,
-      // the userspace datapath forwards frames as the kernel left them: with an unfinished checksum
-      txChecksumOff: bridge.row.datapath_type === 'netdev',
-    });
+    await this.#makeLinks(bridge, spec, alias);
     try {
       signal.throwIfAborted();
       await this.#makePorts(bridge, [spec], signal);
@@ -257,7 +224,7 @@ export class HostSwitch {
   async #apply(bridge: OurBridge, changes: Difference, signal: AbortSignal): Promise<void> {
     const { links, ovsdb } = this.#parts;
     for (const spec of changes.fixLinks) {
-      await links.adjust(spec.hostLink, linkAlias(spec.endpointId), { mtu: spec.mtu });
+      await links.configure(spec.hostLink, linkAlias(spec.endpointId), spec.mtu);
     }
     const remade = changes.remakePorts.map(({ hostLink }) => hostLink);
     await this.#removePorts([...changes.removePorts, ...remade], signal);
@@ -272,6 +239,23 @@ export class HostSwitch {
     for (const { name, endpointId } of changes.removeLinks) {
       signal.throwIfAborted();
       await links.remove(name, linkAlias(endpointId));
+    }
+  }
+
+  async #makeLinks(bridge: OurBridge, spec: PortSpec, alias: string): Promise<void> {
+    try {
+      await this.#parts.links.createVeth({
+        host: spec.hostLink,
+        peer: spec.containerLink,
+        peerMac: spec.mac,
+        mtu: spec.mtu,
+        alias,
+        // the userspace datapath forwards frames as the kernel left them: with an unfinished checksum
+        txChecksumOff: bridge.row.datapath_type === 'netdev',
+      });
+    } catch (thrown) {
+      // a repeated Join whose first one worked: Docker has the other end already
+      if (!hasCode(thrown, 'LINK_IN_USE')) throw thrown;
     }
   }
 

@@ -69,14 +69,14 @@ export interface Host {
  */
 export async function startHost(options: HostOptions, around: HostSurroundings): Promise<Host> {
   const { clock, log, conditions } = around;
-  const links = await openLinks();
+  const links = await openLinks(clock);
   const store = await openLevelStore({
     directory: join(options.dataDirectory, 'store'),
     clock,
     log: log.child({ part: 'store' }),
     onFatal: around.onFatal,
-  }).catch((thrown: unknown) => {
-    links.close();
+  }).catch(async (thrown: unknown) => {
+    await links.close();
     throw thrown;
   });
   const ovsdb = OvsdbClient.start({ path: options.ovsdbPath, clock, log });
@@ -126,7 +126,7 @@ export async function startHost(options: HostOptions, around: HostSurroundings):
       await Promise.all([datapathLoop.close(), dockerLoop.close()]);
       await hostSwitch.close();
       await ovsdb.close();
-      links.close();
+      await links.close();
       await store.close();
     },
   };
