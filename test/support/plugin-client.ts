@@ -13,7 +13,7 @@ export interface PluginAnswer {
 
 /** A client of one plugin socket; `close` ends its connections. */
 export interface PluginClient {
-  call(path: string, body?: unknown): Promise<PluginAnswer>;
+  call(path: string, body?: unknown, method?: 'GET' | 'POST'): Promise<PluginAnswer>;
   /** Like `call`, but throws what the plugin refused. */
   must(path: string, body?: unknown): Promise<Record<string, unknown>>;
   close(): void;
@@ -22,7 +22,7 @@ export interface PluginClient {
 /** Opens a client; connections are made when needed. */
 export function openPluginClient(socketPath: string, timeoutMs = 30_000): PluginClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-  const call = (path: string, body?: unknown): Promise<PluginAnswer> => {
+  const call: PluginClient['call'] = (path, body, method = 'POST') => {
     const started = performance.now();
     const text = body === undefined ? '' : JSON.stringify(body);
     return new Promise((resolve, reject) => {
@@ -31,7 +31,7 @@ export function openPluginClient(socketPath: string, timeoutMs = 30_000): Plugin
           agent,
           socketPath,
           path,
-          method: 'POST',
+          method,
           timeout: timeoutMs,
           headers: {
             accept: 'application/vnd.docker.plugins.v1.2+json',

@@ -1,0 +1,100 @@
+/**
+ * The agent as a process on a lab's host, in any of the four forms it is run in.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HostProcess, LabHost } from '../lab/host.ts';
+import { openPluginClient } from './plugin-client.ts';
+import { until } from './until.ts';
+
+/** How the agent is run: three runtimes on the sources, or the single file. */
+export const agentForms = ['binary', 'bun', 'deno', 'node'] as const;
+export type AgentForm = (typeof agentForms)[number];
+
+const root = join(import.meta.dirname, '..', '..');
+const tool = (name: string): string => join(root, 'node_modules', '.bin', name);
+
+/** The single file as `npm run build` leaves it. */
+export const binaryPath = join(root, 'dist', 'fairlead');
+
+/** Command and arguments in front of `agent …`. */
+export function agentCommand(form: AgentForm): readonly [string, ...string[]] {
+  const source = join(root, 'agent.ts');
+  switch (form) {
+    case 'binary':
+      return [binaryPath];
+    case 'bun':
+      return [tool('bun'), source];
+    case 'deno':
+      return [tool('deno'), 'run', '-A', source];
+    case 'node':
+      return [tool('node'), source];
+  }
+}
+
+/** Path of the agent's plugin socket on a host. */
+export const pluginSocketOf = (host: LabHost): string =>
+  join(host.pluginDirectory, 'fairlead.sock');
+
+/** Starts the agent and waits until it can serve a container (or only until it answers). */
+export async function startAgent(
+  host: LabHost,
+  form: AgentForm,
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly args?: readonly string[];
+    /** `answering` when Open vSwitch or Docker are absent on purpose. */
+    readonly until?: 'ready' | 'answering';
+  } = {},
+): Promise<HostProcess> {
+  const [command, ...front] = agentCommand(form);
+  if (form === 'binary' && !existsSync(binaryPath)) {
+    throw new Error('there is no dist/fairlead: npm run build');
+  }
+  const agent = await host.spawnInHost(command, [...front, 'agent', ...(options.args ?? [])], {
+    name: 'agent',
+    env: { ...host.agentEnvironment(), FAIRLEAD_LOG_LEVEL: 'debug', ...options.env },
+  });
+  const ended = (): never | void => {
+    if (!agent.isAlive()) throw new Error(`the agent ended: see ${agent.logFile}`);
+  };
+  if (options.until === 'answering') await agentAnswers(host, ended);
+  else await agentReady(host, ended);
+  return agent;
+}
+
+/** Waits until the plugin socket answers. */
+export async function agentAnswers(host: LabHost, check: () => void = () => {}): Promise<void> {
+  await until('the agent answers', async () => {
+    check();
+    const client = openPluginClient(pluginSocketOf(host), 2_000);
+    try {
+      return (await client.call('/Plugin.Activate')).status === 200;
+    } finally {
+      client.close();
+    }
+  });
+}
+
+/** Waits until every gate of the agent's readiness is open. */
+export async function agentReady(host: LabHost, check: () => void = () => {}): Promise<void> {
+  await until('the agent is ready', async () => {
+    check();
+    return (await apiGet(host, '/readyz')).status === 200;
+  });
+}
+
+/** GETs from the agent's own API. */
+export async function apiGet(
+  host: LabHost,
+  path: string,
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const socket = host.agentEnvironment()['FAIRLEAD_API_SOCKET'];
+  if (socket === undefined) throw new Error('the lab names no API socket');
+  const client = openPluginClient(socket, 5_000);
+  try {
+    return await client.call(path, undefined, 'GET');
+  } finally {
+    client.close();
+  }
+}
