@@ -10,6 +10,7 @@ import { addressOf, dockerOk, pings } from '../support/ping.ts';
 
 const networks = { blue: ['anna', 'ben'], green: ['carl', 'dora'] } as const;
 const keep = process.argv.includes('--keep');
+const lab = openLab(keep ? { prefix: 'demo' } : {});
 const started = performance.now();
 
 function say(line: string): void {
@@ -109,7 +110,6 @@ function print(
 }
 
 async function demo(): Promise<number> {
-  const lab = openLab(keep ? { prefix: 'demo' } : {});
   let failed = true;
   try {
     say('building a host with its own Open vSwitch and Docker');
@@ -151,9 +151,7 @@ function explain(host: LabHost): void {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     say('stopping');
-    void openLab(keep ? { prefix: 'demo' } : {})
-      .down()
-      .finally(() => process.exit(130));
+    void lab.down().finally(() => process.exit(130));
   });
 }
 process.exitCode = await demo();
