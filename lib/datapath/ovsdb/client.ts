@@ -5,6 +5,7 @@
  * difference between two states of the rows exactly once, across reconnects too. Knows nothing of what
  * the rows should be.
  */
+import { assert } from '../../assert.ts';
 import type { Clock } from '../../clock.ts';
 import { asFairleadError, FairleadError } from '../../errors.ts';
 import {
@@ -31,7 +32,7 @@ import { refusalOf, type RefusedDetail } from './message.ts';
 import { createReplica, type Change } from './replica.ts';
 import { databaseName, type Row, type TableName } from './schema.ts';
 import { openSession } from './session.ts';
-import type { Uuid } from './values.ts';
+import { isIdentifier, type Uuid } from './values.ts';
 import { createWaitList } from './wait-list.ts';
 
 /** The lock that an agent holds while it may write. */
@@ -43,7 +44,7 @@ export interface OvsdbClientOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Default {@link agentLock}. */
+  /** Default {@link agentLock}; letters, digits and `_`. */
   readonly lock?: string;
 }
 
@@ -87,6 +88,7 @@ export class OvsdbClient {
   private constructor(options: OvsdbClientOptions) {
     this.#options = options;
     this.#lock = options.lock ?? agentLock;
+    assert(isIdentifier(this.#lock), `not the name of a lock: ${this.#lock}`);
     this.#log = options.log.child({ part: 'ovsdb' });
     this.#configurations = createConfigurationTracker(options.clock, ovsdbConfigurationsMax);
     this.#waits = createWaitList(options.clock, ovsdbWaitersMax);

@@ -34,7 +34,11 @@ const callSchema = z.object({
   id: z.unknown(),
 });
 
-const answerSchema = z.object({ id: z.int(), result: z.unknown(), error: z.unknown() });
+const answerSchema = z.object({
+  id: z.int(),
+  result: z.unknown().optional(),
+  error: z.unknown().optional(),
+});
 
 const refusalSchema = z.object({
   error: z.string(),
@@ -53,12 +57,15 @@ export function decodeMessage(value: object): Message {
     if (id === null || id === undefined) return { kind: 'notification', method, params };
     return { kind: 'request', method, params, id };
   }
-  if (!Object.hasOwn(value, 'result') || !Object.hasOwn(value, 'error')) {
-    throw new FairleadError('OVS_PROTOCOL', 'ovsdb-server sent neither a request nor an answer');
-  }
   const { id, result, error } = parse(answerSchema, value, 'an answer');
-  if (error === null) return { kind: 'result', id, result };
-  return { kind: 'refused', id, refusal: decodeRefusal(error) };
+  // ovsdb-server 3.1 leaves `result` out of a refusal, where JSON-RPC 1.0 asks for null
+  if (error !== null && error !== undefined) {
+    return { kind: 'refused', id, refusal: decodeRefusal(error) };
+  }
+  if (error === null && Object.hasOwn(value, 'result')) return { kind: 'result', id, result };
+  throw new FairleadError('OVS_PROTOCOL', 'ovsdb-server sent neither a request nor an answer', {
+    detail: Object.keys(value).slice(0, 10),
+  });
 }
 
 /**

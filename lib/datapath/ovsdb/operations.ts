@@ -21,7 +21,7 @@ import {
   decodeAtom,
   encodeAtom,
   encodeDatum,
-  isRowName,
+  isIdentifier,
   type ColumnType,
   type Uuid,
 } from './values.ts';
@@ -82,7 +82,7 @@ export function insert<T extends TableName>(
   row: WriteRow<T>,
   named?: string,
 ): Operation<Inserted> {
-  assert(named === undefined || isRowName(named), `not a row name: ${named}`);
+  assert(named === undefined || isIdentifier(named), `not a row name: ${named}`);
   const name = named === undefined ? {} : { 'uuid-name': named };
   return {
     wire: { op: 'insert', table, row: encodeRow(table, row), ...name },

@@ -190,14 +190,14 @@ export function encodeAtom(type: Atomic, value: unknown): unknown {
   throw unwritable(`a value of type ${type}`, value);
 }
 
-/** True for a name that a row inserted in a transaction may have there (RFC 7047 `<id>`). */
-export function isRowName(name: string): boolean {
+/** True for a name that a lock, or a row inserted in a transaction, may have (RFC 7047 `<id>`). */
+export function isIdentifier(name: string): boolean {
   return namePattern.test(name);
 }
 
 function isNamedUuid(value: unknown): value is NamedUuid {
   if (typeof value !== 'object' || value === null || !('named' in value)) return false;
-  return typeof value.named === 'string' && isRowName(value.named);
+  return typeof value.named === 'string' && isIdentifier(value.named);
 }
 
 function isIterable(value: unknown): value is Iterable<unknown> {

@@ -141,7 +141,8 @@ describe('a connection', () => {
       const asked = open.request('a', [], { ...plain, signal: abort.signal });
       abort.abort(reason);
       await expect(asked).rejects.toThrow(wanted);
-      await expect(open.request('a', [], { ...plain, signal: abort.signal })).rejects.toThrow();
+      const again = open.request('a', [], { ...plain, signal: abort.signal });
+      expect(await errorOf(again)).toBeInstanceOf(FairleadError);
     }
     await until('the first two arrive', () => server.calls.length === 2);
   });

@@ -66,7 +66,9 @@ export async function startFakeServer(): Promise<FakeServer> {
     const reply = fake.script(call, socket) ?? defaultAnswer(call);
     if (reply === 'silent' || socket.destroyed) return;
     if ('raw' in reply) socket.write(reply.raw);
-    else socket.write(JSON.stringify({ result: null, error: null, ...reply, id: call.id }));
+    // a refusal of the real one has no `result`
+    else if ('error' in reply) socket.write(JSON.stringify({ id: call.id, ...reply }));
+    else socket.write(JSON.stringify({ id: call.id, ...reply, error: null }));
   };
   const fake: FakeServer = {
     path,

@@ -40,6 +40,10 @@ describe('a message', () => {
       },
     ],
     [
+      { id: 3, error: { error: 'syntax error' } },
+      { kind: 'refused', id: 3, refusal: { error: 'syntax error' } },
+    ],
+    [
       { method: 'locked', params: ['l'], id: null },
       { kind: 'notification', method: 'locked', params: ['l'] },
     ],
@@ -55,6 +59,7 @@ describe('a message', () => {
     {},
     { id: 1 },
     { id: 1, result: [] },
+    { id: 1, error: null },
     { id: 'x', result: [], error: null },
     { result: [], error: null },
     { id: 1, result: null, error: 5 },
