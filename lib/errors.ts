@@ -68,11 +68,19 @@ export const errorTable = {
   },
   PORT_NOT_OURS: { ...conflict, fix: 'remove the foreign port; Fairlead never touches it' },
   LINK_NOT_OURS: { ...conflict, fix: 'remove the foreign link; Fairlead never touches it' },
+  LINK_IN_USE: { ...conflict, fix: 'stop the container that uses it, then try again' },
   LINK_FAILED: unavailable,
   DOCKER_DOWN: { ...unavailable, fix: 'systemctl start docker' },
   DOCKER_PROTOCOL: unavailable,
   SOCKET_IN_USE: { ...conflict, fix: 'stop the process that serves it, or choose another path' },
   SOCKET_FAILED: conflict,
+
+  // the single-file binary
+  TEMP_UNUSABLE: {
+    ...conflict,
+    fix: 'set TMPDIR to a writable directory on a file system that is not mounted noexec',
+  },
+  ADDON_FAILED: { ...conflict, fix: 'install the C++ runtime (Debian: apt-get install libstdc++6)' },
 
   // the store
   STORE_LOCKED: { ...conflict, fix: 'stop the other agent that uses this --data-dir' },

@@ -136,6 +136,23 @@ export const netlinkReadBytes = 64 * 1024;
 export const netlinkRequestMs = 5_000;
 /** Messages of one dump before it is given up. */
 export const netlinkDumpMessagesMax = 200_000;
+/** Requests waiting for one netlink socket before BUSY: each takes 0.1 to 20 ms. */
+export const netlinkQueueMax = 256;
+/** How long one blocking read waits before the deadline is looked at again. */
+export const netlinkReceiveTickMs = 1_000;
+/** Times a listing is started again because links came or went meanwhile, or memory was short. */
+export const netlinkDumpTriesMax = 8;
+/** Times a send is repeated that a signal interrupted. */
+export const netlinkInterruptsMax = 16;
+/** How often waiting link events are fetched: soon enough for a reconcile, and no load when idle. */
+export const linkWatchPollMs = 250;
+/** Reads of link events in one go, so that a storm of them does not hold up the event loop. */
+export const linkWatchReadsMax = 64;
+/** Receive buffer of link events; beyond it the kernel drops some and says so. */
+export const linkWatchBufferBytes = 1024 * 1024;
+/** Longest name and longest alias of a link that the kernel takes. */
+export const linkNameBytesMax = 15;
+export const linkAliasBytesMax = 255;
 /** MTU of a container's link when nothing else is asked for. */
 export const linkMtuDefault = 1_500;
 export const linkMtuMin = 68;

@@ -5,10 +5,22 @@ export const poolSchema = z.object({
   space: z.string(),
   /** Network address with prefix length, canonical: the pool's name within its space. */
   cidr: z.string(),
-  /** `--ip-range`: free choices come from here only. */
+  /**
+   * Which request of its space made it, counted up for ever. Part of the pool's id, so that a request
+   * that lost its pool to a later one can neither take from it nor release it.
+   */
+  serial: z.number().int(),
+  /**
+   * `requested`: nothing was ever taken from it, so a repeated request may take it over. `used`:
+   * something was. `releasing`: being removed in steps, and good for nothing else.
+   */
+  state: z.enum(['requested', 'used', 'releasing']),
+  /** `--ip-range`, canonical: free choices come from here only. */
   range: z.string().optional(),
   /** `--ipam-opt` as given. */
   options: z.record(z.string(), z.string()),
+  /** Hex address of the gateway, while one is held. */
+  gateway: z.string().optional(),
   /** Hex address handed out last by free choice; the next search starts behind it. */
   cursor: z.string().optional(),
   /** The network of ours that uses it; absent until CreateNetwork, and for other drivers' networks. */
@@ -32,12 +44,15 @@ export type PoolAddress = z.infer<typeof poolAddressSchema>;
 /** Changed with every pool that comes or goes, so that two overlapping requests cannot both pass. */
 export const spaceSchema = z.object({ changes: z.number().int() });
 
-/** Pool ids are self-describing: they must make sense after any loss of state. */
-export const poolId = (space: string, cidr: string): string => `${space}/${cidr}`;
+/** What a pool id says. */
+export type PoolName = Pick<Pool, 'space' | 'cidr' | 'serial'>;
 
-/** Space and cidr of a pool id, or undefined when it is not one of ours. */
-export function parsePoolId(id: string): { space: string; cidr: string } | undefined {
-  const match = /^([A-Za-z0-9_-]+)\/([0-9a-f.:]+\/[0-9]{1,3})$/.exec(id);
+/** Pool ids are self-describing: they must make sense after any loss of state. */
+export const poolId = ({ space, cidr, serial }: PoolName): string => `${space}/${cidr}/${serial}`;
+
+/** What a pool id says, or undefined when it is not one of ours. */
+export function parsePoolId(id: string): PoolName | undefined {
+  const match = /^([A-Za-z0-9_-]+)\/([0-9a-f.:]+\/[0-9]{1,3})\/([1-9][0-9]{0,14})$/.exec(id);
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
-  return { space: match[1], cidr: match[2] };
+  return { space: match[1], cidr: match[2], serial: Number(match[3]) };
 }

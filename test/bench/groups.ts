@@ -1,5 +1,5 @@
 /** What is measured. Each group starts from a host without an agent and leaves it so. */
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostProcess, LabHost } from '../lab/host.ts';
 import { agentCommand, pluginSocketOf, startAgent } from '../support/agent-process.ts';
@@ -186,7 +186,7 @@ async function benchFirstAnswer(host: LabHost): Promise<void> {
     );
     const client = openPluginClient(socket);
     try {
-      await until('the socket is there', async () => readyToConnect(socket));
+      await until('the socket is there', () => existsSync(socket));
       values.push(await timed(() => client.must('/Plugin.Activate')));
     } finally {
       client.close();
@@ -201,10 +201,6 @@ async function benchFirstAnswer(host: LabHost): Promise<void> {
 function passEnvironment(host: LabHost): Record<string, string> {
   const { FAIRLEAD_PLUGIN_SOCKET: _activated, ...rest } = host.agentEnvironment();
   return rest;
-}
-
-function readyToConnect(socket: string): boolean {
-  return readFileSync('/proc/net/unix', 'utf8').includes(socket);
 }
 
 async function benchMemory(host: LabHost): Promise<void> {
