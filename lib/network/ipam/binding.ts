@@ -1,0 +1,97 @@
+/**
+ * Endpoints and the pool addresses they use: parts of the plans of CreateEndpoint and DeleteEndpoint. A
+ * subnet whose pool is not ours (another IPAM driver gave the addresses) has no records to keep. Pure.
+ */
+import { FairleadError } from '../../errors.ts';
+import { formatAddress, hexAddress, isUsableHost, parseCidr, type IpAddress } from '../../ip/ip.ts';
+import { poolAddressKey, poolKey } from '../../model/keys.ts';
+import type { NetworkSubnet } from '../../model/network.ts';
+import type { Pool, PoolAddress } from '../../model/pool.ts';
+import { encodeRecord } from '../../model/record.ts';
+import type { Compare, Operation } from '../../store/port.ts';
+import type { Step } from '../plan.ts';
+import { asRead, readPoolAddress, readPoolNamed, stillThere, type StoredPool } from './read.ts';
+
+/** A transaction in the making, to which parts of a plan add. */
+export interface TxnDraft {
+  readonly compare: Compare[];
+  readonly then: Operation[];
+}
+
+/** What says where a pool's records are. */
+export type PoolOfSubnet = Pick<NetworkSubnet, 'addressSpace' | 'cidr'>;
+
+/**
+ * Makes the endpoint the owner of the address in its pool. An address that is held and has no owner is the
+ * one Docker asked for just before; one that is free is taken (its record was lost, or released by a call
+ * that came late); one that the endpoint has already stays. Refuses with ADDRESS_IN_USE for an address of
+ * another endpoint and for a gateway, with ADDRESS_OUTSIDE_POOL for one that no host may have.
+ */
+export function* bindAddress(
+  draft: TxnDraft,
+  subnet: PoolOfSubnet,
+  address: IpAddress,
+  endpointId: string,
+): Step<void> {
+  const pool = yield* readPoolNamed(subnet.addressSpace, subnet.cidr);
+  if (pool === undefined) {
+    draft.compare.push(asRead(poolKey(subnet.addressSpace, subnet.cidr), undefined));
+    return;
+  }
+  const record = yield* readPoolAddress(pool.value, address);
+  if (record?.value.state === 'held') {
+    if (record.value.endpointId === endpointId) return;
+    if (record.value.endpointId !== undefined || record.value.use === 'gateway') {
+      throw inUse(address, record.value);
+    }
+  } else if (!isUsableHost(parseCidr(pool.value.cidr), address)) {
+    throw new FairleadError(
+      'ADDRESS_OUTSIDE_POOL',
+      `${formatAddress(address)} is not an address that a container of ${pool.value.cidr} may have`,
+    );
+  }
+  const key = poolAddressKey(pool.value.space, pool.value.cidr, hexAddress(address));
+  const bound: PoolAddress = { state: 'held', use: 'other', endpointId };
+  draft.compare.push(asRead(key, record));
+  draft.then.push({ op: 'put', key, value: encodeRecord(bound) });
+  markUsed(draft, pool);
+}
+
+/**
+ * Takes the address from the endpoint. Its record stays held until Docker releases it, or the sweep does.
+ * An address that the endpoint does not have stays as it is.
+ */
+export function* unbindAddress(
+  draft: TxnDraft,
+  subnet: PoolOfSubnet,
+  address: IpAddress,
+  endpointId: string,
+): Step<void> {
+  const place = { space: subnet.addressSpace, cidr: subnet.cidr };
+  const record = yield* readPoolAddress(place, address);
+  if (record?.value.endpointId !== endpointId) return;
+  const key = poolAddressKey(place.space, place.cidr, hexAddress(address));
+  const { endpointId: _gone, ...unbound } = record.value;
+  draft.compare.push(asRead(key, record));
+  draft.then.push({ op: 'put', key, value: encodeRecord(unbound) });
+}
+
+/** A pool with an endpoint may not go to a repeated request. */
+function markUsed(draft: TxnDraft, pool: StoredPool): void {
+  if (pool.value.state !== 'requested') {
+    draft.compare.push(stillThere(pool));
+    return;
+  }
+  const key = poolKey(pool.value.space, pool.value.cidr);
+  const used: Pool = { ...pool.value, state: 'used' };
+  draft.compare.push(asRead(key, pool));
+  draft.then.push({ op: 'put', key, value: encodeRecord(used) });
+}
+
+function inUse(address: IpAddress, record: PoolAddress): FairleadError {
+  const holder =
+    record.endpointId === undefined
+      ? 'the gateway of its network'
+      : `endpoint ${record.endpointId}`;
+  return new FairleadError('ADDRESS_IN_USE', `${formatAddress(address)} belongs to ${holder}`);
+}

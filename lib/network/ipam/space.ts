@@ -1,0 +1,23 @@
+/**
+ * The address spaces. Docker allocates a swarm network's subnet once in the global space and again, the
+ * same, in the local space of every node that runs a task: the spaces do not see each other.
+ */
+import { FairleadError } from '../../errors.ts';
+import { quote } from '../../ip/ip.ts';
+
+/** Networks of one host, and what swarm nodes confirm. */
+export const localSpace = 'FairleadLocal';
+/** What a swarm's managers allocate. They repeat all their requests after a change of leader. */
+export const globalSpace = 'FairleadGlobal';
+
+/**
+ * Checks the name of a space.
+ * @throws REQUEST_INVALID
+ */
+export function requireSpace(space: string): void {
+  if (space === localSpace || space === globalSpace) return;
+  throw new FairleadError(
+    'REQUEST_INVALID',
+    `address space ${quote(space)} is not known, expected ${localSpace} or ${globalSpace}`,
+  );
+}
