@@ -1,0 +1,122 @@
+/**
+ * The messages of rtnetlink about addresses and routes, read only: what this host already uses, so
+ * that no network is put on top of it. Pure. Families other than IPv4 and IPv6 are passed over.
+ */
+import {
+  addressBits,
+  blockOf,
+  formatAddress,
+  formatCidr,
+  fromHex,
+  type IpFamily,
+} from '../../ip/ip.ts';
+import {
+  malformed,
+  messageFlag,
+  readAttributes,
+  readNumber,
+  type NetlinkRequest,
+} from './netlink-codec.ts';
+
+/** Types of messages: `present` in answers, `list` in requests. */
+export const addressMessage = { present: 20, list: 22 } as const;
+export const routeMessage = { present: 24, list: 26 } as const;
+
+const addressBodyBytes = 8;
+const routeBodyBytes = 12;
+const addressAttribute = { address: 1, local: 2 } as const;
+const routeAttribute = { destination: 1, outIndex: 4, table: 15 } as const;
+/** A cached copy of another route. */
+const routeCloned = 0x200;
+
+/** An address of a link. */
+export interface LinkAddress {
+  /** Index of the link. */
+  readonly index: number;
+  readonly family: IpFamily;
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
+/** A route of this host. */
+export interface Route {
+  readonly family: IpFamily;
+  /** A block; the default route is 0.0.0.0/0 or ::/0. */
+  readonly destination: string;
+  /** 254 is `main`, 255 is `local`. */
+  readonly table: number;
+  /** rtnetlink(7): 1 is unicast, 2 local, 3 broadcast, 6 blackhole, 7 unreachable. */
+  readonly type: number;
+  /** Index of the link; absent for routes with several or none. */
+  readonly outIndex?: number;
+}
+
+/** Asks for all addresses. */
+export function listAddressesRequest(): NetlinkRequest {
+  const body = new Uint8Array(addressBodyBytes);
+  return { type: addressMessage.list, flags: messageFlag.dump, body };
+}
+
+/** Asks for all routes of all tables. */
+export function listRoutesRequest(): NetlinkRequest {
+  const body = new Uint8Array(routeBodyBytes);
+  return { type: routeMessage.list, flags: messageFlag.dump, body };
+}
+
+/**
+ * Reads an address, or undefined when it is of another family.
+ * @throws LINK_FAILED
+ */
+export function decodeAddress(body: Uint8Array): LinkAddress | undefined {
+  const index = readNumber(body, 4);
+  const family = familyOf(body[0]);
+  const attributes = readAttributes(body, addressBodyBytes);
+  if (family === undefined) return undefined;
+  // with a point-to-point link "address" is the other side's, "local" is ours
+  const bytes = attributes.get(addressAttribute.local) ?? attributes.get(addressAttribute.address);
+  if (bytes === undefined) throw malformed('an address without its bytes');
+  const address = formatAddress(readIp(family, bytes));
+  return { index, family, address, prefixLength: readPrefixLength(family, body[1]) };
+}
+
+/**
+ * Reads a route, or undefined when it is of another family or only a cached copy.
+ * @throws LINK_FAILED
+ */
+export function decodeRoute(body: Uint8Array): Route | undefined {
+  const flags = readNumber(body, 8);
+  const family = familyOf(body[0]);
+  const attributes = readAttributes(body, routeBodyBytes);
+  if (family === undefined || (flags & routeCloned) !== 0) return undefined;
+  const bytes = attributes.get(routeAttribute.destination);
+  const base = bytes === undefined ? { family, value: 0n } : readIp(family, bytes);
+  const outIndex = attributes.get(routeAttribute.outIndex);
+  const table = attributes.get(routeAttribute.table);
+  return {
+    family,
+    destination: formatCidr(blockOf(base, readPrefixLength(family, body[1]))),
+    // the header has one byte for the table, the attribute has room
+    table: table === undefined ? (body[4] ?? 0) : readNumber(table, 0),
+    type: body[7] ?? 0,
+    ...(outIndex === undefined ? {} : { outIndex: readNumber(outIndex, 0) }),
+  };
+}
+
+function familyOf(byte: number | undefined): IpFamily | undefined {
+  if (byte === 2) return 4;
+  return byte === 10 ? 6 : undefined;
+}
+
+function readIp(family: IpFamily, bytes: Uint8Array) {
+  if (bytes.length * 8 !== addressBits(family)) {
+    throw malformed(`an IPv${family} address of ${bytes.length} bytes`);
+  }
+  return fromHex(Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(''));
+}
+
+function readPrefixLength(family: IpFamily, byte: number | undefined): number {
+  if (byte === undefined || byte > addressBits(family)) {
+    throw malformed(`an IPv${family} prefix length of ${byte}`);
+  }
+  return byte;
+}
