@@ -1,0 +1,220 @@
+/**
+ * The options of `fairlead agent`: what each is, its default and why. Values are checked one by one by
+ * their readers, and here where two of them must fit together. Nothing is opened or created.
+ */
+import { posix } from 'node:path';
+import { FairleadError } from '../errors.ts';
+import { linkMtuDefault, linkMtuMax, linkMtuMin } from '../limits.ts';
+import { logFormats, logLevels, type LogFormat, type LogLevel } from '../log.ts';
+import type { DefaultBlock } from '../network/ipam/block.ts';
+import { readOptions, type OptionSources, type OptionTable } from './option.ts';
+import {
+  readDiscoveryFile,
+  readHostName,
+  readOneOf,
+  readPath,
+  readPluginName,
+  readPoolBlocks,
+  readSocketPath,
+  readUnixUrl,
+  readWholeNumber,
+} from './reading.ts';
+
+/** How Open vSwitch forwards: in the kernel, in its own process, or by the first of these that works. */
+export const datapathChoices = ['auto', 'system', 'netdev'] as const;
+/** One of `datapathChoices`. */
+export type DatapathChoice = (typeof datapathChoices)[number];
+
+/** What the agent was told, checked. All paths are absolute. */
+export interface AgentOptions {
+  readonly dataDir: string;
+  readonly runDir: string;
+  readonly hostName: string;
+  readonly pluginName: string;
+  readonly pluginSocket: string;
+  readonly apiSocket: string;
+  /** Socket of ovsdb-server. */
+  readonly ovsDbSocket: string;
+  /** Socket of Docker's API. */
+  readonly dockerSocket: string;
+  readonly discoveryFile?: string;
+  readonly datapath: DatapathChoice;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** Where pools come from when nobody asks for a subnet, in order of preference. */
+  readonly ipv4Pools: readonly DefaultBlock[];
+  readonly ipv6Pools: readonly DefaultBlock[];
+  /** MTU of a container's link unless its network says otherwise. */
+  readonly linkMtu: number;
+}
+
+/**
+ * 10.64.0.0 to 10.79.255.255 as 4096 networks, one for each VLAN tag of a bridge. Not Docker's own
+ * 172.17-31 and 192.168, not swarm's 10.0 upwards, and outside what clouds and Kubernetes hand out
+ * by default (10.0-10.52, 10.96-10.111, 10.128 and above). What the host routes already is left out
+ * when a pool is chosen.
+ */
+export const ipv4PoolsDefault = '10.64.0.0/12:24';
+/** One site prefix of the unique local range (RFC 4193), 65536 networks of the size hosts expect. */
+export const ipv6PoolsDefault = 'fdfa:1ead:d0c::/48:64';
+
+/** The rows, in the order of help; a default may look at rows above it. */
+export const agentOptionTable: OptionTable<AgentOptions> = {
+  dataDir: {
+    flag: 'data-dir',
+    placeholder: 'DIR',
+    summary: 'where state is kept; survives reboots',
+    defaultShown: '/var/lib/fairlead',
+    defaultText: '/var/lib/fairlead',
+    read: readPath,
+  },
+  runDir: {
+    flag: 'run-dir',
+    placeholder: 'DIR',
+    summary: 'where sockets and other things of this boot are kept',
+    defaultShown: '/run/fairlead',
+    defaultText: '/run/fairlead',
+    read: readPath,
+  },
+  hostName: {
+    flag: 'name',
+    placeholder: 'HOST',
+    summary: 'name of this host among others',
+    defaultShown: "the machine's host name",
+    defaultText: ({ hostName }) => hostName,
+    read: readHostName,
+  },
+  pluginName: {
+    flag: 'plugin-name',
+    placeholder: 'NAME',
+    summary: "what follows 'docker network create -d'",
+    defaultShown: 'fairlead',
+    defaultText: 'fairlead',
+    read: readPluginName,
+  },
+  pluginSocket: {
+    flag: 'plugin-socket',
+    placeholder: 'PATH',
+    summary: "socket that Docker's calls come in by",
+    defaultShown: '/run/docker/plugins/PLUGIN-NAME.sock',
+    defaultText: ({ textOf }) => `/run/docker/plugins/${fileNameOf(textOf('plugin-name'))}.sock`,
+    read: readSocketPath,
+  },
+  apiSocket: {
+    flag: 'api-socket',
+    placeholder: 'PATH',
+    summary: "socket of Fairlead's own API",
+    defaultShown: 'RUN-DIR/api.sock',
+    defaultText: ({ textOf }) => `${textOf('run-dir')}/api.sock`,
+    read: readSocketPath,
+  },
+  ovsDbSocket: {
+    flag: 'ovs-db',
+    placeholder: 'unix:PATH',
+    summary: "socket of Open vSwitch's database",
+    defaultShown: 'unix:/var/run/openvswitch/db.sock',
+    defaultText: 'unix:/var/run/openvswitch/db.sock',
+    read: readUnixUrl,
+  },
+  dockerSocket: {
+    flag: 'docker-host',
+    placeholder: 'unix:PATH',
+    summary: "socket of Docker's API",
+    defaultShown: 'unix:/var/run/docker.sock',
+    defaultText: 'unix:/var/run/docker.sock',
+    read: readUnixUrl,
+  },
+  discoveryFile: {
+    flag: 'discovery-file',
+    placeholder: 'PATH',
+    summary: 'write a PLUGIN-NAME.spec or .json file that leads Docker to the plugin socket',
+    defaultShown: 'none',
+    defaultText: undefined,
+    read: readDiscoveryFile,
+  },
+  datapath: {
+    flag: 'datapath',
+    placeholder: 'TYPE',
+    summary: 'system (kernel), netdev (userspace) or auto (system where it works)',
+    defaultShown: 'auto',
+    defaultText: 'auto',
+    read: readOneOf(datapathChoices),
+  },
+  logLevel: {
+    flag: 'log-level',
+    placeholder: 'LEVEL',
+    summary: `least severe lines to log: ${logLevels.join(', ')}`,
+    defaultShown: 'info',
+    defaultText: 'info',
+    read: readOneOf(logLevels),
+  },
+  logFormat: {
+    flag: 'log-format',
+    placeholder: 'FORMAT',
+    summary: `form of log lines: ${logFormats.join(', ')}`,
+    defaultShown: 'json, on a terminal pretty',
+    defaultText: ({ stdoutIsTty }) => (stdoutIsTty ? 'pretty' : 'json'),
+    read: readOneOf(logFormats),
+  },
+  ipv4Pools: {
+    flag: 'ipv4-pools',
+    placeholder: 'CIDR:SIZE,…',
+    summary:
+      'blocks that networks without --subnet are cut from, with the prefix length of a network',
+    defaultShown: ipv4PoolsDefault,
+    defaultText: ipv4PoolsDefault,
+    read: readPoolBlocks(4),
+  },
+  ipv6Pools: {
+    flag: 'ipv6-pools',
+    placeholder: 'CIDR:SIZE,…',
+    summary: 'the same for IPv6',
+    defaultShown: ipv6PoolsDefault,
+    defaultText: ipv6PoolsDefault,
+    read: readPoolBlocks(6),
+  },
+  linkMtu: {
+    flag: 'mtu',
+    placeholder: 'BYTES',
+    summary: "MTU of a container's link unless its network sets one",
+    defaultShown: String(linkMtuDefault),
+    defaultText: String(linkMtuDefault),
+    read: readWholeNumber(linkMtuMin, linkMtuMax),
+  },
+};
+
+/**
+ * The agent's options from flags, environment and defaults.
+ * @throws USAGE
+ */
+export function readAgentOptions(sources: OptionSources): AgentOptions {
+  const options = readOptions(agentOptionTable, sources);
+  if (options.pluginSocket === options.apiSocket) {
+    throw new FairleadError(
+      'USAGE',
+      `--plugin-socket and --api-socket are both ${options.apiSocket}`,
+      {
+        fix: 'must be two paths',
+      },
+    );
+  }
+  if (options.discoveryFile !== undefined) {
+    checkDiscoveryFile(options.discoveryFile, fileNameOf(options.pluginName));
+  }
+  return options;
+}
+
+/** Docker takes a plugin's name from the file it found it by: another name would never be found. */
+function checkDiscoveryFile(path: string, pluginFileName: string): void {
+  const { base, name, ext } = posix.parse(path);
+  if (name === pluginFileName) return;
+  throw new FairleadError('USAGE', `--discovery-file ${JSON.stringify(base)}`, {
+    fix: `must be named ${pluginFileName}${ext}, as the plugin is`,
+  });
+}
+
+/** The name of a plugin's socket file: of `registry/site/fairlead:1.0`, `fairlead`. */
+function fileNameOf(pluginName: string): string {
+  const last = pluginName.slice(pluginName.lastIndexOf('/') + 1);
+  return last.split(':', 1)[0] ?? last;
+}

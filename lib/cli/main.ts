@@ -1,0 +1,83 @@
+/**
+ * The command line from argument list to exit code. Everything is checked before anything runs; an
+ * error is one line on standard error, and its code decides the exit code (`lib/errors.ts`).
+ */
+import { writeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { asFairleadError, treatmentOf, type FairleadError } from '../errors.ts';
+import { helpColumnsMax } from '../limits.ts';
+import { commandTable, type Actions } from './commands.ts';
+import { parseArguments } from './parser.ts';
+import { describeVersion } from './version-text.ts';
+
+/** What the command line takes from the process around it. */
+export interface Terminal {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly hostName: string;
+  readonly stdoutIsTty: boolean;
+  /** Width of the terminal; 80 when there is none. */
+  readonly columns: number;
+  readonly writeOut: (text: string) => void;
+  readonly writeError: (text: string) => void;
+}
+
+/** The process we are. */
+export function processTerminal(): Terminal {
+  return {
+    environment: process.env,
+    hostName: hostname(),
+    stdoutIsTty: process.stdout.isTTY,
+    columns: process.stdout.columns ?? 80,
+    writeOut: (text) => writeWhole(1, text),
+    writeError: (text) => writeWhole(2, text),
+  };
+}
+
+/**
+ * Does what the arguments (without the program's own name) ask for. Never rejects.
+ * @returns the exit code
+ */
+export async function main(
+  args: readonly string[],
+  terminal: Terminal,
+  actions: Actions,
+): Promise<number> {
+  try {
+    const invocation = parseArguments(commandTable, args, {
+      columns: Math.min(terminal.columns, helpColumnsMax),
+      versionText: describeVersion('text').trimEnd(),
+    });
+    if (invocation.kind === 'text') {
+      terminal.writeOut(invocation.text);
+      return 0;
+    }
+    const sources = { ...terminal, flags: invocation.flags };
+    await invocation.command.run({ sources, actions, writeOut: terminal.writeOut });
+    return 0;
+  } catch (thrown) {
+    const error = asFairleadError(thrown);
+    terminal.writeError(`${errorLine(error)}\n`);
+    // where a bug was thrown is what a report of it needs
+    const { cause } = error;
+    if (error.code === 'INTERNAL' && cause instanceof Error) {
+      terminal.writeError(`${cause.stack ?? cause.message}\n`);
+    }
+    return treatmentOf(error.code).exitCode;
+  }
+}
+
+/** An error as the command line says it: what happened, the code word, and what to do. */
+export function errorLine(error: FairleadError): string {
+  const head = `error: ${error.message} (${error.code})`;
+  return error.fix === undefined ? head : `${head}: ${error.fix}`;
+}
+
+/** Synchronous, so that nothing is lost when the process ends right after. */
+function writeWhole(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text);
+  try {
+    for (let sent = 0; sent < bytes.length;) sent += writeSync(descriptor, bytes, sent);
+  } catch {
+    // a reader that went away (`| head`) is no error of ours
+  }
+}

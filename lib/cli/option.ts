@@ -1,0 +1,99 @@
+/**
+ * Options as data. One row says everything about an option: its flag, what it takes, how it is read and
+ * what it is when nobody says. Parsing, help text and documents are made from the rows, so that no
+ * fact is written twice. Precedence: flag, then environment, then default.
+ */
+import { FairleadError } from '../errors.ts';
+import type { Reader } from './reading.ts';
+
+/** What defaults may depend on besides constants. */
+export interface DefaultFacts {
+  /** The machine's own name. */
+  readonly hostName: string;
+  readonly stdoutIsTty: boolean;
+  /** Text of an option further up in the same table, as given or by default. */
+  readonly textOf: (flag: string) => string;
+}
+
+/** One option. The environment variable is made from the flag: `--data-dir` is FAIRLEAD_DATA_DIR. */
+export interface OptionRow<Value> {
+  /** Without the dashes. */
+  readonly flag: string;
+  /** One letter, where people type it often. */
+  readonly short?: string;
+  /** Stands for the value in help. */
+  readonly placeholder: string;
+  readonly summary: string;
+  /** The default as help shows it. */
+  readonly defaultShown: string;
+  /** The default as a user would have typed it; undefined leaves the option out. */
+  readonly defaultText: string | undefined | ((facts: DefaultFacts) => string);
+  readonly read: Reader<Value>;
+}
+
+/** Options by the name of the property that their value gets. */
+export type OptionTable<Values> = {
+  readonly [Name in keyof Values]-?: OptionRow<Exclude<Values[Name], undefined>>;
+};
+
+/** Where texts come from: flags as parsed (by flag name), then the environment. */
+export interface OptionSources {
+  readonly flags: Readonly<Record<string, string | undefined>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly hostName: string;
+  readonly stdoutIsTty: boolean;
+}
+
+/** The environment variable of a flag. */
+export function environmentName(flag: string): string {
+  return `FAIRLEAD_${flag.replaceAll('-', '_').toUpperCase()}`;
+}
+
+/**
+ * The value of each option of the table; options without a value are absent. A variable that is set to
+ * nothing counts as not set, since that is how environment files leave things out.
+ * @throws USAGE for the first text that cannot be read
+ */
+export function readOptions<Values extends object>(
+  table: OptionTable<Values>,
+  sources: OptionSources,
+): Values {
+  const texts = new Map<string, string>();
+  const facts: DefaultFacts = { ...sources, textOf: (flag) => texts.get(flag) ?? '' };
+  const values: Record<string, unknown> = {};
+  for (const [name, row] of Object.entries<OptionRow<unknown>>(table)) {
+    const { text, origin } = textOf(row, sources, facts);
+    if (text === undefined) continue;
+    const reading = row.read(text);
+    if ('mustBe' in reading) {
+      throw new FairleadError('USAGE', `${origin} ${shorten(text)}`, {
+        fix: `must be ${reading.mustBe}`,
+      });
+    }
+    texts.set(row.flag, text);
+    values[name] = reading.value;
+  }
+  return values as Values;
+}
+
+function textOf(
+  row: OptionRow<unknown>,
+  { flags, environment }: OptionSources,
+  facts: DefaultFacts,
+): { text: string | undefined; origin: string } {
+  const flagText = flags[row.flag];
+  if (flagText !== undefined) return { text: flagText, origin: `--${row.flag}` };
+  const variable = environmentName(row.flag);
+  const variableText = environment[variable];
+  if (variableText !== undefined && variableText !== '') {
+    return { text: variableText, origin: variable };
+  }
+  const { defaultText } = row;
+  const text = typeof defaultText === 'function' ? defaultText(facts) : defaultText;
+  return { text, origin: `default of --${row.flag}` };
+}
+
+/** Quoted, on one line, and cut where the beginning says enough. */
+function shorten(text: string): string {
+  return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text);
+}

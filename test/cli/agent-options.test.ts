@@ -1,0 +1,270 @@
+import { describe, expect, test } from 'vitest';
+import { agentOptionTable, type AgentOptions } from '../../lib/cli/agent-options.ts';
+import { environmentName } from '../../lib/cli/option.ts';
+import { parseCidr } from '../../lib/ip/ip.ts';
+import { run } from './terminal.ts';
+
+const long = `/${'a'.repeat(106)}`;
+
+interface Row {
+  readonly flag: string;
+  readonly byDefault: unknown;
+  /** Texts that are taken, and what they become. */
+  readonly good: readonly (readonly [string, unknown])[];
+  readonly bad: readonly string[];
+}
+
+const badPaths = ['', 'relative', './x', '/a\0b', '/a\nb', '~/x'];
+const badSockets = [...badPaths, `${long}a`, `/${'é'.repeat(54)}`];
+const badUrls = ['', '/var/run/x.sock', 'unix:', 'unix:x', 'tcp://127.0.0.1:6640', `unix:${long}a`];
+
+const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
+  dataDir: {
+    flag: 'data-dir',
+    byDefault: '/var/lib/fairlead',
+    good: [
+      ['/srv/state', '/srv/state'],
+      ['/srv//state/', '/srv/state'],
+      ['/srv/with space', '/srv/with space'],
+    ],
+    bad: badPaths,
+  },
+  runDir: {
+    flag: 'run-dir',
+    byDefault: '/run/fairlead',
+    good: [['/run/x', '/run/x']],
+    bad: badPaths,
+  },
+  hostName: {
+    flag: 'name',
+    byDefault: 'edge-1',
+    good: [
+      ['a', 'a'],
+      ['Node_7.site', 'Node_7.site'],
+    ],
+    bad: ['', '-a', '.a', 'a b', 'a/b', 'ä', 'a'.repeat(65), '(none)'],
+  },
+  pluginName: {
+    flag: 'plugin-name',
+    byDefault: 'fairlead',
+    good: [
+      ['net', 'net'],
+      ['fairlead:latest', 'fairlead:latest'],
+      ['127.0.0.1:5000/site/fairlead:1.0', '127.0.0.1:5000/site/fairlead:1.0'],
+    ],
+    bad: ['', 'Net', '../net', 'net/', '/net', 'a b', 'net:', '-net', 'a'.repeat(256)],
+  },
+  pluginSocket: {
+    flag: 'plugin-socket',
+    byDefault: '/run/docker/plugins/fairlead.sock',
+    good: [[long, long]],
+    bad: badSockets,
+  },
+  apiSocket: {
+    flag: 'api-socket',
+    byDefault: '/run/fairlead/api.sock',
+    good: [['/x.sock', '/x.sock']],
+    bad: badSockets,
+  },
+  ovsDbSocket: {
+    flag: 'ovs-db',
+    byDefault: '/var/run/openvswitch/db.sock',
+    good: [['unix:/x/db.sock', '/x/db.sock']],
+    bad: badUrls,
+  },
+  dockerSocket: {
+    flag: 'docker-host',
+    byDefault: '/var/run/docker.sock',
+    good: [
+      ['unix:/x/docker.sock', '/x/docker.sock'],
+      ['unix:///x/docker.sock', '/x/docker.sock'],
+    ],
+    bad: badUrls,
+  },
+  discoveryFile: {
+    flag: 'discovery-file',
+    byDefault: undefined,
+    good: [
+      ['/etc/docker/plugins/fairlead.spec', '/etc/docker/plugins/fairlead.spec'],
+      ['/usr/lib/docker/plugins/fairlead.json', '/usr/lib/docker/plugins/fairlead.json'],
+    ],
+    bad: [
+      ...badPaths,
+      '/etc/docker/plugins/fairlead',
+      '/etc/docker/plugins/other.spec',
+      '/x/.spec',
+    ],
+  },
+  datapath: {
+    flag: 'datapath',
+    byDefault: 'auto',
+    good: [
+      ['system', 'system'],
+      ['netdev', 'netdev'],
+    ],
+    bad: ['', 'Auto', 'dpdk', 'auto '],
+  },
+  logLevel: {
+    flag: 'log-level',
+    byDefault: 'info',
+    good: [
+      ['trace', 'trace'],
+      ['fatal', 'fatal'],
+    ],
+    bad: ['', 'verbose', '30'],
+  },
+  logFormat: {
+    flag: 'log-format',
+    byDefault: 'json',
+    good: [['pretty', 'pretty']],
+    bad: ['', 'text'],
+  },
+  ipv4Pools: {
+    flag: 'ipv4-pools',
+    byDefault: [{ base: parseCidr('10.64.0.0/12'), size: 24 }],
+    good: [
+      [
+        '10.128.0.0/10:24,192.0.2.0/24:24',
+        [
+          { base: parseCidr('10.128.0.0/10'), size: 24 },
+          { base: parseCidr('192.0.2.0/24'), size: 24 },
+        ],
+      ],
+    ],
+    bad: [
+      '',
+      '10.128.0.0/10',
+      '10.128.0.0/10:9',
+      '10.128.0.0/10:32',
+      '10.128.0.0/10:024',
+      '10.128.0.0/10:24x',
+      '10.128.0.1/10:24',
+      '010.0.0.0/8:24',
+      '10.0.0.0/8:24,',
+      '10.0.0.0/8:24,10.1.0.0/16:24',
+      '224.0.0.0/8:24',
+      'fd00::/40:64',
+      Array.from({ length: 17 }, (_, i) => `10.${i}.0.0/16:24`).join(','),
+    ],
+  },
+  ipv6Pools: {
+    flag: 'ipv6-pools',
+    byDefault: [{ base: parseCidr('fdfa:1ead:d0c::/48'), size: 64 }],
+    good: [['fd00:fa1e::/40:64', [{ base: parseCidr('fd00:fa1e::/40'), size: 64 }]]],
+    bad: [
+      '',
+      'fd00::/40',
+      'fd00::/40:128',
+      'fd00::/40:39',
+      'fe80::/64:64',
+      '10.0.0.0/8:24',
+      'fd00::1/40:64',
+    ],
+  },
+  linkMtu: {
+    flag: 'mtu',
+    byDefault: 1500,
+    good: [
+      ['68', 68],
+      ['9000', 9000],
+      ['65535', 65535],
+    ],
+    bad: ['', '67', '65536', '1500x', ' 1500', '+1500', '1.5e3', '0x5dc', '01500', '-1', 'NaN'],
+  },
+};
+
+test('every option of the table is covered here, under its documented flag', () => {
+  const flagsOf = (table: Readonly<Record<string, { readonly flag: string }>>) =>
+    Object.fromEntries(Object.entries(table).map(([name, { flag }]) => [name, flag]));
+  expect(flagsOf(rows)).toEqual(flagsOf(agentOptionTable));
+});
+
+describe.each(Object.entries(rows))('%s', (name, row) => {
+  const valueOf = (options: AgentOptions | undefined): unknown =>
+    options?.[name as keyof AgentOptions];
+  const variable = environmentName(row.flag);
+
+  test('has its default', async () => {
+    const { agent, exitCode } = await run(['agent']);
+    expect(exitCode).toBe(0);
+    expect(valueOf(agent)).toEqual(row.byDefault);
+  });
+
+  test.each(row.good)('takes %j by flag and by environment', async (text, value) => {
+    expect(valueOf((await run(['agent', `--${row.flag}`, text])).agent)).toEqual(value);
+    expect(valueOf((await run(['agent', `--${row.flag}=${text}`])).agent)).toEqual(value);
+    expect(valueOf((await run(['agent'], { environment: { [variable]: text } })).agent)).toEqual(
+      value,
+    );
+  });
+
+  test('the flag wins over the environment', async () => {
+    const [text, value] = row.good[0] ?? ['', undefined];
+    const environment = { [variable]: row.bad[1] ?? '' };
+    const { agent } = await run(['agent', `--${row.flag}`, text], { environment });
+    expect(valueOf(agent)).toEqual(value);
+  });
+
+  test('an empty variable counts as not set', async () => {
+    const { agent } = await run(['agent'], { environment: { [variable]: '' } });
+    expect(valueOf(agent)).toEqual(row.byDefault);
+  });
+
+  test.each(row.bad)(
+    'refuses %j with one line and exit code 2, and starts nothing',
+    async (text) => {
+      const byFlag = await run(['agent', `--${row.flag}=${text}`]);
+      expect(byFlag).toMatchObject({ exitCode: 2, out: '', agent: undefined });
+      expect(byFlag.error).toMatch(
+        new RegExp(`^error: --${row.flag} ".*" \\(USAGE\\): must be .+\\n$`),
+      );
+      if (text === '') return;
+      const byVariable = await run(['agent'], { environment: { [variable]: text } });
+      expect(byVariable).toMatchObject({ exitCode: 2, out: '', agent: undefined });
+      expect(byVariable.error).toMatch(/^error: .+ \(USAGE\): must be .+\n$/);
+    },
+  );
+});
+
+test('defaults follow the options they are made from', async () => {
+  const { agent } = await run(['agent', '--run-dir', '/x/', '--plugin-name', 'site/net:1.0']);
+  expect(agent).toMatchObject({
+    apiSocket: '/x/api.sock',
+    pluginSocket: '/run/docker/plugins/net.sock',
+  });
+});
+
+test('a default that cannot be used names the option to give', async () => {
+  const nameless = await run(['agent'], { hostName: '(none)' });
+  expect(nameless.error).toMatch(/^error: default of --name "\(none\)" \(USAGE\): must be letters/);
+  const deep = await run(['agent', '--run-dir', `/${'r'.repeat(100)}`]);
+  expect(deep.error).toMatch(/^error: default of --api-socket .* at most 107 bytes\n$/);
+});
+
+test('two faces cannot share a socket', async () => {
+  const { error, exitCode } = await run([
+    'agent',
+    '--plugin-socket',
+    '/a.sock',
+    '--api-socket',
+    '/a.sock',
+  ]);
+  expect([exitCode, error]).toEqual([
+    2,
+    'error: --plugin-socket and --api-socket are both /a.sock (USAGE): must be two paths\n',
+  ]);
+});
+
+test('a discovery file is named as the plugin is', async () => {
+  const path = '/etc/docker/plugins/net.json';
+  const { agent } = await run(['agent', '--plugin-name', 'net', '--discovery-file', path]);
+  expect(agent?.discoveryFile).toBe(path);
+  expect((await run(['agent', '--discovery-file', path])).error).toBe(
+    'error: --discovery-file "net.json" (USAGE): must be named fairlead.json, as the plugin is\n',
+  );
+});
+
+test('log lines are for people on a terminal and for programs elsewhere', async () => {
+  expect((await run(['agent'], { stdoutIsTty: true })).agent?.logFormat).toBe('pretty');
+  expect((await run(['agent'], { stdoutIsTty: false })).agent?.logFormat).toBe('json');
+});
