@@ -1,0 +1,237 @@
+/**
+ * What a user of Docker sees, on a real engine and a real Open vSwitch, with the agent in each of its
+ * four forms.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { outsideAddress } from '../lab/namespaces.ts';
+import type { HostProcess, LabHost } from '../lab/host.ts';
+import { openLab } from '../lab/lab.ts';
+import { agentForms, apiGet, startAgent } from '../support/agent-process.ts';
+import { addressOf, dockerOk, inspectNetwork, pings } from '../support/ping.ts';
+import { leftovers, portNames } from '../support/traces.ts';
+import { until } from '../support/until.ts';
+
+const lab = openLab();
+let host: LabHost;
+let image: string;
+
+beforeAll(async () => {
+  const [first] = await lab.up(1);
+  if (first === undefined) throw new Error('the lab has no host');
+  host = first;
+  image = await host.image();
+});
+afterAll(() => lab.down());
+
+const create = (name: string, ...args: string[]): Promise<string> =>
+  dockerOk(host, [
+    'network',
+    'create',
+    '-d',
+    'fairlead',
+    '--ipam-driver',
+    'fairlead',
+    ...args,
+    name,
+  ]);
+const run = (name: string, network: string, ...args: string[]): Promise<string> =>
+  dockerOk(host, [
+    'run',
+    '-d',
+    '--name',
+    name,
+    '--network',
+    network,
+    ...args,
+    image,
+    'sleep',
+    '1000000',
+  ]);
+
+describe.each(agentForms)('with the agent as %s', (form) => {
+  let agent: HostProcess;
+
+  beforeAll(async () => {
+    agent = await startAgent(host, form);
+  });
+  afterAll(() => agent.stop());
+
+  afterEach(async () => {
+    const containers = (await dockerOk(host, ['ps', '-aq'])).split('\n').filter(Boolean);
+    if (containers.length > 0) await dockerOk(host, ['rm', '-f', ...containers]);
+    const networks = await dockerOk(host, ['network', 'ls', '-q', '--filter', 'driver=fairlead']);
+    for (const id of networks.split('\n').filter(Boolean)) {
+      await dockerOk(host, ['network', 'rm', id]);
+    }
+    await until('nothing is left', async () => (await leftovers(host)).length === 0);
+    expect((await apiGet(host, '/v1/pools')).body['pools']).toEqual([]);
+  });
+
+  it('lets containers of one network reach each other, and no others', async () => {
+    await create('blue');
+    await create('green');
+    await Promise.all([
+      run('anna', 'blue'),
+      run('ben', 'blue'),
+      run('carl', 'green'),
+      run('dora', 'green'),
+    ]);
+    const ben = await addressOf(host, 'ben', 'blue');
+    const dora = await addressOf(host, 'dora', 'green');
+    expect(await pings(host, 'anna', ben)).toBe(true);
+    expect(await pings(host, 'anna', 'ben')).toBe(true);
+    expect(await pings(host, 'carl', 'dora')).toBe(true);
+    expect(await pings(host, 'anna', dora)).toBe(false);
+    expect(await pings(host, 'anna', 'dora')).toBe(false);
+    expect(await portNames(host)).toHaveLength(4);
+  });
+
+  it('gives addresses as asked: subnet, range, gateway, kept back, fixed, both families, MAC', async () => {
+    await create(
+      'asked',
+      '--ipv6',
+      ...['--subnet', '10.90.0.0/24', '--ip-range', '10.90.0.128/25', '--gateway', '10.90.0.254'],
+      ...['--aux-address', 'printer=10.90.0.128', '--aux-address', 'camera=10.90.0.129'],
+      ...['--subnet', 'fd00:90::/64', '--gateway', 'fd00:90::fe'],
+    );
+    await run('free', 'asked');
+    await run('fixed', 'asked', '--ip', '10.90.0.7', '--ip6', 'fd00:90::7');
+    await run('card', 'asked', '--mac-address', '02:00:5e:10:00:01');
+    expect(await addressOf(host, 'free', 'asked')).toBe('10.90.0.130');
+    expect(await addressOf(host, 'fixed', 'asked')).toBe('10.90.0.7');
+    expect(await inspectNetwork(host, 'fixed', 'asked', 'GlobalIPv6Address')).toBe('fd00:90::7');
+    expect(await inspectNetwork(host, 'card', 'asked', 'MacAddress')).toBe('02:00:5e:10:00:01');
+    // derived from the address: neighbours need not learn a new one when an address is used again
+    expect(await inspectNetwork(host, 'fixed', 'asked', 'MacAddress')).toBe('02:42:0a:5a:00:07');
+    expect(await pings(host, 'free', '10.90.0.7')).toBe(true);
+    expect(await pings(host, 'free', 'fd00:90::7')).toBe(true);
+    const second = await host.docker([
+      'run',
+      '--rm',
+      '--network',
+      'asked',
+      '--ip',
+      '10.90.0.7',
+      image,
+      'true',
+    ]);
+    expect(second.code).not.toBe(0);
+    expect(second.stderr).toContain('ADDRESS_IN_USE');
+    const overlap = await host.docker([
+      'network',
+      'create',
+      '-d',
+      'fairlead',
+      '--ipam-driver',
+      'fairlead',
+      '--subnet',
+      '10.90.0.0/16',
+      'overlap',
+    ]);
+    expect(overlap.stderr).toContain('POOL_OVERLAP');
+  });
+
+  it('says so when a subnet is full, and goes on when an address is free again', async () => {
+    await create('tiny', '--subnet', '10.91.0.0/29');
+    for (const name of ['a', 'b', 'c', 'd', 'e']) await run(name, 'tiny');
+    const full = await host.docker(['run', '--rm', '--network', 'tiny', image, 'true']);
+    expect(full.stderr).toContain('POOL_EXHAUSTED');
+    const freed = await addressOf(host, 'c', 'tiny');
+    await dockerOk(host, ['rm', '-f', 'c']);
+    await run('f', 'tiny');
+    expect(await addressOf(host, 'f', 'tiny')).toBe(freed);
+    await dockerOk(host, ['rm', '-f', 'f']);
+  });
+
+  it('has the way out that Docker gives, unless the network is internal', async () => {
+    await create('open');
+    await create('shut', '--internal');
+    await run('out', 'open');
+    await run('in', 'shut');
+    await run('in2', 'shut');
+    expect(await pings(host, 'out', outsideAddress)).toBe(true);
+    expect(await pings(host, 'in', outsideAddress)).toBe(false);
+    expect(await pings(host, 'in', 'in2')).toBe(true);
+  });
+
+  it('publishes ports', async () => {
+    await create('web');
+    await run('server', 'web', '-p', '8081:80');
+    await dockerOk(host, [
+      'exec',
+      '-d',
+      'server',
+      'sh',
+      '-c',
+      'mkdir -p /www && echo fair > /www/index.html && httpd -h /www',
+    ]);
+    const url = `http://${host.address}:8081/`;
+    const page = await until('the published port answers', async () => {
+      const { code, stdout } = await lab.execOutside(['busybox', 'wget', '-T', '2', '-qO-', url]);
+      return code === 0 ? stdout : undefined;
+    });
+    expect(page).toBe('fair\n');
+  });
+
+  it('puts a container into several networks, each with its own names', async () => {
+    await create('left');
+    await create('right');
+    await run('l', 'left');
+    await run('r', 'right');
+    await run('both', 'left');
+    await dockerOk(host, ['network', 'connect', '--alias', 'bridgehead', 'right', 'both']);
+    expect(await pings(host, 'both', 'l')).toBe(true);
+    expect(await pings(host, 'both', 'r')).toBe(true);
+    expect(await pings(host, 'r', 'bridgehead')).toBe(true);
+    expect(await pings(host, 'l', 'r')).toBe(false);
+    await dockerOk(host, ['network', 'disconnect', 'right', 'both']);
+    expect(await pings(host, 'both', 'r')).toBe(false);
+    expect(await pings(host, 'both', 'l')).toBe(true);
+  });
+
+  it('carries TCP, and survives stop, start and restart of containers', async () => {
+    await create('work');
+    await run('one', 'work', '--ip', await freeAddress('work'));
+    await run('two', 'work');
+    await dockerOk(host, [
+      'exec',
+      '-d',
+      'two',
+      'sh',
+      '-c',
+      'mkdir -p /www && echo tcp > /www/index.html && httpd -h /www',
+    ]);
+    await until('TCP between containers', async () => {
+      const { stdout } = await host.docker([
+        'exec',
+        'one',
+        'wget',
+        '-T',
+        '2',
+        '-qO-',
+        'http://two/',
+      ]);
+      return stdout === 'tcp\n';
+    });
+    await dockerOk(host, ['stop', '-t', '0', 'two']);
+    expect(await pings(host, 'one', 'two')).toBe(false);
+    await dockerOk(host, ['start', 'two']);
+    expect(await pings(host, 'one', 'two')).toBe(true);
+    await dockerOk(host, ['restart', '-t', '0', 'one', 'two']);
+    expect(await pings(host, 'one', 'two')).toBe(true);
+  });
+});
+
+/** The 77th address of a network that chose its own subnet. */
+async function freeAddress(network: string): Promise<string> {
+  const subnet = await dockerOk(host, [
+    'network',
+    'inspect',
+    '--format',
+    '{{(index .IPAM.Config 0).Subnet}}',
+    network,
+  ]).catch(() => '');
+  const pools = (await apiGet(host, '/v1/pools')).body['pools'] as { pool: { cidr: string } }[];
+  const cidr = subnet || (pools[0]?.pool.cidr ?? '');
+  return cidr.replace(/\.0\/.*$/, '.77');
+}
