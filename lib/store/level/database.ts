@@ -1,0 +1,85 @@
+/**
+ * The only file that knows LevelDB. Opens what exists (never creates by accident), writes synced
+ * batches, reads text by text key. Guarantees nothing about content: LevelDB 1.20 hides damaged
+ * records and serves flipped bytes (google/leveldb#1180 is one of several), so its callers check
+ * everything themselves. Holds no lock worth having: take ours first.
+ */
+import { Level } from 'level';
+import { storeCacheBytes, storeWriteBufferBytes } from '../../limits.ts';
+import { FairleadError } from '../../errors.ts';
+
+/** One write of a batch. */
+export type WriteOperation =
+  | { readonly type: 'put'; readonly key: string; readonly value: string }
+  | { readonly type: 'del'; readonly key: string };
+
+/** A row as LevelDB holds it. */
+export type StoredEntry = readonly [key: string, value: string];
+
+/** What the engine needs of a database. */
+export interface Database {
+  get(key: string): Promise<string | undefined>;
+  /** All entries from `start` on in key order, in pages. */
+  pages(start: string): AsyncGenerator<readonly StoredEntry[], void>;
+  /** One atomic batch, on the disk when it resolves. After a rejection the handle is not to be used. */
+  write(operations: readonly WriteOperation[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Entries read in one hop to LevelDB's thread. */
+const pageEntries = 1_000;
+const pageBytes = 1024 * 1024;
+
+/**
+ * Opens the database in `folder`, which must exist unless `create` is set.
+ * @throws STORE_LOCKED, STORE_DAMAGED (LevelDB says corruption), STORE_FAILED (anything else)
+ */
+export async function openDatabase(
+  folder: string,
+  options: { readonly create: boolean },
+): Promise<Database> {
+  const level = new Level(folder, {
+    keyEncoding: 'utf8',
+    valueEncoding: 'utf8',
+    createIfMissing: options.create,
+    errorIfExists: options.create,
+    writeBufferSize: storeWriteBufferBytes,
+    cacheSize: storeCacheBytes,
+  });
+  try {
+    await level.open();
+  } catch (thrown) {
+    await level.close().catch(() => undefined);
+    throw openingError(folder, thrown);
+  }
+  return {
+    get: (key) => level.get(key),
+    write: (operations) => level.batch([...operations], { sync: true }),
+    close: () => level.close(),
+    async *pages(start) {
+      const iterator = level.iterator({ gte: start, highWaterMarkBytes: pageBytes });
+      try {
+        for (;;) {
+          const page = await iterator.nextv(pageEntries);
+          if (page.length === 0) return;
+          yield page;
+        }
+      } finally {
+        await iterator.close();
+      }
+    },
+  };
+}
+
+function openingError(folder: string, thrown: unknown): FairleadError {
+  const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  switch (cause instanceof Error && 'code' in cause ? cause.code : undefined) {
+    case 'LEVEL_LOCKED':
+      return new FairleadError('STORE_LOCKED', `another process uses ${folder}`, { cause });
+    case 'LEVEL_CORRUPTION':
+      return new FairleadError('STORE_DAMAGED', `the store is damaged: ${why}`, { cause });
+    default:
+      return new FairleadError('STORE_FAILED', `the store cannot be opened: ${why}`, { cause });
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The store's folder on the disk, and what of it may be removed.
+ *
+ *     <directory>/lock                 locked by the process that uses the store; never removed
+ *     <directory>/identity             store id; written last at creation, so it vouches for db
+ *     <directory>/db/                  LevelDB
+ *     <directory>/db.as-found/         db as it was before this opening, until the audit has passed
+ *     <directory>/db.new-<id>/         a creation in progress
+ *     <directory>/db.discarded-<id>/   to be removed
+ */
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, rmdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FairleadError } from '../../errors.ts';
+import { isSystemError, kindOf, writeFileDurably } from './durable-file.ts';
+
+/** The paths of one store. */
+export interface StorePaths {
+  readonly directory: string;
+  readonly lock: string;
+  readonly identity: string;
+  readonly database: string;
+  readonly asFound: string;
+}
+
+export function storePaths(directory: string): StorePaths {
+  return {
+    directory,
+    lock: join(directory, 'lock'),
+    identity: join(directory, 'identity'),
+    database: join(directory, 'db'),
+    asFound: join(directory, 'db.as-found'),
+  };
+}
+
+/** A store id, or the last part of a temporary name: 128 random bits in hex. */
+export const randomId = (): string => randomBytes(16).toString('hex');
+
+/** A new name for a database that is being made, or is to be removed. */
+export const temporaryPath = (directory: string, purpose: 'new' | 'discarded'): string =>
+  join(directory, `db.${purpose}-${randomId()}`);
+
+const temporaryName = /^db\.(new|discarded)-[0-9a-f]{32}$/;
+const databaseFile = /^(\d{6,}\.(log|ldb|sst|dbtmp)|CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d{6,})$/;
+
+/** How LevelDB's folder presents itself before it is opened. `headless` has no CURRENT file. */
+export type Presence = 'absent' | 'headless' | 'present';
+
+/**
+ * Looks at the database without opening it: LevelDB itself makes files in whatever it is pointed at.
+ * @throws STORE_DAMAGED when what is there cannot be a database that was closed or killed
+ */
+export async function databasePresence(folder: string): Promise<Presence> {
+  const kind = await kindOf(folder);
+  if (kind === 'absent') return 'absent';
+  if (kind !== 'folder') throw damaged(`${folder} is not a folder`);
+  const entries = await readdir(folder, { withFileTypes: true });
+  const stranger = entries.find((entry) => !entry.isFile());
+  if (stranger !== undefined) throw damaged(`${stranger.name} does not belong into ${folder}`);
+  const names = new Set(entries.map((entry) => entry.name));
+  if (!names.has('CURRENT')) return 'headless';
+  const manifest = /^(MANIFEST-\d{6,})\n$/.exec(await readFile(join(folder, 'CURRENT'), 'latin1'));
+  if (manifest === null) throw damaged('CURRENT is unreadable');
+  if (!names.has(manifest[1] ?? '')) throw damaged(`${manifest[1]} is missing`);
+  // LevelDB always keeps a log, even an empty one, and does not miss it when it is gone
+  if (![...names].some((name) => name.endsWith('.log'))) throw damaged('its log is missing');
+  return 'present';
+}
+
+const identityPattern = /^\{"format":1,"storeId":"([0-9a-f]{32})"\}\n$/;
+
+/**
+ * The store id that the identity file vouches for; undefined without the file.
+ * @throws STORE_DAMAGED when the file is not what we write
+ */
+export async function readIdentity(path: string): Promise<string | undefined> {
+  let content: string;
+  try {
+    content = await readFile(path, 'utf8');
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  const match = identityPattern.exec(content);
+  if (match === null) throw damaged('its identity file is unreadable');
+  return match[1];
+}
+
+/** Writes the identity file, durably. */
+export async function writeIdentity(path: string, storeId: string): Promise<void> {
+  await writeFileDurably(path, `${JSON.stringify({ format: 1, storeId })}\n`);
+}
+
+/**
+ * Removes what interrupted creations and openings left. A folder is only removed if its name is one of
+ * ours and it holds nothing but files of a database; returns the names of those left alone.
+ */
+export async function removeLeftovers(directory: string): Promise<readonly string[]> {
+  const kept: string[] = [];
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (!entry.isDirectory() || !temporaryName.test(entry.name)) continue;
+    const removed = await removeDatabaseFolder(join(directory, entry.name));
+    if (!removed) kept.push(entry.name);
+  }
+  return kept;
+}
+
+async function removeDatabaseFolder(folder: string): Promise<boolean> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  if (entries.some((entry) => !entry.isFile() || !databaseFile.test(entry.name))) return false;
+  for (const entry of entries) await unlink(join(folder, entry.name));
+  await rmdir(folder);
+  return true;
+}
+
+function damaged(why: string): FairleadError {
+  return new FairleadError('STORE_DAMAGED', `the store is damaged: ${why}`);
+}
