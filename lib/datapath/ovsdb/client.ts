@@ -148,7 +148,7 @@ export class OvsdbClient {
     operations: Ops,
     options: CallOptions = {},
   ): Promise<ResultsOf<Ops>> {
-    const results = await this.#send(operations, options, () => undefined);
+    const results = await this.#send(operations, [], options, () => undefined);
     return results as unknown as ResultsOf<Ops>;
   }
 
@@ -170,7 +170,7 @@ export class OvsdbClient {
     const raise = mutate('Open_vSwitch', [], [['next_cfg', '+=', 1]]);
     const read = select('Open_vSwitch', [], ['next_cfg']);
     let nextCfg = 0;
-    const all = await this.#send([...operations, raise, read], options, (results) => {
+    const all = await this.#send(operations, [raise, read], options, (results) => {
       const [row] = results[results.length - 1] as ResultsOf<[typeof read]>[0];
       if (row === undefined) throw new FairleadError('OVS_PROTOCOL', 'no next_cfg was answered');
       nextCfg = row.next_cfg;
@@ -217,14 +217,16 @@ export class OvsdbClient {
     await this.#loop;
   }
 
+  /** Sends the caller's operations with ours around them; the results are without the assert's. */
   async #send(
     operations: readonly Operation<unknown>[],
+    ours: readonly Operation<unknown>[],
     options: CallOptions,
     onCommitted: (results: readonly unknown[]) => void,
   ): Promise<readonly unknown[]> {
     const connection = this.#connection;
     if (connection === undefined || this.#state !== 'ready') throw this.#notReadyError();
-    const all = [assertLock(this.#lock), ...operations];
+    const all = [assertLock(this.#lock), ...operations, ...ours];
     try {
       return await connection.request('transact', [databaseName, ...all.map(({ wire }) => wire)], {
         ...options,
@@ -362,12 +364,12 @@ function tellAll<T>(listeners: ReadonlySet<(news: T) => void>, news: T): void {
   }
 }
 
-/** The error of a request as that of a transaction: the assert in front is not the caller's. */
+/** The error of a request as that of a transaction: what we put around it is not the caller's. */
 function transactionError(thrown: unknown, operations: number): FairleadError {
   const refusal = refusalOf(thrown);
   if (refusal === undefined) return asFairleadError(thrown);
   const { operation } = refusal;
-  if (operation === 0 && refusal.error === 'not owner') {
+  if (refusal.error === 'not owner') {
     return new FairleadError('OVS_LOCKED', 'another agent drives this Open vSwitch', {
       detail: refusal,
     });

@@ -177,6 +177,11 @@ describe('a client', () => {
         client.transact([insert('Port', { name: 'a' }), insert('Port', { name: 'b' })]),
       ).rejects.toThrow(failure('OVS_REFUSED', detail));
     }
+    // the counter that transactConfigured raises is not an operation of the caller
+    server.script = () => ({ result: [{}, error, null] });
+    await expect(client.transactConfigured([])).rejects.toThrow(
+      failure('OVS_REFUSED', { ...error, operation: 'commit' }),
+    );
     server.script = () => ({ error: { error: 'unknown database' } });
     await expect(client.transact([])).rejects.toThrow(
       failure('OVS_REFUSED', { error: 'unknown database' }),
@@ -204,10 +209,15 @@ describe('a client', () => {
 
   test('a lock that is stolen is queued for again', async () => {
     await start().ready();
-    server.script = (call) =>
-      call.method === 'lock' ? { result: { locked: false } } : likeReal(call);
+    const queued: ConnectionState[] = [];
+    server.script = (call) => {
+      queued.push(client.state());
+      return call.method === 'lock' ? { result: { locked: false } } : likeReal(call);
+    };
     server.notify('stolen', ['fairlead']);
     await until('in the queue', () => server.calls.at(-1)?.method === 'lock');
+    // from the theft on, not only once the server has said it again
+    expect(queued).toEqual(['locked-out', 'locked-out']);
     expect(server.calls.at(-2)?.method).toBe('unlock');
     expect(client.state()).toBe('locked-out');
     server.notify('locked', ['fairlead']);
@@ -357,6 +367,20 @@ describe('a client', () => {
     await reconnect();
     await waiting;
     expect(client.configurationLagMs()).toBe(0);
+  });
+
+  test('a change that was taken up before the answer came is not waited for', async () => {
+    await start().ready();
+    server.script = (call) => {
+      if (call.method !== 'transact') return undefined;
+      const answer = likeReal(call);
+      modify({ cur_cfg: nextCfg });
+      return answer;
+    };
+    const { nextCfg: mine } = await client.transactConfigured([]);
+    await clock.advance(1_000);
+    expect(client.configurationLagMs()).toBe(0);
+    await client.waitConfigured(mine);
   });
 
   test('a vswitchd that does nothing is called stalled, one that is late is not', async () => {

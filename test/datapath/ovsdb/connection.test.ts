@@ -102,6 +102,25 @@ describe('a connection', () => {
     ]);
   });
 
+  test('once it is closed, the rest of what arrived is dropped', async () => {
+    const heard: string[] = [];
+    const open = await OvsdbConnection.open({
+      path: server.path,
+      clock,
+      signal: new AbortController().signal,
+      onNotification: (method) => {
+        heard.push(method);
+        open.close();
+      },
+      onClosed: (reason) => ends.push(reason),
+    });
+    await until('connected', () => server.sockets.size === 1);
+    server.send('{"method":"a","params":[],"id":null}{"method":"b","params":[],"id":null}');
+    await until('closed', () => server.sockets.size === 0);
+    expect(heard).toEqual(['a']);
+    expect(ends).toHaveLength(1);
+  });
+
   test("the server's echo is answered, another question of it politely refused", async () => {
     await connect();
     await until('connected', () => server.sockets.size === 1);
