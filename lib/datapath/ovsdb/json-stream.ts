@@ -27,94 +27,46 @@ export interface JsonStream {
 
 const quote = 0x22;
 const backslash = 0x5c;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+/** A buffer that grew beyond this for one message is given back after it. */
 const heldBytesKept = 64 * 1024;
 
 /** Makes a stream. */
 export function createJsonStream(options: JsonStreamOptions): JsonStream {
-  const { bytesMax, depthMax, onValue } = options;
+  const { bytesMax, onValue } = options;
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  // the part of an unfinished message that came with earlier chunks; grows by doubling
-  let held = new Uint8Array(0);
-  let heldLength = 0;
-  let depth = 0;
-  let inString = false;
-  let escaped = false;
+  const held = createHeldBytes();
+  const brackets = createBracketCounter(options.depthMax);
   let broken = false;
 
-  const hold = (bytes: Uint8Array) => {
-    const needed = heldLength + bytes.length;
-    if (needed > held.length) {
-      const grown = new Uint8Array(Math.max(needed, held.length * 2, 256));
-      grown.set(held.subarray(0, heldLength));
-      held = grown;
-    }
-    held.set(bytes, heldLength);
-    heldLength = needed;
-  };
-
   const checkSize = (more: number) => {
-    if (heldLength + more <= bytesMax) return;
+    if (held.length() + more <= bytesMax) return;
     throw protocolError(`a message from ovsdb-server is larger than ${bytesMax} bytes`);
-  };
-
-  const finish = (tail: Uint8Array) => {
-    let bytes = tail;
-    if (heldLength > 0) {
-      hold(tail);
-      bytes = held.subarray(0, heldLength);
-    }
-    const value = parse(decoder, bytes);
-    heldLength = 0;
-    if (held.length > heldBytesKept) held = new Uint8Array(0);
-    onValue(value);
-  };
-
-  /** Depth after a byte outside of strings. */
-  const step = (byte: number): void => {
-    switch (byte) {
-      case quote:
-        inString = true;
-        return;
-      case 0x7b: // {
-      case 0x5b: // [
-        depth += 1;
-        if (depth > depthMax) {
-          throw protocolError(`a message from ovsdb-server is nested deeper than ${depthMax}`);
-        }
-        return;
-      case 0x7d: // }
-      case 0x5d: // ]
-        depth -= 1;
-        return;
-      default:
-    }
   };
 
   const scan = (chunk: Uint8Array): void => {
     let start = 0;
     for (let index = 0; index < chunk.length; index += 1) {
       const byte = chunk[index] ?? 0;
-      if (inString) {
-        if (escaped) escaped = false;
-        else if (byte === backslash) escaped = true;
-        else if (byte === quote) inString = false;
-        continue;
-      }
-      if (depth === 0) {
+      if (!brackets.isOpen()) {
         if (isSpace(byte)) continue;
-        if (byte !== 0x7b) {
+        if (byte !== openBrace) {
           throw protocolError('ovsdb-server sent something that is not a JSON object');
         }
         start = index;
       }
-      step(byte);
-      if (depth > 0) continue;
+      brackets.step(byte);
+      if (brackets.isOpen()) continue;
       checkSize(index + 1 - start);
-      finish(chunk.subarray(start, index + 1));
+      onValue(parse(decoder, held.takeWith(chunk.subarray(start, index + 1))));
+      start = index + 1;
     }
-    if (depth === 0) return;
+    if (!brackets.isOpen()) return;
     checkSize(chunk.length - start);
-    hold(chunk.subarray(start));
+    held.append(chunk.subarray(start));
   };
 
   return {
@@ -124,6 +76,59 @@ export function createJsonStream(options: JsonStreamOptions): JsonStream {
       broken = true;
       scan(chunk);
       broken = false;
+    },
+  };
+}
+
+/** Follows strings and brackets through an object. Which bracket closes which is left to the parser. */
+function createBracketCounter(depthMax: number) {
+  let depth = 0;
+  let inString = false;
+  let escaped = false;
+  return {
+    isOpen: () => depth > 0,
+    step(byte: number): void {
+      if (inString) {
+        if (escaped) escaped = false;
+        else if (byte === backslash) escaped = true;
+        else if (byte === quote) inString = false;
+        return;
+      }
+      if (byte === quote) inString = true;
+      else if (byte === closeBrace || byte === closeBracket) depth -= 1;
+      else if (byte === openBrace || byte === openBracket) depth += 1;
+      if (depth > depthMax) {
+        throw protocolError(`a message from ovsdb-server is nested deeper than ${depthMax}`);
+      }
+    },
+  };
+}
+
+/** The part of an unfinished message that came with earlier chunks; grows by doubling. */
+function createHeldBytes() {
+  let bytes = new Uint8Array(0);
+  let length = 0;
+  const append = (more: Uint8Array) => {
+    const needed = length + more.length;
+    if (needed > bytes.length) {
+      const grown = new Uint8Array(Math.max(needed, bytes.length * 2, 256));
+      grown.set(bytes.subarray(0, length));
+      bytes = grown;
+    }
+    bytes.set(more, length);
+    length = needed;
+  };
+  return {
+    length: () => length,
+    append,
+    /** The whole message, valid until the next append; nothing is held any more. */
+    takeWith(tail: Uint8Array): Uint8Array {
+      if (length === 0) return tail;
+      append(tail);
+      const whole = bytes.subarray(0, length);
+      length = 0;
+      if (bytes.length > heldBytesKept) bytes = new Uint8Array(0);
+      return whole;
     },
   };
 }

@@ -45,11 +45,8 @@ const monitorId = 'fairlead';
 const uuidSchema = z.custom<Uuid>(isUuid);
 const sinceResultSchema = z.tuple([z.boolean(), uuidSchema, z.unknown()]);
 
-const notificationSchemas = {
-  update: z.tuple([z.literal(monitorId), z.unknown()]),
-  update2: z.tuple([z.literal(monitorId), z.unknown()]),
-  update3: z.tuple([z.literal(monitorId), uuidSchema, z.unknown()]),
-} as const;
+const updateSchema = z.tuple([z.literal(monitorId), z.unknown()]);
+const update3Schema = z.tuple([z.literal(monitorId), uuidSchema, z.unknown()]);
 
 /** Makes a monitor that feeds `replica` and tells `onChange` what became different. */
 export function createMonitor(replica: Replica, onChange: (change: Change) => void): Monitor {
@@ -99,23 +96,35 @@ export function createMonitor(replica: Replica, onChange: (change: Change) => vo
     },
 
     notify(method, params) {
-      switch (method) {
-        case 'update':
-        case 'update2': {
-          const [, json] = parse(notificationSchemas[method], params, 'an update');
-          take(method === 'update' ? 'updates' : 'updates2', json, zeroUuid, false);
-          return true;
-        }
-        case 'update3': {
-          const [, transaction, json] = parse(notificationSchemas.update3, params, 'an update');
-          take('updates2', json, transaction, false);
-          return true;
-        }
-        case 'monitor_canceled':
-          throw new FairleadError('OVS_DOWN', 'ovsdb-server has taken the database away');
-        default:
-          return false;
-      }
+      const update = readNotification(method, params);
+      if (update === undefined) return false;
+      take(update.format, update.json, update.transaction, false);
+      return true;
     },
   };
+}
+
+interface Notification {
+  readonly format: UpdateFormat;
+  readonly json: unknown;
+  readonly transaction: Uuid;
+}
+
+function readNotification(method: string, params: readonly unknown[]): Notification | undefined {
+  switch (method) {
+    case 'update':
+    case 'update2': {
+      const [, json] = parse(updateSchema, params, 'an update');
+      const format = method === 'update' ? 'updates' : 'updates2';
+      return { format, json, transaction: zeroUuid };
+    }
+    case 'update3': {
+      const [, transaction, json] = parse(update3Schema, params, 'an update');
+      return { format: 'updates2', json, transaction };
+    }
+    case 'monitor_canceled':
+      throw new FairleadError('OVS_DOWN', 'ovsdb-server has taken the database away');
+    default:
+      return undefined;
+  }
 }
