@@ -58,9 +58,9 @@ export interface Acknowledgement {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Rounds up to the alignment of messages and attributes. */
+/** Rounds up to the alignment of messages and attributes; lengths may be any the wire can say. */
 export function align(length: number): number {
-  return (length + 3) & ~3;
+  return Math.ceil(length / 4) * 4;
 }
 
 /** One attribute, padded. */
