@@ -1,0 +1,171 @@
+/**
+ * Builds the single-file binary: `bun .ci/build.ts [--target linux-x64|linux-arm64] [--outfile FILE]
+ * [--entry FILE] [--packages FOLDER]`. Result: dist/fairlead, or dist/fairlead-TARGET for another machine.
+ *
+ * Native addons are embedded as files and opened by `lib/runtime/addon.ts`: their packages look for them
+ * in folders at run time, which only works on the machine that built the binary. The binary reads no
+ * .env and no bunfig.toml of the folder it is started in; a preload line there would be executed.
+ *
+ * A build for another machine takes that machine's packages from `--packages FOLDER`; without them it
+ * prints the npm command that gets them.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { BunPlugin } from 'bun';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** What differs between machines. Paths are below a node_modules folder. */
+const targets = {
+  'linux-x64': {
+    cpu: 'x64',
+    runtime: '@oven/bun-linux-x64',
+    level: 'classic-level/prebuilds/linux-x64/classic-level.node',
+    koffi: '@koromix/koffi-linux-x64',
+    koffiFile: 'linux_x64/koffi.node',
+  },
+  'linux-arm64': {
+    cpu: 'arm64',
+    runtime: '@oven/bun-linux-aarch64',
+    level: 'classic-level/prebuilds/linux-arm64/classic-level.armv8.node',
+    koffi: '@koromix/koffi-linux-arm64',
+    koffiFile: 'linux_arm64/koffi.node',
+  },
+} as const;
+type TargetName = keyof typeof targets;
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function fail(line: string): never {
+  process.stderr.write(`error: ${line}\n`);
+  process.exit(2);
+}
+
+function isTarget(name: string): name is TargetName {
+  return Object.hasOwn(targets, name);
+}
+
+/** The exact version of an installed package. */
+function versionOf(packageName: string): string {
+  const manifest = readFileSync(join(root, 'node_modules', packageName, 'package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** The first of these folders that has the path, or an end with the command that gets it. */
+function locate(path: string, target: TargetName, folders: readonly string[]): string {
+  const found = folders.map((folder) => join(folder, path)).find((file) => existsSync(file));
+  if (found !== undefined) return found;
+  const wanted = `bun@${versionOf('bun')} koffi@${versionOf('koffi')}`;
+  return fail(
+    `${path} is not installed; get it by: npm install --prefix FOLDER --no-save --ignore-scripts --os linux --cpu ${targets[target].cpu} --libc glibc ${wanted}, then give --packages FOLDER`,
+  );
+}
+
+/** Replaces the two modules that look for an addon by ones that open the embedded addon. */
+function embedAddons(files: { readonly level: string; readonly koffi: string }): BunPlugin {
+  const loader = JSON.stringify(join(root, 'lib/runtime/addon.ts'));
+  const load = (name: string, file: string) =>
+    `require(${loader}).loadAddon(${JSON.stringify(name)}, require(${JSON.stringify(file)}))`;
+  const replaced = new Set<string>();
+  const expected = ['classic-level', 'koffi'];
+  return {
+    name: 'embed-addons',
+    setup(build) {
+      build.onLoad({ filter: /\/classic-level\/binding\.js$/ }, () => {
+        replaced.add('classic-level');
+        return {
+          loader: 'js',
+          contents: `module.exports = ${load('classic-level', files.level)};`,
+        };
+      });
+      build.onLoad({ filter: /\/koffi\/src\/koffi\/src\/static\.js$/ }, () => {
+        replaced.add('koffi');
+        return {
+          loader: 'js',
+          contents: `export function loadStatic() { return ${load('koffi', files.koffi)}; }`,
+        };
+      });
+      // what is not replaced would work here and nowhere else
+      build.onLoad({ filter: /\/node-gyp-build\/|\/@koromix\// }, ({ path }) => {
+        if (!path.endsWith('.node')) throw new Error(`${path} looks for addons at run time`);
+        return undefined;
+      });
+      build.onEnd(() => {
+        const missing = expected.filter((name) => !replaced.has(name));
+        if (missing.length > 0) say(`note: the program does not use ${missing.join(', ')}`);
+      });
+    },
+  };
+}
+
+/** The commit that is checked out, marked when files differ from it; undefined outside a repository. */
+function currentCommit(): string | undefined {
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-C', root, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  try {
+    const commit = git('rev-parse', '--short=12', 'HEAD').trim();
+    const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
+    return changed ? `${commit}+changes` : commit;
+  } catch {
+    return undefined;
+  }
+}
+
+const { values } = parseArgs({
+  options: {
+    target: { type: 'string', default: `linux-${process.arch}` },
+    entry: { type: 'string', default: join(root, 'agent.ts') },
+    outfile: { type: 'string' },
+    packages: { type: 'string' },
+  },
+});
+const { target } = values;
+if (!isTarget(target)) fail(`--target must be one of ${Object.keys(targets).join(', ')}`);
+const native = target === `linux-${process.arch}`;
+const outfile = resolve(
+  values.outfile ?? join(root, 'dist', native ? 'fairlead' : `fairlead-${target}`),
+);
+const folders = [
+  ...(values.packages === undefined ? [] : [join(resolve(values.packages), 'node_modules')]),
+  join(root, 'node_modules'),
+];
+const files = {
+  level: locate(targets[target].level, target, folders),
+  koffi: locate(join(targets[target].koffi, targets[target].koffiFile), target, folders),
+};
+const commit = currentCommit();
+mkdirSync(dirname(outfile), { recursive: true });
+const started = performance.now();
+const result = await Bun.build({
+  entrypoints: [resolve(values.entry)],
+  target: 'bun',
+  throw: false,
+  loader: { '.node': 'file' },
+  define: commit === undefined ? {} : { FAIRLEAD_COMMIT: JSON.stringify(commit) },
+  plugins: [embedAddons(files)],
+  compile: {
+    // the name in the end is taken by rename: a build that fails leaves the old binary as it was
+    outfile: `${outfile}.new`,
+    // for this machine: the Bun that runs this (its install script moves it out of its package)
+    ...(native
+      ? {}
+      : { executablePath: locate(join(targets[target].runtime, 'bin/bun'), target, folders) }),
+    autoloadDotenv: false,
+    autoloadBunfig: false,
+    autoloadTsconfig: false,
+    autoloadPackageJson: false,
+  },
+});
+for (const log of result.logs) say(log.message);
+if (!result.success) fail('the build failed');
+renameSync(`${outfile}.new`, outfile);
+const megabytes = (statSync(outfile).size / 1e6).toFixed(1);
+const seconds = ((performance.now() - started) / 1000).toFixed(1);
+say(`${outfile} ${target} ${commit ?? 'no commit'} ${megabytes} MB in ${seconds} s`);
