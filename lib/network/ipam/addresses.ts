@@ -7,6 +7,7 @@ import {
   cidrSize,
   contains,
   formatAddress,
+  formatCidr,
   formatInterface,
   fromHex,
   hexAddress,
@@ -123,7 +124,7 @@ function hold(
 
 function requireHost(cidr: Cidr, text: string): IpAddress {
   const address = parseAddress(text);
-  const pool = `${formatAddress({ family: cidr.family, value: cidr.base })}/${cidr.prefixLength}`;
+  const pool = formatCidr(cidr);
   if (!contains(cidr, address)) {
     throw new FairleadError('ADDRESS_OUTSIDE_POOL', `${formatAddress(address)} is not in ${pool}`);
   }

@@ -4,7 +4,7 @@
  */
 import { FairleadError } from '../../errors.ts';
 import { formatCidr, overlaps, parseCidr, type Cidr } from '../../ip/ip.ts';
-import { poolReleaseRows, spacePoolsMax, unclaimedMs } from '../../limits.ts';
+import { poolReleaseRows, reconcileIntervalMs, spacePoolsMax, unclaimedMs } from '../../limits.ts';
 import { poolAddressRange, poolKey, spaceKey } from '../../model/keys.ts';
 import { parsePoolId, poolId, type Pool } from '../../model/pool.ts';
 import { encodeRecord, type Stored } from '../../model/record.ts';
@@ -204,7 +204,7 @@ function overlap(wanted: Pool, other: Pool): FairleadError {
   return other.networkId === undefined
     ? new FairleadError(
         'POOL_OVERLAP',
-        `${head}; no network of Fairlead has it, and if no other has, it is given back within ${Math.ceil((2 * unclaimedMs) / 1000)} s`,
+        `${head}; no network of Fairlead has it, and if no other has, it is given back within ${Math.ceil((unclaimedMs + reconcileIntervalMs) / 1000)} s`,
       )
     : new FairleadError('POOL_OVERLAP', `${head}, the subnet of network ${other.networkId}`);
 }

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { planReadsMax, storeRetriesMax } from '../../lib/limits.ts';
+import type { Plan } from '../../lib/network/plan.ts';
+import { runPlan } from '../../lib/store/run-plan.ts';
+import { MapStore } from '../support/map-store.ts';
+
+/** Adds one to a counter and answers what it was. */
+function* increment(): Plan<number> {
+  const [row] = (yield { start: 'n' }).rows;
+  const before = Number(row?.value ?? 0);
+  return {
+    txn: {
+      compare: [{ key: 'n', target: 'modRevision', operator: '=', value: row?.modRevision ?? 0 }],
+      then: [{ op: 'put', key: 'n', value: String(before + 1) }],
+    },
+    answer: before,
+  };
+}
+
+describe('runPlan', () => {
+  it('commits what was decided before it answers', async () => {
+    const store = new MapStore();
+    expect(await runPlan(store, increment)).toBe(0);
+    expect(store.rows.get('n')?.value).toBe('1');
+  });
+
+  it('decides again when the ground moved', async () => {
+    const store = new MapStore();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => runPlan(store, increment)));
+    expect(answers.toSorted((one, other) => one - other)).toEqual([...answers.keys()]);
+    expect(store.rows.get('n')?.value).toBe('10');
+  });
+
+  it('gives up after a bounded number of attempts', async () => {
+    const store = new MapStore();
+    let attempts = 0;
+    store.beforeTxn = () => {
+      attempts += 1;
+      const modRevision = ++store.revision;
+      const row = { key: 'n', value: '0', createRevision: 1, modRevision, version: 1 };
+      store.rows.set('n', row);
+    };
+    await expect(runPlan(store, increment)).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
+    expect(attempts).toBe(storeRetriesMax);
+  });
+
+  it('makes no transaction where nothing is to change', async () => {
+    const store = new MapStore();
+    store.beforeTxn = () => {
+      throw new Error('no transaction expected');
+    };
+    const plan = function* nothing(): Plan<string> {
+      yield { start: 'n' };
+      return { txn: undefined, answer: 'as it was' };
+    };
+    expect(await runPlan(store, plan)).toBe('as it was');
+  });
+
+  it('ends a plan that reads without end', async () => {
+    const store = new MapStore();
+    const plan = function* endless(): Plan<void> {
+      for (;;) yield { start: 'n' };
+    };
+    await expect(runPlan(store, plan)).rejects.toMatchObject({ code: 'STORE_LIMIT' });
+    expect(store.reads).toBe(planReadsMax);
+  });
+
+  it('stops when its signal is aborted, and changes nothing', async () => {
+    const store = new MapStore();
+    const controller = new AbortController();
+    controller.abort(new Error('enough'));
+    const options = { signal: controller.signal };
+    await expect(runPlan(store, increment, options)).rejects.toThrow('enough');
+    expect(store.rows.size).toBe(0);
+  });
+});
