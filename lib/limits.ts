@@ -190,6 +190,8 @@ export const unclaimedMs = 30_000;
 
 /** Longest path of a unix socket: sun_path has 108 bytes, the last is zero (unix(7)). */
 export const socketPathBytesMax = 107;
+/** A server that does not take our probe this long is busy, and alive. */
+export const socketProbeMs = 1_000;
 /** Longest path of anything else: PATH_MAX less the zero byte. */
 export const pathBytesMax = 4_095;
 /** Longest host name: HOST_NAME_MAX of Linux. */

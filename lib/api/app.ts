@@ -9,6 +9,7 @@ import { asFairleadError, FairleadError, treatmentOf } from '../errors.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import type { Pool } from '../model/pool.ts';
+import type { PoolUsage } from '../network/ipam/usage.ts';
 
 /** Version of every answer's shape. */
 export const apiSchemaVersion = 1;
@@ -28,7 +29,7 @@ export interface ApiSources {
   readonly conditions: () => readonly Condition[];
   readonly networks: () => Promise<readonly Network[]>;
   readonly endpoints: () => Promise<readonly Endpoint[]>;
-  readonly pools: () => Promise<readonly (Pool & { held: number; released: number })[]>;
+  readonly pools: () => Promise<readonly { readonly pool: Pool; readonly usage: PoolUsage }[]>;
 }
 
 /** The application; it answers GET only. */
@@ -54,7 +55,14 @@ export function createApiApp(sources: ApiSources): Hono {
   app.get('/v1/endpoints', async (context) =>
     context.json({ ...base, endpoints: await sources.endpoints() }),
   );
-  app.get('/v1/pools', async (context) => context.json({ ...base, pools: await sources.pools() }));
+  app.get('/v1/pools', async (context) => {
+    const pools = (await sources.pools()).map(({ pool, usage }) => ({
+      pool,
+      // an IPv6 subnet has more addresses than a JSON number can count
+      usage: { ...usage, choosable: String(usage.choosable) },
+    }));
+    return context.json({ ...base, pools });
+  });
 
   app.notFound((context) =>
     context.json(

@@ -24,6 +24,7 @@ import {
 } from './bridge.ts';
 import { resolveDatapathType, type DatapathChoice } from './datapath-type.ts';
 import type { Links } from './link/links.ts';
+import { linkGroup } from './link/veth.ts';
 import type { OvsdbClient } from './ovsdb/client.ts';
 import type { Change } from './ovsdb/replica.ts';
 import { difference, type Difference, type ObservedLink } from './reconcile/diff.ts';
@@ -62,6 +63,8 @@ export class HostSwitch {
   readonly #releasing = new Set<string>();
   /** Calls that wait for the switch; poked with every change. */
   readonly #waiting = new Set<() => void>();
+  /** Links without our mark yet, as of the last look. */
+  #unfinished: ReadonlySet<string> = new Set();
   #releaseWork: Promise<void> = Promise.resolve();
   #releaseRuns = false;
   #closed = false;
@@ -213,11 +216,21 @@ export class HostSwitch {
   }
 
   async #observeLinks(): Promise<readonly ObservedLink[]> {
+    const { links, log } = this.#parts;
     const observed: ObservedLink[] = [];
-    for (const { name, alias, mtu, up } of await this.#parts.links.list()) {
+    const unfinished = new Set<string>();
+    for (const { name, alias, group, mtu, up } of await links.list()) {
       const endpointId = endpointOfAlias(alias);
       if (endpointId !== undefined) observed.push({ name, endpointId, mtu, up });
+      else if (group === linkGroup && alias === undefined) unfinished.add(name);
     }
+    // a pair of ours is born without its mark; one that stays so belongs to an agent that was killed
+    for (const name of unfinished) {
+      if (!this.#unfinished.has(name)) continue;
+      await links.remove(name, linkAlias('unfinished'));
+      log.info({ link: name }, 'removed a link that was never finished');
+    }
+    this.#unfinished = unfinished;
     return observed;
   }
 

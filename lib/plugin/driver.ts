@@ -1,0 +1,227 @@
+/**
+ * Docker's calls on this host: the protocol's words on one side, the host's operations on the other.
+ * Calls that need nothing are answered whatever else is missing.
+ */
+import { FairleadError } from '../errors.ts';
+import type { Host } from '../host/host.ts';
+import { storeOpenWaitMs } from '../limits.ts';
+import { globalSpace, localSpace } from '../network/ipam/space.ts';
+import type { RequestedSubnet } from '../network/networks.ts';
+import type { PluginHandlers } from './handlers.ts';
+import { networkOptionsSchema, type CallRequest } from './schemas.ts';
+
+/** How Docker asks for the gateway of a network. */
+const requestType = 'RequestAddressType';
+const gatewayRequest = 'com.docker.network.gateway';
+/** Docker names a container's first interface this and counts. */
+const interfacePrefix = 'eth';
+
+/** The handlers of a host that may still be starting. */
+export function createDriver(host: Promise<Host>): PluginHandlers {
+  // a start that fails ends the process; until then each call says so by itself
+  host.catch(() => undefined);
+  const ready = (signal: AbortSignal): Promise<Host> => started(host, signal);
+  return {
+    ...bareHandlers(),
+    ...networkHandlers(ready),
+    ...endpointHandlers(ready),
+    ...ipamHandlers(ready),
+  };
+}
+
+type Ready = (signal: AbortSignal) => Promise<Host>;
+
+async function started(host: Promise<Host>, signal: AbortSignal): Promise<Host> {
+  const waited = AbortSignal.any([signal, AbortSignal.timeout(storeOpenWaitMs)]);
+  const { promise, reject } = Promise.withResolvers<never>();
+  const refuse = (): void => reject(new FairleadError('STARTING', 'the agent is still starting'));
+  waited.addEventListener('abort', refuse, { once: true });
+  try {
+    return await Promise.race([host, promise]);
+  } finally {
+    waited.removeEventListener('abort', refuse);
+  }
+}
+
+type Handlers<Names extends keyof PluginHandlers> = Pick<PluginHandlers, Names>;
+
+function bareHandlers(): Handlers<
+  | 'Plugin.Activate'
+  | 'Plugin.Deactivate'
+  | 'NetworkDriver.GetCapabilities'
+  | 'IpamDriver.GetCapabilities'
+  | 'IpamDriver.GetDefaultAddressSpaces'
+> {
+  return {
+    'Plugin.Activate': async () => ({ Implements: ['NetworkDriver', 'IpamDriver'] }),
+    'Plugin.Deactivate': async () => ({}),
+    'NetworkDriver.GetCapabilities': async () => ({
+      Scope: 'local',
+      ConnectivityScope: 'local',
+      GwAllocChecker: false,
+    }),
+    // we remember what we gave, so nothing has to be replayed; MACs come from addresses
+    'IpamDriver.GetCapabilities': async () => ({
+      RequiresMACAddress: false,
+      RequiresRequestReplay: false,
+    }),
+    'IpamDriver.GetDefaultAddressSpaces': async () => ({
+      LocalDefaultAddressSpace: localSpace,
+      GlobalDefaultAddressSpace: globalSpace,
+    }),
+  };
+}
+
+function networkHandlers(
+  ready: Ready,
+): Handlers<
+  | 'NetworkDriver.GwAllocCheck'
+  | 'NetworkDriver.AllocateNetwork'
+  | 'NetworkDriver.FreeNetwork'
+  | 'NetworkDriver.CreateNetwork'
+  | 'NetworkDriver.DeleteNetwork'
+  | 'NetworkDriver.DiscoverNew'
+  | 'NetworkDriver.DiscoverDelete'
+> {
+  return {
+    'NetworkDriver.GwAllocCheck': async () => ({ SkipIPv4: false, SkipIPv6: false }),
+    // nothing of a network is decided by swarm's managers: its nodes get what the user gave
+    'NetworkDriver.AllocateNetwork': async () => ({ Options: {} }),
+    'NetworkDriver.FreeNetwork': async () => ({}),
+    'NetworkDriver.CreateNetwork': async (request, signal) => {
+      const options = networkOptionsSchema.safeParse(request.Options);
+      if (!options.success) {
+        const [issue] = options.error.issues;
+        throw new FairleadError(
+          'REQUEST_INVALID',
+          `network option ${issue?.path.join('.')}: ${issue?.message}`,
+        );
+      }
+      const { operations } = await ready(signal);
+      await operations.createNetwork(
+        {
+          id: request.NetworkID,
+          internal: options.data['com.docker.network.internal'],
+          options: options.data['com.docker.network.generic'],
+          subnets: [...request.IPv4Data, ...request.IPv6Data].map(describeSubnet),
+        },
+        signal,
+      );
+      return {};
+    },
+    'NetworkDriver.DeleteNetwork': async ({ NetworkID }, signal) => {
+      const { operations } = await ready(signal);
+      await operations.deleteNetwork(NetworkID, signal);
+      return {};
+    },
+    // other nodes of a swarm: this version has one host
+    'NetworkDriver.DiscoverNew': async () => ({}),
+    'NetworkDriver.DiscoverDelete': async () => ({}),
+  };
+}
+
+function endpointHandlers(
+  ready: Ready,
+): Handlers<
+  | 'NetworkDriver.CreateEndpoint'
+  | 'NetworkDriver.EndpointOperInfo'
+  | 'NetworkDriver.DeleteEndpoint'
+  | 'NetworkDriver.Join'
+  | 'NetworkDriver.Leave'
+  | 'NetworkDriver.ProgramExternalConnectivity'
+  | 'NetworkDriver.RevokeExternalConnectivity'
+> {
+  return {
+    'NetworkDriver.CreateEndpoint': async (request, signal) => {
+      const { operations } = await ready(signal);
+      const endpoint = await operations.createEndpoint(
+        {
+          networkId: request.NetworkID,
+          endpointId: request.EndpointID,
+          ipv4: request.Interface.Address,
+          ipv6: request.Interface.AddressIPv6,
+          mac: request.Interface.MacAddress,
+        },
+        signal,
+      );
+      // only what was empty may be filled in
+      return { Interface: endpoint.macDerived ? { MacAddress: endpoint.mac } : {} };
+    },
+    'NetworkDriver.EndpointOperInfo': async () => ({ Value: {} }),
+    'NetworkDriver.DeleteEndpoint': async ({ NetworkID, EndpointID }, signal) => {
+      const { operations } = await ready(signal);
+      await operations.deleteEndpoint(NetworkID, EndpointID, signal);
+      return {};
+    },
+    'NetworkDriver.Join': async ({ NetworkID, EndpointID, SandboxKey }, signal) => {
+      const { operations } = await ready(signal);
+      const { port } = await operations.join(NetworkID, EndpointID, SandboxKey, signal);
+      // no gateway: Docker then gives its own way out, and none to an internal network
+      return { InterfaceName: { SrcName: port.containerLink, DstPrefix: interfacePrefix } };
+    },
+    'NetworkDriver.Leave': async ({ NetworkID, EndpointID }, signal) => {
+      const { operations } = await ready(signal);
+      await operations.leave(NetworkID, EndpointID, signal);
+      return {};
+    },
+    // published ports are Docker's part as long as the way out is
+    'NetworkDriver.ProgramExternalConnectivity': async () => ({}),
+    'NetworkDriver.RevokeExternalConnectivity': async () => ({}),
+  };
+}
+
+function ipamHandlers(
+  ready: Ready,
+): Handlers<
+  | 'IpamDriver.RequestPool'
+  | 'IpamDriver.ReleasePool'
+  | 'IpamDriver.RequestAddress'
+  | 'IpamDriver.ReleaseAddress'
+> {
+  return {
+    'IpamDriver.RequestPool': async (request, signal) => {
+      const { operations } = await ready(signal);
+      const { poolId, cidr } = await operations.requestPool(
+        {
+          space: request.AddressSpace === '' ? localSpace : request.AddressSpace,
+          pool: request.Pool,
+          subPool: request.SubPool,
+          options: request.Options,
+          v6: request.V6,
+        },
+        signal,
+      );
+      return { PoolID: poolId, Pool: cidr, Data: {} };
+    },
+    'IpamDriver.ReleasePool': async ({ PoolID }, signal) => {
+      const { operations } = await ready(signal);
+      await operations.releasePool(PoolID, signal);
+      return {};
+    },
+    'IpamDriver.RequestAddress': async ({ PoolID, Address, Options }, signal) => {
+      const { operations } = await ready(signal);
+      const gateway = Options[requestType] === gatewayRequest;
+      const { address } = await operations.requestAddress(
+        { poolId: PoolID, address: Address, gateway },
+        signal,
+      );
+      return { Address: address, Data: {} };
+    },
+    'IpamDriver.ReleaseAddress': async ({ PoolID, Address }, signal) => {
+      const { operations } = await ready(signal);
+      await operations.releaseAddress(PoolID, Address, signal);
+      return {};
+    },
+  };
+}
+
+type IpamData = CallRequest<'NetworkDriver.CreateNetwork'>['IPv4Data'][number];
+
+function describeSubnet(data: IpamData): RequestedSubnet {
+  return {
+    addressSpace: data.AddressSpace,
+    pool: data.Pool,
+    gateway: data.Gateway === '' ? undefined : data.Gateway,
+    auxiliary: data.AuxAddresses,
+  };
+}
