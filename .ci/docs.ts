@@ -1,0 +1,78 @@
+/**
+ * Writes the documents that are made from tables in the code: `node .ci/docs.ts`. A test compares them with
+ * the tables, so that neither can drift.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { commandTable } from '../lib/cli/commands.ts';
+import { environmentName } from '../lib/cli/option.ts';
+import { errorTable, treatmentOf, type ErrorCode } from '../lib/errors.ts';
+
+/** A document: where it is, below the root, and what is in it. */
+export interface GeneratedDocument {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Every generated document as it should be. */
+export function generatedDocuments(): readonly GeneratedDocument[] {
+  return [
+    { path: 'docs/errors.md', text: errorsDocument() },
+    { path: 'docs/commands.md', text: commandsDocument() },
+  ];
+}
+
+const origin = (source: string) => `<!-- made from ${source} by npm run docs; do not edit -->`;
+
+function errorsDocument(): string {
+  const rows = (Object.keys(errorTable) as ErrorCode[]).map((code) => {
+    const { httpStatus, exitCode, fix } = treatmentOf(code);
+    return `| \`${code}\` | ${httpStatus} | ${exitCode} | ${cell(fix ?? 'the message says it')} |`;
+  });
+  return `# Errors
+
+${origin('lib/errors.ts')}
+
+Every refusal has a code word that never changes its meaning. Docker shows it in the error of a command, the
+API in \`error.code\`, the command line in brackets, and the log in \`err.code\`.
+
+| Code | HTTP status | Exit code | What to do |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+function commandsDocument(): string {
+  const sections = commandTable.map(({ name, summary, notes, options }) => {
+    const rows = options.map(
+      ({ flag, short, placeholder, summary: what, defaultShown }) =>
+        `| \`${short === undefined ? '' : `-${short}, `}--${flag} ${placeholder}\` | \`${environmentName(flag)}\` | ${cell(defaultShown)} | ${cell(what)} |`,
+    );
+    return `## fairlead ${name}
+
+${summary.charAt(0).toUpperCase()}${summary.slice(1)}.
+
+| Flag | Variable | Default | Meaning |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+${notes === '' ? '' : `\n\`\`\`text\n${notes}\n\`\`\`\n`}`;
+  });
+  return `# Commands
+
+${origin('lib/cli/commands.ts')}
+
+A flag wins over its variable, a variable over the default; a variable that is set to nothing counts as not
+set. A wrong value is one line on standard error and exit code 2, and nothing has been started.
+
+${sections.join('\n')}`;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
+
+if (import.meta.main) {
+  for (const { path, text } of generatedDocuments()) {
+    writeFileSync(join(import.meta.dirname, '..', path), text);
+  }
+}
