@@ -50,10 +50,16 @@ export async function openDatabase(
     await level.open();
   } catch (thrown) {
     await level.close().catch(() => undefined);
-    throw openingError(folder, thrown);
+    throw databaseError(folder, thrown);
   }
   return {
-    get: (key) => level.get(key),
+    async get(key) {
+      try {
+        return await level.get(key);
+      } catch (thrown) {
+        throw databaseError(folder, thrown);
+      }
+    },
     write: (operations) => level.batch([...operations], { sync: true }),
     close: () => level.close(),
     async *pages(start) {
@@ -64,6 +70,8 @@ export async function openDatabase(
           if (page.length === 0) return;
           yield page;
         }
+      } catch (thrown) {
+        throw databaseError(folder, thrown);
       } finally {
         await iterator.close();
       }
@@ -71,7 +79,7 @@ export async function openDatabase(
   };
 }
 
-function openingError(folder: string, thrown: unknown): FairleadError {
+function databaseError(folder: string, thrown: unknown): FairleadError {
   const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown;
   const why = cause instanceof Error ? cause.message : String(cause);
   switch (cause instanceof Error && 'code' in cause ? cause.code : undefined) {
@@ -80,6 +88,6 @@ function openingError(folder: string, thrown: unknown): FairleadError {
     case 'LEVEL_CORRUPTION':
       return new FairleadError('STORE_DAMAGED', `the store is damaged: ${why}`, { cause });
     default:
-      return new FairleadError('STORE_FAILED', `the store cannot be opened: ${why}`, { cause });
+      return new FairleadError('STORE_FAILED', `the store cannot be read: ${why}`, { cause });
   }
 }

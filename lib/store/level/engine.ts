@@ -11,7 +11,7 @@ import { checkRange, checkRowLimit } from './check-request.ts';
 import { createCommitQueue } from './commit.ts';
 import type { Database } from './database.ts';
 import { takeRows } from './evaluate.ts';
-import { changeKey, decodeChange, unseal, type Change } from './format.ts';
+import { changeKey, decodeChange, unseal, type Change, type Head } from './format.ts';
 import { createSpaceGuard } from './space.ts';
 import type { StoreLimits } from './store-limits.ts';
 import { createWatchers } from './watch.ts';
@@ -32,8 +32,8 @@ export interface EngineOptions {
   readonly log: Logger;
   readonly limits: StoreLimits;
   readonly onFatal: (error: FairleadError) => void;
-  /** The database is closed. */
-  readonly onClosed: () => void;
+  /** The database is closed; `head` is where it stands, undefined if the store died. */
+  readonly onClosed: (head: Head | undefined) => Promise<void>;
 }
 
 /** Starts the engine on an audited database. */
@@ -108,8 +108,13 @@ export function createEngine(options: EngineOptions): LevelStore {
   async function shut(): Promise<void> {
     watchers.wakeAll();
     await queue.idle();
-    await database.close();
-    options.onClosed();
+    let end: Head | undefined;
+    try {
+      await database.close();
+      if (queue.failure() === undefined) end = head;
+    } finally {
+      await options.onClosed(end);
+    }
   }
 
   function close(): Promise<void> {

@@ -3,6 +3,7 @@
  *
  *     <directory>/lock                 locked by the process that uses the store; never removed
  *     <directory>/identity             store id; written last at creation, so it vouches for db
+ *     <directory>/closed               where the store stood when it was closed in order
  *     <directory>/db/                  LevelDB
  *     <directory>/db.as-found/         db as it was before this opening, until the audit has passed
  *     <directory>/db.new-<id>/         a creation in progress
@@ -19,6 +20,7 @@ export interface StorePaths {
   readonly directory: string;
   readonly lock: string;
   readonly identity: string;
+  readonly closedMark: string;
   readonly database: string;
   readonly asFound: string;
 }
@@ -28,6 +30,7 @@ export function storePaths(directory: string): StorePaths {
     directory,
     lock: join(directory, 'lock'),
     identity: join(directory, 'identity'),
+    closedMark: join(directory, 'closed'),
     database: join(directory, 'db'),
     asFound: join(directory, 'db.as-found'),
   };

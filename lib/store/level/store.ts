@@ -10,11 +10,13 @@ import type { Logger } from '../../log.ts';
 import { tryLockFile, type FileLock } from '../../runtime/flock.ts';
 import { dropAsFound, keepAsFound, putBackAsFound } from './as-found.ts';
 import { auditDatabase, auditInfoLog, type Audited } from './audit.ts';
+import { checkClosedMark, removeClosedMark, writeClosedMark } from './closed-mark.ts';
 import { findOrCreate } from './creation.ts';
 import { openDatabase, type Database } from './database.ts';
 import { isSystemError, makeFolderDurably } from './durable-file.ts';
 import { createEngine, type LevelStore } from './engine.ts';
 import { removeLeftovers, storePaths, writeIdentity, type StorePaths } from './layout.ts';
+import { auditLogTails } from './log-tail.ts';
 import { freeBytes } from './space.ts';
 import { storeLimits, type StoreLimits } from './store-limits.ts';
 
@@ -63,12 +65,14 @@ async function openLocked(
   await checkSpace(paths);
   await putBackAsFound(paths);
   const expectedId = await findOrCreate(paths);
+  await auditLogTails(paths.database);
   await keepAsFound(paths);
   let database: Database | undefined;
   try {
     database = await openDatabase(paths.database, { create: false });
     const audited = await audit(database, paths, expectedId);
-    // the engine must not write before this is durable
+    await removeClosedMark(paths.closedMark);
+    // syncs the folder: the engine must not write before either is gone for good
     await dropAsFound(paths);
     await tidy(paths, options.log);
     return createEngine({
@@ -79,7 +83,14 @@ async function openLocked(
       log: options.log,
       onFatal: options.onFatal,
       limits: { ...storeLimits, ...options.limits },
-      onClosed: () => lock.close(),
+      async onClosed(head) {
+        try {
+          if (head !== undefined) await writeClosedMark(paths.closedMark, head);
+        } catch (error) {
+          options.log.warn({ err: error }, 'the orderly end of the store could not be marked');
+        }
+        lock.close();
+      },
     });
   } catch (error) {
     await undo(database, paths, options.log);
@@ -123,6 +134,7 @@ async function audit(
       detail: { expectedId, storeId },
     });
   }
+  await checkClosedMark(paths.closedMark, audited.head);
   return audited;
 }
 

@@ -1,5 +1,6 @@
 /** Stores in temporary folders, for the tests of the LevelDB engine. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
@@ -64,4 +65,19 @@ export async function openForSuite(): Promise<OpenStore> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Names and content of everything below a folder, to see that nothing was touched. */
+export async function snapshotOf(folder: string): Promise<Readonly<Record<string, string>>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    // who holds or last held the lock is no part of the store
+    .filter((entry) => entry.name !== 'lock');
+  const hashes = files.map(async (entry) => {
+    const path = join(entry.parentPath, entry.name);
+    const hash = createHash('sha256').update(await readFile(path));
+    return [path.slice(folder.length), hash.digest('hex')] as const;
+  });
+  return Object.fromEntries(await Promise.all(hashes));
 }
