@@ -63,7 +63,7 @@ describe('one host', () => {
   });
 
   test('a published port answers the outside on the address of the host', async () => {
-    const serve = ['sh', '-c', 'echo hello >/root/index.html; exec httpd -f -h /root'];
+    const serve = ['sh', '-c', 'echo hello >/tmp/index.html; exec httpd -f -h /tmp'];
     await dockerOk(host, ['run', '-d', '--name', 'web', '-p', '80:80', 'fairlead/box', ...serve]);
     // without -T: the static busybox of Debian 12 crashes on it
     const fetch = ['busybox', 'wget', '-q', '-O', '-', `http://${host.address}/index.html`];
