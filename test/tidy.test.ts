@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
 import { generatedDocuments } from '../.ci/docs.ts';
+import { missingEntries, type Lock } from '../.ci/lock.ts';
 import { errorTable } from '../lib/errors.ts';
 import * as limits from '../lib/limits.ts';
 import { importCircles, isIn, purePaths, wrongImports } from './support/rooms.ts';
@@ -131,6 +132,24 @@ describe('dependencies', () => {
     const versions = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
     expect(versions.filter(([, text]) => !/^\d+\.\d+\.\d+$/.test(text))).toEqual([]);
     expect(read('package-lock.json')).not.toContain('"resolved"');
+  });
+
+  test('the lock file is complete, so that npm ci takes it', () => {
+    const lock = JSON.parse(read('package-lock.json')) as Lock;
+    expect(missingEntries(lock)).toEqual({});
+    const parent = {
+      version: '1.0.0',
+      optionalDependencies: { '@a/tool-linux-x64-musl': '1.0.0' },
+    };
+    expect(missingEntries({ packages: { 'node_modules/a': parent } })).toEqual({
+      'node_modules/@a/tool-linux-x64-musl': {
+        version: '1.0.0',
+        cpu: ['x64'],
+        libc: ['musl'],
+        optional: true,
+        os: ['linux'],
+      },
+    });
   });
 });
 
