@@ -8,12 +8,30 @@ import { assert } from './assert.ts';
 
 /** Largest request taken. A CreateNetwork with many options is below 10 KiB; 1 MiB is generous. */
 export const requestBytesMax = 1024 * 1024;
+/** Largest call taken from an engine. A container that publishes every TCP port sends 7 MB, since each
+ *  port is named twice; there is no use for more. */
+export const pluginRequestBytesMax = 8 * 1024 * 1024;
+/** Longest text within a call; a path of some 100 characters is the longest in use. */
+export const requestTextCharactersMax = 4_096;
+/** Entries of a map or list of texts in a call: options, auxiliary addresses, DNS servers. */
+export const requestEntriesMax = 1_024;
+/** Ports of one container in a call: every port of TCP and of UDP. */
+export const requestPortsMax = 131_072;
+/** Largest head of a request; engines send 200 bytes. */
+export const requestHeadBytesMax = 16 * 1024;
 /** Connections served at once per socket; the engine uses 1 to 3, tools a few more. */
 export const connectionsMax = 256;
 /** Requests in work at once; beyond it the answer is BUSY, so that memory has a bound. */
 export const requestsInFlightMax = 512;
 /** Time for a client to send one request whole. Local sockets need microseconds. */
 export const requestReceiveMs = 15_000;
+/** How often connections are looked at for requests that never end. */
+export const connectionSweepMs = 1_000;
+/** At a stop, how long a connection that has asked nothing yet may still ask: a client connects in order
+ *  to ask, and a call lost there is repeated without its content. */
+export const stopFirstRequestMs = 250;
+/** Times a socket path is tried while others change it. */
+export const socketTriesMax = 5;
 
 /** Answer bound of calls that change the data plane (CreateEndpoint, Join): far below the 30 s
  *  after which a managed plugin's call is given up by the engine. */

@@ -5,65 +5,93 @@
  * tolerate where they may. What is refused has changed nothing and is logged once.
  */
 import { Hono, type Context } from 'hono';
-import { asFairleadError, describeError, FairleadError } from '../errors.ts';
-import { requestBytesMax, requestReceiveMs, requestsInFlightMax } from '../limits.ts';
 import type { Clock } from '../clock.ts';
+import { asFairleadError, describeError, FairleadError, type ErrorCode } from '../errors.ts';
+import { requestsInFlightMax } from '../limits.ts';
 import type { Logger } from '../log.ts';
+import { parseBody, readBody } from './body.ts';
 import { bareCalls, callBoundMs, type BareCall, type PluginHandlers } from './handlers.ts';
 import { requestSchemas, type CallName } from './schemas.ts';
+import { withinBound } from './within-bound.ts';
 
 /** Media type of the protocol. */
 const mediaType = 'application/vnd.docker.plugins.v1.2+json';
+
+/** A call that was answered, for whoever counts them. */
+export interface AnsweredCall {
+  /** Such as `NetworkDriver.Join`; whatever was asked for when the code is REQUEST_UNKNOWN. */
+  readonly call: string;
+  readonly ms: number;
+  /** Undefined when it succeeded. */
+  readonly code: ErrorCode | undefined;
+}
 
 /** What the application is made of. */
 export interface PluginAppParts {
   readonly handlers: PluginHandlers;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Told of every answer. */
+  readonly onCall?: (answered: AnsweredCall) => void;
 }
+
+/** Longest text of a request that is shown in a message or a log line. */
+const shownCharactersMax = 128;
 
 /** The application that serves one plugin socket. */
 export function createPluginApp(parts: PluginAppParts): Hono {
   const app = new Hono();
-  let inFlight = 0;
+  const calls: CallCount = { inWork: 0 };
   app.all('*', async (context) => {
-    const name = context.req.path.slice(1);
+    const name = shown(context.req.path.slice(1));
     const startedMs = parts.clock.monotonicMs();
     const facts: Record<string, unknown> = { call: name };
-    inFlight++;
+    let error: FairleadError | undefined;
+    let answer: object;
     try {
-      if (inFlight > requestsInFlightMax) {
-        throw new FairleadError('BUSY', `${requestsInFlightMax} calls are in work already`);
-      }
-      const answer = await serve(parts, context, name, facts);
-      parts.log.debug({ ...facts, ms: parts.clock.monotonicMs() - startedMs }, 'answered');
-      return reply(context, answer, 200);
+      answer = await serve(parts, context, name, facts, calls);
     } catch (thrown) {
-      const error = asFairleadError(thrown);
-      const level = error.code === 'INTERNAL' ? 'error' : 'warn';
-      parts.log[level](
-        { ...facts, err: error, ms: parts.clock.monotonicMs() - startedMs },
-        'refused',
-      );
+      error = asFairleadError(thrown);
       const message = describeError(error);
-      const status = error.code === 'REQUEST_UNKNOWN' ? 404 : 200;
-      return reply(context, { Err: message, Error: message }, status);
-    } finally {
-      inFlight--;
+      answer = { Err: message, Error: message };
     }
+    const ms = Math.round((parts.clock.monotonicMs() - startedMs) * 1000) / 1000;
+    report(parts.log, { ...facts, ms }, error);
+    parts.onCall?.({ call: name, ms, code: error?.code });
+    return reply(context, answer, error?.code === 'REQUEST_UNKNOWN' ? 404 : 200);
   });
   return app;
 }
 
+/** Work that is going on, answered or not: what takes memory. */
+interface CallCount {
+  inWork: number;
+}
+
+function report(log: Logger, facts: object, error: FairleadError | undefined): void {
+  if (error === undefined) {
+    log.debug(facts, 'answered');
+    return;
+  }
+  // a bug of ours must be found among the refusals that users bring about
+  const level = error.code === 'INTERNAL' ? 'error' : 'warn';
+  log[level]({ ...facts, code: error.code, err: error }, 'refused');
+}
+
 function reply(context: Context, body: object, status: 200 | 404): Response {
-  return context.body(JSON.stringify(body), status, { 'content-type': mediaType });
+  const bytes = new TextEncoder().encode(JSON.stringify(body));
+  return context.body(bytes, status, {
+    'content-type': mediaType,
+    'content-length': String(bytes.length),
+  });
 }
 
 async function serve(
-  { handlers }: PluginAppParts,
+  { handlers, clock }: PluginAppParts,
   context: Context,
   name: string,
   facts: Record<string, unknown>,
+  calls: CallCount,
 ): Promise<object> {
   const known = isBareCall(name) || isCallWithContent(name);
   if (!known)
@@ -71,13 +99,32 @@ async function serve(
   if (context.req.method !== 'POST') {
     throw new FairleadError('REQUEST_METHOD', `${name} takes POST, not ${context.req.method}`);
   }
-  const text = await readText(context.req.raw);
-  if (isBareCall(name)) return within(name, () => handlers[name]());
-  const request = parseRequest(name, text);
-  Object.assign(facts, idsOf(request));
-  // each handler takes the request of its own name, which the compiler cannot follow through a variable
-  const handler = handlers[name] as (request: unknown, signal: AbortSignal) => Promise<object>;
-  return within(name, (signal) => handler(request, signal));
+  if (calls.inWork >= requestsInFlightMax) {
+    throw new FairleadError('BUSY', `${requestsInFlightMax} calls are in work already`);
+  }
+  calls.inWork++;
+  let working: Promise<unknown> | undefined;
+  const bounded = (work: (signal: AbortSignal) => Promise<object>): Promise<object> =>
+    withinBound({ clock, boundMs: callBoundMs(name), what: name }, (signal) => {
+      const started = work(signal);
+      working = started;
+      return started;
+    });
+  try {
+    const bytes = await readBody(context.req.raw);
+    if (isBareCall(name)) return await bounded(() => handlers[name]());
+    const body = parseBody(bytes, name);
+    Object.assign(facts, idsOf(body));
+    const request = fitting(name, body);
+    // each handler takes the request of its own name, which the compiler cannot follow through a variable
+    const handler = handlers[name] as (request: unknown, signal: AbortSignal) => Promise<object>;
+    return await bounded((signal) => handler(request, signal));
+  } finally {
+    const end = (): void => void calls.inWork--;
+    // what was too late still goes on
+    if (working === undefined) end();
+    else working.then(end, end);
+  }
 }
 
 function isBareCall(name: string): name is BareCall {
@@ -88,82 +135,38 @@ function isCallWithContent(name: string): name is CallName {
   return Object.hasOwn(requestSchemas, name);
 }
 
-/** The content, however it is labelled: engines send no Content-Type. */
-async function readText(request: Request): Promise<string> {
-  if (Number(request.headers.get('content-length') ?? 0) > requestBytesMax) throw tooLarge();
-  if (request.body === null) return '';
-  const late = AbortSignal.timeout(requestReceiveMs);
-  const reader = request.body.getReader();
-  const stop = (): void => void reader.cancel().catch(() => undefined);
-  late.addEventListener('abort', stop, { once: true });
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let text = '';
-  let bytes = 0;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (late.aborted) throw new FairleadError('DEADLINE', 'the request did not arrive in time');
-      if (done) return text + decoder.decode();
-      bytes += value.length;
-      if (bytes > requestBytesMax) throw tooLarge();
-      text += decoder.decode(value, { stream: true });
-    }
-  } catch (cause) {
-    if (cause instanceof FairleadError) throw cause;
-    throw new FairleadError('REQUEST_INVALID', 'the request is not text in UTF-8, or broke off', {
-      cause,
-    });
-  } finally {
-    late.removeEventListener('abort', stop);
-    stop();
-  }
-}
-
-function tooLarge(): FairleadError {
-  return new FairleadError('REQUEST_TOO_LARGE', `a request has at most ${requestBytesMax} bytes`);
-}
-
-function parseRequest(name: CallName, text: string): object {
-  if (text.trim() === '') throw new FairleadError('REQUEST_EMPTY', `${name} came without content`);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new FairleadError('REQUEST_INVALID', `the content of ${name} is not JSON`, { cause });
-  }
-  const parsed = requestSchemas[name].safeParse(json);
+/**
+ * The request in a body.
+ * @throws REQUEST_INVALID with the place of the first field that does not fit
+ */
+function fitting(name: CallName, body: object): object {
+  const parsed = requestSchemas[name].safeParse(body);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const where = issue === undefined || issue.path.length === 0 ? 'content' : issue.path.join('.');
-  throw new FairleadError('REQUEST_INVALID', `${name}: ${where}: ${issue?.message ?? 'invalid'}`);
+  const where = issue === undefined || issue.path.length === 0 ? 'content' : placeOf(issue.path);
+  throw new FairleadError(
+    'REQUEST_INVALID',
+    `${name}: ${shown(where)}: ${issue?.message ?? 'does not fit'}`,
+  );
 }
 
-/** What a log line about a call is found by. */
-function idsOf(request: object): object {
-  const { NetworkID, EndpointID, PoolID } = request as Record<string, unknown>;
+/** `IPv4Data[0].Pool`. */
+function placeOf(path: readonly PropertyKey[]): string {
+  const parts = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`));
+  return parts.join('').replace(/^\./, '');
+}
+
+/** What a log line about a call is found by, whether or not the call fits. */
+function idsOf(body: Readonly<Record<string, unknown>>): object {
+  const { NetworkID, EndpointID, PoolID } = body;
   return {
-    ...(NetworkID === undefined ? {} : { network: NetworkID }),
-    ...(EndpointID === undefined ? {} : { endpoint: EndpointID }),
-    ...(PoolID === undefined ? {} : { pool: PoolID }),
+    ...(typeof NetworkID === 'string' ? { network: shown(NetworkID) } : {}),
+    ...(typeof EndpointID === 'string' ? { endpoint: shown(EndpointID) } : {}),
+    ...(typeof PoolID === 'string' ? { pool: shown(PoolID) } : {}),
   };
 }
 
-/** Answers within the call's bound. Work that goes on after it may finish: calls may be repeated. */
-async function within(
-  name: CallName | BareCall,
-  work: (signal: AbortSignal) => Promise<object>,
-): Promise<object> {
-  const boundMs = callBoundMs(name);
-  const late = new FairleadError('DEADLINE', `${name} did not end within ${boundMs} ms`);
-  const ending = new AbortController();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    ending.abort(late);
-    reject(late);
-  }, boundMs);
-  try {
-    return await Promise.race([work(ending.signal), promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** Text from outside, cut, and without what a terminal would act on. */
+function shown(text: string): string {
+  return text.slice(0, shownCharactersMax).replaceAll(/[^\x20-\x7e]/g, '?');
 }

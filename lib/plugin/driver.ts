@@ -8,7 +8,7 @@ import { storeOpenWaitMs } from '../limits.ts';
 import { globalSpace, localSpace } from '../network/ipam/space.ts';
 import type { RequestedSubnet } from '../network/networks.ts';
 import type { PluginHandlers } from './handlers.ts';
-import { networkOptionsSchema, type CallRequest } from './schemas.ts';
+import type { CallRequest } from './schemas.ts';
 
 /** How Docker asks for the gateway of a network. */
 const requestType = 'RequestAddressType';
@@ -89,20 +89,12 @@ function networkHandlers(
     'NetworkDriver.AllocateNetwork': async () => ({ Options: {} }),
     'NetworkDriver.FreeNetwork': async () => ({}),
     'NetworkDriver.CreateNetwork': async (request, signal) => {
-      const options = networkOptionsSchema.safeParse(request.Options);
-      if (!options.success) {
-        const [issue] = options.error.issues;
-        throw new FairleadError(
-          'REQUEST_INVALID',
-          `network option ${issue?.path.join('.')}: ${issue?.message}`,
-        );
-      }
       const { operations } = await ready(signal);
       await operations.createNetwork(
         {
           id: request.NetworkID,
-          internal: options.data['com.docker.network.internal'],
-          options: options.data['com.docker.network.generic'],
+          internal: request.Options['com.docker.network.internal'],
+          options: request.Options['com.docker.network.generic'],
           subnets: [...request.IPv4Data, ...request.IPv6Data].map(describeSubnet),
         },
         signal,

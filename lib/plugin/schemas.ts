@@ -4,34 +4,47 @@
  * absent are the same.
  */
 import { z } from 'zod';
+import { FairleadError } from '../errors.ts';
+import { macFromBase64 } from '../ip/ip.ts';
+import {
+  networkPoolsMax,
+  requestEntriesMax,
+  requestPortsMax,
+  requestTextCharactersMax,
+} from '../limits.ts';
 
+const anyText = z.string().max(requestTextCharactersMax, 'is too long');
 /** null, absent and the empty value are one for Go. */
-const text = z
-  .string()
-  .nullish()
-  .transform((value) => value ?? '');
+const text = anyText.nullish().transform((value) => value ?? '');
 const flag = z
   .boolean()
   .nullish()
   .transform((value) => value ?? false);
-const options = z
-  .record(z.string(), z.unknown())
-  .nullish()
-  .transform((value) => value ?? {});
-const textMap = z
-  .record(z.string(), z.string())
-  .nullish()
-  .transform((value) => value ?? {});
-const listOf = <T extends z.ZodType>(item: T) =>
+const listOf = <T extends z.ZodType>(item: T, itemsMax: number) =>
   z
     .array(item)
+    .max(itemsMax, `has more than ${itemsMax} entries`)
     .nullish()
     .transform((value) => value ?? []);
+const textMap = z
+  .record(anyText, anyText)
+  .refine(
+    (map) => Object.keys(map).length <= requestEntriesMax,
+    `has more than ${requestEntriesMax} entries`,
+  )
+  .nullish()
+  .transform((value) => value ?? {});
+/** A map of options: those named have a known type, others are anybody's. */
+const optionsWith = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.preprocess((value) => value ?? {}, z.looseObject(shape));
 
 /** 64 hex digits from the engine itself, 25 base-36 digits from swarm. */
 export const networkId = z
   .string()
-  .regex(/^[0-9a-z]{1,64}$/, 'is not an id of a network (1 to 64 of 0-9 and a-z)');
+  .regex(
+    /^(?:[0-9a-f]{64}|[0-9a-z]{25})$/,
+    'is not an id of a network (64 hex digits, or 25 of 0-9 and a-z)',
+  );
 export const endpointId = z
   .string()
   .regex(/^[0-9a-f]{64}$/, 'is not an id of an endpoint (64 hex digits)');
@@ -39,26 +52,82 @@ const poolId = z.string().min(1, 'is empty').max(512, 'is too long');
 
 const ipamData = z.object({
   AddressSpace: text,
-  Pool: z.string().min(1, 'is empty'),
+  Pool: anyText.min(1, 'is empty'),
   Gateway: text,
   AuxAddresses: textMap,
 });
+const ipamDataList = listOf(ipamData, networkPoolsMax);
+
+const portNumber = z.int().min(0).max(65_535);
+/** IP protocol: 6 TCP, 17 UDP, 132 SCTP. */
+const protocol = z.int().min(0).max(255);
+const exposedPort = z.object({ Proto: protocol, Port: portNumber });
+const publishedPort = z.object({
+  Proto: protocol,
+  IP: text,
+  Port: portNumber,
+  HostIP: text,
+  HostPort: portNumber.nullish(),
+  HostPortEnd: portNumber.nullish(),
+});
+
+/** Docker puts the six bytes of a MAC in base64 here. */
+const macInBase64 = z
+  .string()
+  .nullish()
+  .superRefine((value, context) => {
+    if (value === undefined || value === null || value === '') return;
+    try {
+      macFromBase64(value);
+    } catch (thrown) {
+      if (!(thrown instanceof FairleadError)) throw thrown;
+      context.addIssue({ code: 'custom', message: thrown.message });
+    }
+  });
+
+const networkOptions = optionsWith({
+  'com.docker.network.generic': textMap,
+  'com.docker.network.internal': flag,
+  'com.docker.network.enable_ipv4': z.boolean().nullish(),
+  'com.docker.network.enable_ipv6': flag,
+});
+const portOptions = {
+  'com.docker.network.endpoint.exposedports': listOf(exposedPort, requestPortsMax),
+  'com.docker.network.portmap': listOf(publishedPort, requestPortsMax),
+} as const;
+const containerOptions = optionsWith(portOptions);
+const endpointOptions = optionsWith({
+  ...portOptions,
+  'com.docker.network.endpoint.dnsservers': listOf(anyText, requestEntriesMax),
+  'com.docker.network.endpoint.macaddress': macInBase64,
+});
+
+/** News of a swarm; type 1 is about a node, the others concern drivers that encrypt. */
+const discovery = z
+  .object({ DiscoveryType: z.int().min(1), DiscoveryData: z.unknown() })
+  .superRefine(({ DiscoveryType, DiscoveryData }, context) => {
+    if (DiscoveryType !== 1) return;
+    const node = z.object({ Address: text, BindAddress: text, Self: flag });
+    for (const { path, message } of node.safeParse(DiscoveryData).error?.issues ?? []) {
+      context.addIssue({ code: 'custom', path: ['DiscoveryData', ...path], message });
+    }
+  });
 
 /** The request of each call, by its path without the slash. */
 export const requestSchemas = {
-  'NetworkDriver.GwAllocCheck': z.object({ Options: options }),
+  'NetworkDriver.GwAllocCheck': z.object({ Options: networkOptions }),
   'NetworkDriver.AllocateNetwork': z.object({
     NetworkID: networkId,
     Options: textMap,
-    IPv4Data: listOf(ipamData),
-    IPv6Data: listOf(ipamData),
+    IPv4Data: ipamDataList,
+    IPv6Data: ipamDataList,
   }),
   'NetworkDriver.FreeNetwork': z.object({ NetworkID: networkId }),
   'NetworkDriver.CreateNetwork': z.object({
     NetworkID: networkId,
-    Options: options,
-    IPv4Data: listOf(ipamData),
-    IPv6Data: listOf(ipamData),
+    Options: networkOptions,
+    IPv4Data: ipamDataList,
+    IPv6Data: ipamDataList,
   }),
   'NetworkDriver.DeleteNetwork': z.object({ NetworkID: networkId }),
   'NetworkDriver.CreateEndpoint': z.object({
@@ -68,7 +137,7 @@ export const requestSchemas = {
       .object({ Address: text, AddressIPv6: text, MacAddress: text })
       .nullish()
       .transform((value) => value ?? { Address: '', AddressIPv6: '', MacAddress: '' }),
-    Options: options,
+    Options: endpointOptions,
   }),
   'NetworkDriver.EndpointOperInfo': z.object({ NetworkID: networkId, EndpointID: endpointId }),
   'NetworkDriver.DeleteEndpoint': z.object({ NetworkID: networkId, EndpointID: endpointId }),
@@ -76,15 +145,15 @@ export const requestSchemas = {
     NetworkID: networkId,
     EndpointID: endpointId,
     SandboxKey: z.string().min(1, 'is empty').max(4096, 'is too long'),
-    Options: options,
+    Options: containerOptions,
   }),
   'NetworkDriver.Leave': z.object({ NetworkID: networkId, EndpointID: endpointId }),
-  'NetworkDriver.DiscoverNew': z.object({ DiscoveryType: z.int(), DiscoveryData: z.unknown() }),
-  'NetworkDriver.DiscoverDelete': z.object({ DiscoveryType: z.int(), DiscoveryData: z.unknown() }),
+  'NetworkDriver.DiscoverNew': discovery,
+  'NetworkDriver.DiscoverDelete': discovery,
   'NetworkDriver.ProgramExternalConnectivity': z.object({
     NetworkID: networkId,
     EndpointID: endpointId,
-    Options: options,
+    Options: containerOptions,
   }),
   'NetworkDriver.RevokeExternalConnectivity': z.object({
     NetworkID: networkId,
@@ -106,9 +175,3 @@ export const requestSchemas = {
 export type CallName = keyof typeof requestSchemas;
 /** A parsed request. */
 export type CallRequest<Name extends CallName> = z.output<(typeof requestSchemas)[Name]>;
-
-/** The options of a CreateNetwork call that we read. */
-export const networkOptionsSchema = z.object({
-  'com.docker.network.internal': flag,
-  'com.docker.network.generic': textMap,
-});

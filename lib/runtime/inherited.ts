@@ -10,16 +10,17 @@ const socketsMax = 8;
 /** What a socket is for. */
 export type SocketRole = 'plugin' | 'api';
 
-const roleOfName: Readonly<Record<string, SocketRole>> = {
-  plugin: 'plugin',
-  'fairlead.socket': 'plugin',
-  api: 'api',
-  'fairlead-api.socket': 'api',
-};
+const roles = ['plugin', 'api'] as const satisfies readonly SocketRole[];
+const roleOfName: ReadonlyMap<string, SocketRole> = new Map([
+  ['plugin', 'plugin'],
+  ['fairlead.socket', 'plugin'],
+  ['api', 'api'],
+  ['fairlead-api.socket', 'api'],
+]);
 
 /**
- * Descriptors by role; empty when none were handed to this process. Without names the first is the
- * plugin's and the second the API's.
+ * Descriptors by role; empty when none were handed to this process. Sockets without a name that we know
+ * get the roles that are left: the plugin's first, then the API's.
  * @throws SOCKET_FAILED when the variables make no sense
  */
 export function inheritedSockets(
@@ -34,16 +35,27 @@ export function inheritedSockets(
     throw new FairleadError('SOCKET_FAILED', `LISTEN_FDS=${LISTEN_FDS} is no number of sockets`);
   }
   const names = LISTEN_FDNAMES === undefined ? [] : LISTEN_FDNAMES.split(':');
-  const roles = new Map<SocketRole, number>();
-  for (let index = 0; index < count; index++) {
-    const named = roleOfName[names[index] ?? ''];
-    const role = named ?? (index === 0 ? 'plugin' : 'api');
-    if (roles.has(role)) {
-      throw new FairleadError('SOCKET_FAILED', `two sockets were handed over for the ${role}`, {
+  const descriptors = new Map<SocketRole, number>();
+  const give = (role: SocketRole | undefined, descriptor: number): void => {
+    if (role === undefined || descriptors.has(role)) {
+      const what = role === undefined ? 'more sockets than we have use for' : `two for the ${role}`;
+      throw new FairleadError('SOCKET_FAILED', `systemd handed over ${what}`, {
         fix: 'name them by FileDescriptorName=plugin and FileDescriptorName=api',
       });
     }
-    roles.set(role, firstDescriptor + index);
+    descriptors.set(role, descriptor);
+  };
+  const unnamed: number[] = [];
+  for (let index = 0; index < count; index++) {
+    const role = roleOfName.get(names[index] ?? '');
+    if (role === undefined) unnamed.push(firstDescriptor + index);
+    else give(role, firstDescriptor + index);
   }
-  return roles;
+  for (const descriptor of unnamed) {
+    give(
+      roles.find((role) => !descriptors.has(role)),
+      descriptor,
+    );
+  }
+  return descriptors;
 }

@@ -3,185 +3,161 @@
  * on Node, Bun and Deno: a `net` server whose connections are given to an HTTP server. (Bun's own HTTP
  * server opens a TCP port when it is told to use a descriptor.)
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
-import { createServer as createHttpServer } from 'node:http';
-import { connect, createServer as createNetServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { fstatSync } from 'node:fs';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer as createNetServer } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { FairleadError } from '../errors.ts';
-import {
-  connectionsMax,
-  requestReceiveMs,
-  shutdownMs,
-  socketPathBytesMax,
-  socketProbeMs,
-} from '../limits.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import { asFairleadError, describeError, FairleadError } from '../errors.ts';
+import { requestHeadBytesMax } from '../limits.ts';
+import { silentLogger, type Logger } from '../log.ts';
+import { Connections } from './connections.ts';
+import { beginListening, listenAtPath, type SocketFile } from './socket-path.ts';
 
 /** Where to listen. */
 export type ListenPlace = { readonly path: string } | { readonly descriptor: number };
 
 /** A listener at work. */
 export interface Listener {
-  /** Takes no more connections, lets requests in work end, removes its own socket file. */
+  /**
+   * Removes its own socket file, takes no more connections and lets requests in work end. Connections
+   * that nobody has accepted yet stay with a socket that was handed over.
+   */
   close(): Promise<void>;
 }
 
 /** Answers a request. */
 export type Fetch = (request: Request) => Response | Promise<Response>;
 
+/** What a listener may be given; the defaults are the machine's clock and no log. */
+export interface ListenOptions {
+  readonly clock?: Clock;
+  readonly log?: Logger;
+}
+
 /**
  * Listens and serves.
  * @throws SOCKET_IN_USE when somebody answers at the path, SOCKET_FAILED when it cannot be used
  */
-export async function listen(place: ListenPlace, fetch: Fetch): Promise<Listener> {
-  // Host is empty or absent from some engines; the name never matters on a unix socket
-  const answer = getRequestListener(fetch, { hostname: 'fairlead' });
-  let inWork = 0;
-  let idle = (): void => undefined;
-  const http = createHttpServer(
-    {
-      // an engine that reuses a connection we just closed would repeat its call without content
-      keepAliveTimeout: 0,
-      headersTimeout: requestReceiveMs,
-      requestTimeout: requestReceiveMs,
-      // engine 20.10 sends an empty Host
-      requireHostHeader: false,
-    },
-    (request, response) => {
-      inWork++;
-      response.once('close', () => {
-        inWork--;
-        if (inWork === 0) idle();
-      });
-      void answer(request, response);
-    },
-  );
-  const sockets = new Set<Socket>();
+export async function listen(
+  place: ListenPlace,
+  fetch: Fetch,
+  { clock = systemClock, log = silentLogger() }: ListenOptions = {},
+): Promise<Listener> {
+  const connections = new Connections(clock, log);
+  const http = createHttp(fetch, connections, log);
   const server = createNetServer((socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => socket.destroy());
-    http.emit('connection', socket);
+    if (connections.add(socket)) http.emit('connection', socket);
   });
-  server.maxConnections = connectionsMax;
-  const inode = 'path' in place ? await listenAtPath(server, place.path) : undefined;
-  if ('descriptor' in place) await begin(server, { fd: place.descriptor });
+  let file: SocketFile | undefined;
+  try {
+    if ('path' in place) {
+      file = await listenAtPath(server, place.path);
+    } else {
+      requireSocket(place.descriptor);
+      await beginListening(server, { fd: place.descriptor }, `descriptor ${place.descriptor}`);
+    }
+  } catch (thrown) {
+    await connections.close();
+    throw thrown;
+  }
   return {
     async close() {
-      // a socket file that is not ours any more is somebody else's
-      if ('path' in place && inodeOf(place.path) === inode) removeFile(place.path);
+      file?.remove();
+      // whoever connected before the file was gone is still let in
+      if (file !== undefined) await new Promise((resolve) => setImmediate(resolve));
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-      if (inWork > 0) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        const late = setTimeout(resolve, shutdownMs);
-        idle = resolve;
-        await promise;
-        clearTimeout(late);
-      }
-      for (const socket of sockets) socket.destroy();
+      await connections.close();
       await ended;
     },
   };
 }
 
-async function listenAtPath(server: Server, path: string): Promise<number | undefined> {
-  if (Buffer.byteLength(path) > socketPathBytesMax) {
-    throw new FairleadError(
-      'SOCKET_FAILED',
-      `socket path ${path} is longer than ${socketPathBytesMax} bytes`,
-      { fix: 'choose a shorter path' },
-    );
-  }
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  } catch (cause) {
-    throw failed(path, cause);
-  }
-  await clearStale(path);
-  // the mask is of the whole process, but nothing else runs before it is put back
-  const before = process.umask(0o177);
-  try {
-    const begun = begin(server, { path });
-    process.umask(before);
-    await begun;
-    chmodSync(path, 0o600);
-    return inodeOf(path);
-  } catch (cause) {
-    process.umask(before);
-    if (cause instanceof FairleadError) throw cause;
-    throw failed(path, cause);
-  }
-}
-
-function begin(server: Server, where: { path: string } | { fd: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refuse = (cause: Error & { code?: string }): void => {
-      const place = 'path' in where ? where.path : `descriptor ${where.fd}`;
-      const code = cause.code === 'EADDRINUSE' ? 'SOCKET_IN_USE' : 'SOCKET_FAILED';
-      reject(new FairleadError(code, `cannot listen at ${place}: ${cause.message}`, { cause }));
-    };
-    server.once('error', refuse);
-    server.listen(where, () => {
-      server.off('error', refuse);
-      // one connection that cannot be taken is no reason to end
-      server.on('error', () => undefined);
-      resolve();
-    });
+/** The HTTP server; it never listens itself. */
+function createHttp(fetch: Fetch, connections: Connections, log: Logger): HttpServer {
+  const answer = getRequestListener(fetch, {
+    // Host is empty or absent from some engines; the name never matters on a unix socket
+    hostname: 'fairlead',
+    errorHandler: (thrown) => {
+      const error = isBadRequest(thrown) ? notHttp(thrown) : asFairleadError(thrown);
+      log.warn({ err: error }, 'request refused');
+      const text = refusalText(error);
+      return new Response(text, {
+        status: error.code === 'INTERNAL' ? 500 : 400,
+        headers: {
+          'content-type': 'application/json',
+          'content-length': String(Buffer.byteLength(text)),
+        },
+      });
+    },
   });
+  const http = createHttpServer(
+    {
+      // `Connections` has the bounds; closing an idle connection would make engines repeat a call empty
+      keepAliveTimeout: 0,
+      headersTimeout: 0,
+      requestTimeout: 0,
+      // engine 20.10 sends an empty Host
+      requireHostHeader: false,
+      maxHeaderSize: requestHeadBytesMax,
+    },
+    (request, response) => {
+      connections.began(request, response);
+      void answer(request, response);
+    },
+  );
+  // Deno ends a connection after one answer unless the HTTP server says that it listens
+  Object.defineProperty(http, 'listening', { get: () => !connections.stopping });
+  http.on('clientError', (thrown, socket) => {
+    const error = notHttp(thrown);
+    const { code } = thrown as Error & { code?: string };
+    if (code === 'ECONNRESET' || code === 'HPE_INVALID_EOF_STATE') {
+      // it broke off: there is nobody to answer
+      log.debug({ err: error }, 'connection broke off within a request');
+      socket.destroy();
+      return;
+    }
+    // a runtime may go on reading, and tell of it again
+    if (connections.refuse(socket, rawRefusal(error))) log.warn({ err: error }, 'request refused');
+  });
+  return http;
 }
 
-/** Removes a socket file that nobody answers on. */
-async function clearStale(path: string): Promise<void> {
-  let isSocket: boolean;
+/** What `@hono/node-server` throws for a request that is no request. */
+function isBadRequest(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && thrown.name === 'RequestError';
+}
+
+function notHttp(cause: Error): FairleadError {
+  return new FairleadError('REQUEST_INVALID', `not a request: ${cause.message}`, { cause });
+}
+
+/** Readable by Docker engines under both keys they look at. */
+function refusalText(error: FairleadError): string {
+  const message = describeError(error);
+  return JSON.stringify({ Err: message, Error: message });
+}
+
+function rawRefusal(error: FairleadError): string {
+  const text = refusalText(error);
+  const head = [
+    'HTTP/1.1 400 Bad Request',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    'Connection: close',
+  ];
+  return `${head.join('\r\n')}\r\n\r\n${text}`;
+}
+
+/** Some runtimes take any descriptor, and fail later or never. */
+function requireSocket(descriptor: number): void {
+  let isSocket = false;
   try {
-    isSocket = lstatSync(path).isSocket();
+    isSocket = fstatSync(descriptor).isSocket();
   } catch {
-    return;
+    // not open at all
   }
   if (!isSocket) {
-    throw new FairleadError('SOCKET_FAILED', `${path} exists and is not a socket`, {
-      fix: 'remove it, or choose another path',
-    });
+    throw new FairleadError('SOCKET_FAILED', `descriptor ${descriptor} is not a socket`);
   }
-  if (await answers(path)) {
-    throw new FairleadError('SOCKET_IN_USE', `somebody serves ${path} already`);
-  }
-  removeFile(path);
-}
-
-/** Only a refused connection proves that nobody is there; a full backlog is somebody. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const end = (answered: boolean): void => {
-      socket.destroy();
-      resolve(answered);
-    };
-    socket.setTimeout(socketProbeMs, () => end(true));
-    socket.on('connect', () => end(true));
-    socket.on('error', (error: Error & { code?: string }) => {
-      end(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
-    });
-  });
-}
-
-function inodeOf(path: string): number | undefined {
-  try {
-    return lstatSync(path).ino;
-  } catch {
-    return undefined;
-  }
-}
-
-function removeFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // gone already
-  }
-}
-
-function failed(path: string, cause: unknown): FairleadError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new FairleadError('SOCKET_FAILED', `cannot use socket path ${path}: ${why}`, { cause });
 }
