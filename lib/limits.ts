@@ -6,11 +6,9 @@ import { assert } from './assert.ts';
 
 // --- requests from Docker and from our own API ---
 
-/** Largest request taken. A CreateNetwork with many options is below 10 KiB; 1 MiB is generous. */
-export const requestBytesMax = 1024 * 1024;
-/** Largest call taken from an engine. A container that publishes every TCP port sends 7 MB, since each
- *  port is named twice; there is no use for more. */
-export const pluginRequestBytesMax = 8 * 1024 * 1024;
+/** Largest request taken. A container that publishes every TCP port sends 7 MB, since each port is named
+ *  twice; there is no use for more. */
+export const requestBytesMax = 8 * 1024 * 1024;
 /** Longest text within a call; a path of some 100 characters is the longest in use. */
 export const requestTextCharactersMax = 4_096;
 /** Entries of a map or list of texts in a call: options, auxiliary addresses, DNS servers. */

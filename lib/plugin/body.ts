@@ -4,15 +4,15 @@
  * whose connection broke; it never stands for a request with nothing in it.
  */
 import { FairleadError } from '../errors.ts';
-import { pluginRequestBytesMax } from '../limits.ts';
+import { requestBytesMax } from '../limits.ts';
 
 /**
- * The bytes of the body, at most `pluginRequestBytesMax`. What is beyond is left unread.
+ * The bytes of the body, at most `requestBytesMax`. What is beyond is left unread.
  * @throws REQUEST_TOO_LARGE, and REQUEST_INVALID when the connection ends within the body
  */
 export async function readBody(request: Request): Promise<Uint8Array> {
   const announced = Number(request.headers.get('content-length') ?? 0);
-  if (announced > pluginRequestBytesMax) throw tooLarge();
+  if (announced > requestBytesMax) throw tooLarge();
   if (request.body === null) return new Uint8Array();
   const reader = request.body.getReader();
   const parts: Uint8Array[] = [];
@@ -22,7 +22,7 @@ export async function readBody(request: Request): Promise<Uint8Array> {
       const { done, value } = await reader.read();
       if (done) break;
       length += value.length;
-      if (length > pluginRequestBytesMax) throw tooLarge();
+      if (length > requestBytesMax) throw tooLarge();
       parts.push(value);
     }
   } catch (cause) {
@@ -70,6 +70,6 @@ function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
 function tooLarge(): FairleadError {
   return new FairleadError(
     'REQUEST_TOO_LARGE',
-    `the request is larger than ${pluginRequestBytesMax} bytes`,
+    `the request is larger than ${requestBytesMax} bytes`,
   );
 }

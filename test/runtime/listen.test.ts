@@ -11,7 +11,7 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { pluginRequestBytesMax } from '../../lib/limits.ts';
+import { requestBytesMax } from '../../lib/limits.ts';
 import { RawClient, rawCall, runtimes, ServerFolder, slowCall } from './servers.ts';
 
 const activate = rawCall('Plugin.Activate');
@@ -92,7 +92,7 @@ describe.each(runtimes)('on %s', (runtime) => {
     await folder.serve(runtime);
     const announced = dial();
     announced.send(
-      `POST /NetworkDriver.Join HTTP/1.1\r\nHost: \r\nContent-Length: ${pluginRequestBytesMax + 1}\r\n\r\n{`,
+      `POST /NetworkDriver.Join HTTP/1.1\r\nHost: \r\nContent-Length: ${requestBytesMax + 1}\r\n\r\n{`,
     );
     expect((await announced.answers())[0]).toContain('REQUEST_TOO_LARGE');
     const streamed = dial();
@@ -100,7 +100,7 @@ describe.each(runtimes)('on %s', (runtime) => {
     streamed.send(
       'POST /NetworkDriver.Join HTTP/1.1\r\nHost: \r\nTransfer-Encoding: chunked\r\n\r\n',
     );
-    for (let sent = 0; sent <= pluginRequestBytesMax; sent += part.length) {
+    for (let sent = 0; sent <= requestBytesMax; sent += part.length) {
       streamed.send(`${part.length.toString(16)}\r\n${part}\r\n`);
     }
     expect((await streamed.answers())[0]).toContain('REQUEST_TOO_LARGE');
