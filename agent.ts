@@ -97,4 +97,5 @@ async function runAgent(options: AgentOptions): Promise<void> {
   await running?.close();
 }
 
-process.exitCode = await main(process.argv.slice(2), processTerminal(), { agent: runAgent });
+// an agent that could not start may have opened sockets: they must not keep the process alive
+process.exit(await main(process.argv.slice(2), processTerminal(), { agent: runAgent }));

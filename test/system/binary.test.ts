@@ -23,11 +23,16 @@ interface Ended {
 
 function execute(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {
   return new Promise((done, reject) => {
-    execFile(program, args, { cwd: empty, env, timeout: 60_000 }, (failure, out, error) => {
-      const exitCode = failure === null ? 0 : failure.code;
-      if (typeof exitCode === 'number') done({ exitCode, out, error });
-      else reject(new Error(`${program} did not end by itself: ${error}`, { cause: failure }));
-    });
+    execFile(
+      program,
+      args,
+      { cwd: empty, env, timeout: 30_000, killSignal: 'SIGKILL' as const },
+      (failure, out, error) => {
+        const exitCode = failure === null ? 0 : failure.code;
+        if (typeof exitCode === 'number') done({ exitCode, out, error });
+        else reject(new Error(`${program} did not end by itself: ${error}`, { cause: failure }));
+      },
+    );
   });
 }
 
@@ -63,9 +68,21 @@ test('version names the commit, and help is printed', async () => {
   const { exitCode, out, error } = await runAlone(binary, ['version', '-o', 'json']);
   expect({ exitCode, error }).toEqual({ exitCode: 0, error: '' });
   expect(JSON.parse(out)).toMatchObject({ version, runtime: { name: 'bun' } });
+  // native code is not needed to say it
+  const text = await runAlone(binary, ['version'], { TMPDIR: join(folder, 'missing') });
+  expect(text).toMatchObject({ exitCode: 0, error: '' });
   const help = await runAlone(binary, ['agent', '--help']);
   expect(help).toMatchObject({ exitCode: 0, error: '' });
   expect(help.out).toMatch(/^Usage: fairlead agent/);
+});
+
+test('an agent that cannot load its native code ends, although it listened already', async () => {
+  const options = ['--data-dir', `${folder}/data`, '--run-dir', `${folder}/run`];
+  const sockets = ['--plugin-socket', `${folder}/plugin.sock`];
+  const env = { TMPDIR: join(folder, 'missing') };
+  const { exitCode, error } = await runAlone(binary, ['agent', ...options, ...sockets], env);
+  expect(exitCode).toBe(3);
+  expect(error).toMatch(/^error: .+ \(TEMP_UNUSABLE\): set TMPDIR to [^\n]+\n$/);
 });
 
 test('a wrong flag is one line and exit code 2', async () => {
