@@ -3,7 +3,7 @@
  * on Node, Bun and Deno: a `net` server whose connections are given to an HTTP server. (Bun's own HTTP
  * server opens a TCP port when it is told to use a descriptor.)
  */
-import { fstatSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { createServer as createNetServer } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
@@ -149,15 +149,18 @@ function rawRefusal(error: FairleadError): string {
   return `${head.join('\r\n')}\r\n\r\n${text}`;
 }
 
-/** Some runtimes take any descriptor, and fail later or never. */
+/**
+ * Some runtimes take any descriptor, and fail later or never. The kernel is asked: Deno numbers its files
+ * itself and denies that of a descriptor it did not open.
+ */
 function requireSocket(descriptor: number): void {
-  let isSocket = false;
+  let kind: string;
   try {
-    isSocket = fstatSync(descriptor).isSocket();
+    kind = readlinkSync(`/proc/self/fd/${descriptor}`);
   } catch {
-    // not open at all
+    kind = 'nothing';
   }
-  if (!isSocket) {
+  if (!kind.startsWith('socket:')) {
     throw new FairleadError('SOCKET_FAILED', `descriptor ${descriptor} is not a socket`);
   }
 }

@@ -35,6 +35,8 @@ export class ServerFolder {
       cwd: root,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // a group of its own, so that what a shell started ends with it
+      detached: true,
     });
     const server = new Server(child, command);
     this.#servers.push(server);
@@ -102,7 +104,12 @@ export class Server {
   }
 
   async kill(): Promise<void> {
-    this.#child.kill('SIGKILL');
+    const { pid } = this.#child;
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // all of them have ended
+    }
     await this.#exited;
   }
 }
