@@ -81,7 +81,7 @@ export function addPorts(bridge: OurBridge, specs: readonly PortSpec[]): Operati
     ),
     insert(
       'Port',
-      { ...portColumns(spec), interfaces: [{ named: `interface_${index}` }] },
+      { name: spec.hostLink, ...portColumns(spec), interfaces: [{ named: `interface_${index}` }] },
       `port_${index}`,
     ),
   ]);
@@ -151,12 +151,12 @@ function marks(spec: PortSpec): [string, string][] {
   ];
 }
 
+/** All that a port may be changed in; its name it keeps for life. */
 function portColumns(spec: PortSpec): {
-  name: string;
   tag: number;
   external_ids: ReadonlyMap<string, string>;
 } {
-  return { name: spec.hostLink, tag: spec.tag, external_ids: new Map(marks(spec)) };
+  return { tag: spec.tag, external_ids: new Map(marks(spec)) };
 }
 
 /** The customary keys by which other tools find a container's interface come with our marks. */

@@ -1,10 +1,10 @@
 /**
  * Whether ovs-vswitchd is alive, known at once. ovsdb-server takes and stores changes while vswitchd is
  * dead, so its answers say nothing; a connection to vswitchd's control socket closes when it dies.
- * Where there is no pid file to find the socket by, the answer is `unknown` and only the lag of
- * configurations tells (ovs-appctl(8) has the names of pid file and socket).
+ * Where there is no such socket beside ovsdb-server's, the answer is `unknown` and only the lag of
+ * configurations tells (ovs-appctl(8): the socket is `ovs-vswitchd.PID.ctl` unless it was named).
  */
-import { readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
@@ -19,7 +19,7 @@ export interface VswitchdWatch {
   close(): Promise<void>;
 }
 
-/** Watches the vswitchd whose pid file is in `runDirectory`; calls `onChange` with each new state. */
+/** Watches the vswitchd whose control socket is in `runDirectory`; calls `onChange` with each new state. */
 export function watchVswitchd(options: {
   readonly runDirectory: string;
   readonly clock: Clock;
@@ -35,10 +35,10 @@ export function watchVswitchd(options: {
   };
   const cycle = async (): Promise<void> => {
     while (!ending.signal.aborted) {
-      const path = await controlSocket(runDirectory);
-      if (path === undefined) become(state === 'unknown' ? 'unknown' : 'dead');
-      else await hold(path, ending.signal, () => become('alive'));
-      if (path !== undefined) become('dead');
+      // a daemon that was killed leaves its socket file beside that of the next one
+      const paths = await controlSockets(runDirectory);
+      for (const path of paths) await hold(path, ending.signal, () => become('alive'));
+      if (paths.length > 0 || state !== 'unknown') become('dead');
       await clock.sleep(vswitchdProbeMs, ending.signal).catch(() => undefined);
     }
   };
@@ -52,13 +52,13 @@ export function watchVswitchd(options: {
   };
 }
 
-/** Path of the control socket by the pid file; undefined without a pid file. */
-async function controlSocket(runDirectory: string): Promise<string | undefined> {
+async function controlSockets(runDirectory: string): Promise<readonly string[]> {
   try {
-    const pid = (await readFile(join(runDirectory, 'ovs-vswitchd.pid'), 'utf8')).trim();
-    return /^[1-9][0-9]*$/.test(pid) ? join(runDirectory, `ovs-vswitchd.${pid}.ctl`) : undefined;
+    return (await readdir(runDirectory))
+      .filter((name) => /^ovs-vswitchd(\.[0-9]+)?\.ctl$/.test(name))
+      .map((name) => join(runDirectory, name));
   } catch {
-    return undefined;
+    return [];
   }
 }
 

@@ -38,6 +38,7 @@ const switchConditions = [
 /** Starts the loop. */
 export function startDatapathLoop(parts: DatapathLoopParts): Loop {
   const { clock, conditions, log } = parts;
+  let lastFailure = '';
   let detachedBefore: ReadonlySet<string> = new Set();
   return startLoop({
     clock,
@@ -52,10 +53,14 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
       if (report.repaired > 0) log.info({ repaired: report.repaired }, 'reconciled the switch');
       detachedBefore = showReport(conditions, report, detachedBefore);
       showFailure(conditions, undefined);
+      lastFailure = '';
     },
     onError: (thrown) => {
       const error = asFairleadError(thrown);
       showFailure(conditions, error);
+      // once per reason: it is tried again and again
+      if (error.message === lastFailure) return;
+      lastFailure = error.message;
       log.warn({ err: error }, 'could not reconcile the switch');
     },
   });

@@ -84,11 +84,7 @@ export interface Joined {
 }
 
 /** Marks an endpoint as joined. Refuses with NETWORK_UNKNOWN or ENDPOINT_UNKNOWN. */
-export function* planJoin(
-  networkId: string,
-  endpointId: string,
-  sandboxKey: string,
-): Plan<Joined> {
+export function* planJoin(networkId: string, endpointId: string, sandboxKey: string): Plan<Joined> {
   const network = yield* requireNetwork(networkId);
   const stored = yield* requireEndpoint(networkId, endpointId);
   const endpoint: Endpoint = { ...stored.value, state: 'joined', sandboxKey };
@@ -102,9 +98,7 @@ export function* planJoin(
         unchanged(networkKey(networkId), network),
         unchanged(endpointKey(networkId, endpointId), stored),
       ],
-      then: [
-        { op: 'put', key: endpointKey(networkId, endpointId), value: encodeRecord(endpoint) },
-      ],
+      then: [{ op: 'put', key: endpointKey(networkId, endpointId), value: encodeRecord(endpoint) }],
     },
     answer,
   };

@@ -89,17 +89,34 @@ export function planSweep(
   const pools = records.pools.filter(
     ({ value, modRevision }) =>
       !docker.pools.has(value.cidr) &&
+      (value.networkId === undefined || !docker.networks.has(value.networkId)) &&
       overdue(`pool/${value.space}/${value.cidr}`, modRevision, patience.unclaimedMs),
   );
   const owners = new Set(records.endpoints.map(({ value }) => value.id));
+  const keptBack = addressesKeptBack(records.networks);
   const addresses = records.addresses.filter(
     (record) =>
       record.value.state === 'held' &&
+      record.value.use !== 'gateway' &&
       !isOwned(record, owners) &&
+      !keptBack.has(`${record.cidr} ${record.address}`) &&
       docker.pools.get(record.cidr)?.has(record.address) !== true &&
       overdue(`address/${record.key}`, record.modRevision, patience.unclaimedMs),
   );
   return { networks, endpoints, pools, addresses, suspects };
+}
+
+/** Addresses that networks of ours hold as long as they are there. Engines before 29 list gateways and
+ *  auxiliary addresses only as far as the user named them. */
+function addressesKeptBack(networks: readonly Stored<Network>[]): ReadonlySet<string> {
+  const kept = networks.flatMap(({ value }) =>
+    value.subnets.flatMap(({ cidr, gateway, auxiliary }) =>
+      [...Object.values(auxiliary), ...(gateway === undefined ? [] : [gateway])].map(
+        (address) => `${cidr} ${address}`,
+      ),
+    ),
+  );
+  return new Set(kept);
 }
 
 /** An address that an endpoint of ours has is that endpoint's to give back, not the sweep's. */

@@ -53,6 +53,8 @@ const runArgs = (name: string): string[] => [
   'run',
   '-d',
   '--restart=always',
+  // sleep does not end by SIGTERM, and a starting dockerd waits for each container it ends
+  '--stop-timeout=1',
   '--name',
   name,
   '--network',

@@ -95,4 +95,36 @@ describe('planSweep', () => {
     const again = planSweep(owned, nothing, first.suspects, 60_000, patience);
     expect(again.addresses).toEqual([]);
   });
+
+  it('leaves gateways, and what a living network keeps back, alone: engines do not list them all', () => {
+    const subnets = [
+      { addressSpace: 's', cidr: '10.0.0.0/24', auxiliary: { printer: '10.0.0.2' } },
+    ];
+    const kept = { ...network('n1', 1), value: { ...network('n1', 1).value, subnets } };
+    const gateway = { ...address(6), value: { state: 'held' as const, use: 'gateway' as const } };
+    const records = { ...empty, networks: [kept], addresses: [address(5), gateway] };
+    const listed: DockerView = { networks: new Map([['n1', new Set()]]), pools: new Map() };
+    const first = planSweep(records, listed, none, 0, patience);
+    expect(planSweep(records, listed, first.suspects, 60_000, patience).addresses).toEqual([]);
+  });
+
+  it('leaves the pool of a living network alone, whatever the engine lists as its subnets', () => {
+    const pool = {
+      modRevision: 4,
+      value: {
+        space: 's',
+        cidr: '10.0.0.0/24',
+        serial: 1,
+        state: 'used' as const,
+        options: {},
+        networkId: 'n1',
+      },
+    };
+    const listed: DockerView = { networks: new Map([['n1', new Set()]]), pools: new Map() };
+    const records = { ...empty, pools: [pool] };
+    const first = planSweep(records, listed, none, 0, patience);
+    expect(planSweep(records, listed, first.suspects, 60_000, patience).pools).toEqual([]);
+    const orphan = planSweep(records, nothing, none, 0, patience);
+    expect(planSweep(records, nothing, orphan.suspects, 60_000, patience).pools).toEqual([pool]);
+  });
 });
