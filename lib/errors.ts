@@ -47,7 +47,6 @@ export const errorTable = {
   MAC_IN_USE: { ...conflict, fix: 'choose another --mac-address, or leave the choice to Fairlead' },
   NETWORK_EXISTS: conflict,
   NETWORK_UNKNOWN: { ...missing, fix: 'docker network rm and create it again' },
-  NETWORK_IN_USE: { ...conflict, fix: 'remove or disconnect its containers first' },
   NETWORK_LIMIT: { ...conflict, fix: 'remove networks that are not used' },
   ENDPOINT_EXISTS: conflict,
   ENDPOINT_UNKNOWN: { ...missing, fix: 'start the container again' },
@@ -80,7 +79,10 @@ export const errorTable = {
     ...conflict,
     fix: 'set TMPDIR to a writable directory on a file system that is not mounted noexec',
   },
-  ADDON_FAILED: { ...conflict, fix: 'install the C++ runtime (Debian: apt-get install libstdc++6)' },
+  ADDON_FAILED: {
+    ...conflict,
+    fix: 'install the C++ runtime (Debian: apt-get install libstdc++6)',
+  },
 
   // the store
   STORE_LOCKED: { ...conflict, fix: 'stop the other agent that uses this --data-dir' },

@@ -7,10 +7,15 @@ import { writeSync } from 'node:fs';
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import { FairleadError } from './errors.ts';
 
+/** Where a part of the program writes what it does. */
 export type Logger = PinoLogger;
+/** Levels, most severe first. */
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+/** One of `logLevels`. */
 export type LogLevel = (typeof logLevels)[number];
+/** Forms of a log line. */
 export const logFormats = ['json', 'pretty'] as const;
+/** One of `logFormats`. */
 export type LogFormat = (typeof logFormats)[number];
 
 /** What a logger needs to know. `write` takes whole lines; the default is standard output. */

@@ -6,6 +6,7 @@
 import { Hono } from 'hono';
 import type { Condition } from '../conditions.ts';
 import { asFairleadError, FairleadError, treatmentOf } from '../errors.ts';
+import type { ReadinessGate } from '../health/gates.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import type { Pool } from '../model/pool.ts';
@@ -13,13 +14,6 @@ import type { PoolUsage } from '../network/ipam/usage.ts';
 
 /** Version of every answer's shape. */
 export const apiSchemaVersion = 1;
-
-/** What a part of the host says about being able to serve a container. */
-export interface ReadinessGate {
-  readonly name: string;
-  readonly ready: boolean;
-  readonly message: string;
-}
 
 /** What the API shows; each is read when asked for. */
 export interface ApiSources {

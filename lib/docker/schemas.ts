@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 const text = z.string().nullish();
 
+/** Of `/version`. */
 export const versionSchema = z.object({
   Version: z.string(),
   ApiVersion: z.string(),
@@ -21,6 +22,7 @@ const ipamConfigSchema = z.object({
   AuxiliaryAddresses: z.record(z.string(), z.string()).nullish(),
 });
 
+/** Of `/networks/ID`. */
 export const networkSchema = z.object({
   Id: z.string(),
   Name: z.string(),
@@ -36,8 +38,10 @@ export const networkSchema = z.object({
     .nullish(),
 });
 
+/** Of `/networks`. */
 export const networkListSchema = z.array(networkSchema);
 
+/** A line of `/events`. */
 export const eventSchema = z.object({
   Type: z.string(),
   Action: z.string(),

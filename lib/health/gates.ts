@@ -1,7 +1,13 @@
 /** What has to be there before this host can serve a container, for readiness. */
-import type { ReadinessGate } from '../api/app.ts';
 import { describeError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
+
+/** What a part of the host says about being able to serve a container. */
+export interface ReadinessGate {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly message: string;
+}
 
 /** The gates of a host; undefined while it starts. */
 export function hostGates(host: Host | undefined): readonly ReadinessGate[] {

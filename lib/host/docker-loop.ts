@@ -80,7 +80,8 @@ export function startDockerLoop(parts: DockerLoopParts): Loop {
     },
   });
   return {
-    ...loop,
+    kick: () => loop.kick(),
+    settled: (signal) => loop.settled(signal),
     async close() {
       ending.abort();
       await Promise.all([following, loop.close()]);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { Conditions } from '../conditions.ts';
 import type { DatapathChoice } from '../datapath/datapath-type.ts';
-import { openLinks } from '../datapath/link/links.ts';
+import { openLinks, type Links } from '../datapath/link/links.ts';
 import { OvsdbClient } from '../datapath/ovsdb/client.ts';
 import { HostSwitch } from '../datapath/switch.ts';
 import { createDockerClient } from '../docker/client.ts';
@@ -68,7 +68,7 @@ export interface Host {
  * @throws STORE_*, LINK_FAILED
  */
 export async function startHost(options: HostOptions, around: HostSurroundings): Promise<Host> {
-  const { clock, log, conditions } = around;
+  const { clock, log } = around;
   const links = await openLinks(clock);
   const store = await openLevelStore({
     directory: join(options.dataDirectory, 'store'),
@@ -79,6 +79,15 @@ export async function startHost(options: HostOptions, around: HostSurroundings):
     await links.close();
     throw thrown;
   });
+  return assemble(options, around, links, store);
+}
+
+function assemble(
+  options: HostOptions,
+  { clock, log, conditions }: HostSurroundings,
+  links: Links,
+  store: StateStore,
+): Host {
   const ovsdb = OvsdbClient.start({ path: options.ovsdbPath, clock, log });
   let drifted = (): void => undefined;
   const hostSwitch = new HostSwitch({
@@ -90,22 +99,19 @@ export async function startHost(options: HostOptions, around: HostSurroundings):
     log: log.child({ part: 'switch' }),
     onDrift: () => drifted(),
   });
+  const shared = { store, clock, conditions };
   const datapathLoop = startDatapathLoop({
-    store,
+    ...shared,
     hostSwitch,
-    clock,
     log: log.child({ part: 'reconcile' }),
-    conditions,
   });
   drifted = () => datapathLoop.kick();
   const dockerLoop = startDockerLoop({
-    store,
+    ...shared,
     docker: createDockerClient(options.dockerSocket),
     dockerSocket: options.dockerSocket,
     pluginName: options.pluginName,
-    clock,
     log: log.child({ part: 'docker' }),
-    conditions,
     release: (endpointId) => hostSwitch.release(endpointId),
   });
   const operations = new HostOperations({

@@ -25,80 +25,101 @@ export interface Loop {
   close(): Promise<void>;
 }
 
-/**
- * Starts a loop with a first run at once. `run` gets a signal that is aborted by `close`; it may answer
- * in how many ms it wants to run again if that is sooner than the interval. What it throws goes to
- * `onError`, and the next run comes sooner than usual.
- */
-export function startLoop(options: {
+/** What a loop is made of. */
+export interface LoopParts {
   readonly clock: Clock;
   readonly pace: LoopPace;
+  /** May answer in how many ms it wants to run again, if that is sooner than the interval. */
   readonly run: (signal: AbortSignal) => Promise<number | void>;
+  /** Gets what `run` throws; the next run then comes sooner than usual. */
   readonly onError: (thrown: unknown) => void;
-}): Loop {
-  const { clock, pace, run, onError } = options;
-  const ending = new AbortController();
-  const waiting = new Set<{ afterRun: number; resolve: () => void }>();
-  let kicked = false;
-  let wake = new AbortController();
-  let begun = 0;
+}
 
-  const pause = async (ms: number): Promise<void> => {
-    wake = new AbortController();
-    if (kicked || ending.signal.aborted) return;
-    await clock.sleep(ms, wake.signal).catch(() => undefined);
-  };
+/** Starts a loop with a first run at once. `run` gets a signal that is aborted by `close`. */
+export function startLoop(parts: LoopParts): Loop {
+  return new PacedLoop(parts);
+}
 
-  const cycle = async (): Promise<void> => {
-    let failures = 0;
-    let nextMs = pace.intervalMs;
-    while (!ending.signal.aborted) {
-      kicked = false;
-      begun++;
-      const number = begun;
-      try {
-        nextMs = Math.min((await run(ending.signal)) ?? pace.intervalMs, pace.intervalMs);
-        failures = 0;
-        for (const one of waiting) {
-          if (one.afterRun > number) continue;
-          waiting.delete(one);
-          one.resolve();
-        }
-      } catch (thrown) {
-        if (ending.signal.aborted) break;
-        failures++;
-        onError(thrown);
-      }
-      const retryMs = Math.min(pace.retryFirstMs * 2 ** (failures - 1), pace.retryMaxMs);
-      await pause(failures > 0 ? retryMs : nextMs);
-      if (failures === 0 && kicked)
-        await clock.sleep(pace.debounceMs, ending.signal).catch(() => {});
+interface Waiting {
+  /** The first run that counts. */
+  readonly afterRun: number;
+  readonly resolve: () => void;
+}
+
+class PacedLoop implements Loop {
+  readonly #parts: LoopParts;
+  readonly #ending = new AbortController();
+  readonly #waiting = new Set<Waiting>();
+  readonly #ended: Promise<void>;
+  #wake = new AbortController();
+  #kicked = false;
+  #begun = 0;
+  #failures = 0;
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+    this.#ended = this.#cycle();
+  }
+
+  kick(): void {
+    this.#kicked = true;
+    this.#wake.abort();
+  }
+
+  settled(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const one: Waiting = { afterRun: this.#begun + 1, resolve };
+    this.#waiting.add(one);
+    signal.addEventListener('abort', () => {
+      this.#waiting.delete(one);
+      reject(signal.reason);
+    });
+    this.kick();
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    this.#wake.abort();
+    await this.#ended;
+  }
+
+  async #cycle(): Promise<void> {
+    const { clock, pace } = this.#parts;
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      const nextMs = await this.#runOnce();
+      await this.#pause(nextMs);
+      if (this.#failures > 0 || !this.#kicked) continue;
+      await clock.sleep(pace.debounceMs, signal).catch(() => undefined);
     }
-  };
+  }
 
-  const ended = cycle();
-  const kick = (): void => {
-    kicked = true;
-    wake.abort();
-  };
-  return {
-    kick,
-    settled(signal) {
-      const one = { afterRun: begun + 1, resolve: () => {} };
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      one.resolve = resolve;
-      waiting.add(one);
-      signal.addEventListener('abort', () => {
-        waiting.delete(one);
-        reject(signal.reason);
-      });
-      kick();
-      return promise;
-    },
-    async close() {
-      ending.abort();
-      wake.abort();
-      await ended;
-    },
-  };
+  /** One run; answers how long to wait for the next. */
+  async #runOnce(): Promise<number> {
+    const { pace, run, onError } = this.#parts;
+    this.#kicked = false;
+    this.#begun++;
+    const number = this.#begun;
+    try {
+      const wanted = await run(this.#ending.signal);
+      this.#failures = 0;
+      for (const one of this.#waiting) {
+        if (one.afterRun > number) continue;
+        this.#waiting.delete(one);
+        one.resolve();
+      }
+      return Math.min(wanted ?? pace.intervalMs, pace.intervalMs);
+    } catch (thrown) {
+      if (!this.#ending.signal.aborted) onError(thrown);
+      this.#failures++;
+      return Math.min(pace.retryFirstMs * 2 ** (this.#failures - 1), pace.retryMaxMs);
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    this.#wake = new AbortController();
+    if (this.#kicked || this.#ending.signal.aborted) return;
+    await this.#parts.clock.sleep(ms, this.#wake.signal).catch(() => undefined);
+  }
 }

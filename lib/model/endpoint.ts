@@ -1,6 +1,7 @@
 /** A container's attachment to a network. */
 import { z } from 'zod';
 
+/** The endpoint as stored. */
 export const endpointSchema = z.object({
   /** Docker's id, 64 hex digits. */
   id: z.string(),
@@ -21,6 +22,7 @@ export const endpointSchema = z.object({
   sandboxKey: z.string().optional(),
 });
 
+/** A container's attachment. */
 export type Endpoint = z.infer<typeof endpointSchema>;
 
 /** Owner of a MAC or of an address within a network. */

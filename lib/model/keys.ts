@@ -17,38 +17,57 @@
  */
 import { prefixRange, type KeyRange } from '../store/port.ts';
 
+/** Key of the engine's identity. */
 export const dockerEngineKey = 'docker-engine';
 
+/** Key of a network. */
 export const networkKey = (networkId: string): string => `network/${networkId}`;
+/** All networks. */
 export const networkRange: Required<KeyRange> = prefixRange('network/');
 
+/** Key of a VLAN tag's owner. */
 export const tagKey = (tag: number): string => `tag/${String(tag).padStart(4, '0')}`;
+/** All tags given. */
 export const tagRange: Required<KeyRange> = prefixRange('tag/');
 
+/** Key of the tag given last. */
 export const tagCursorKey = 'tag-cursor';
 
+/** Key of an endpoint. */
 export const endpointKey = (networkId: string, endpointId: string): string =>
   `endpoint/${networkId}/${endpointId}`;
+/** All endpoints. */
 export const endpointRange: Required<KeyRange> = prefixRange('endpoint/');
+/** All endpoints of a network. */
 export const networkEndpointRange = (networkId: string): Required<KeyRange> =>
   prefixRange(`endpoint/${networkId}/`);
 
+/** Key of a MAC's owner in a network. */
 export const macKey = (networkId: string, mac: string): string => `mac/${networkId}/${mac}`;
+/** All MACs of a network. */
 export const macRange = (networkId: string): Required<KeyRange> => prefixRange(`mac/${networkId}/`);
 
+/** Key of an address's owner in a network. */
 export const addressKey = (networkId: string, hexAddress: string): string =>
   `address/${networkId}/${hexAddress}`;
+/** All addresses of a network. */
 export const addressRange = (networkId: string): Required<KeyRange> =>
   prefixRange(`address/${networkId}/`);
 
+/** Key of a space's guard. */
 export const spaceKey = (space: string): string => `ipam/space/${space}`;
 
+/** Key of a pool. */
 export const poolKey = (space: string, cidr: string): string => `ipam/pool/${space}/${cidr}`;
+/** All pools. */
 export const poolRange: Required<KeyRange> = prefixRange('ipam/pool/');
+/** All pools of a space. */
 export const spacePoolRange = (space: string): Required<KeyRange> =>
   prefixRange(`ipam/pool/${space}/`);
 
+/** Key of an address of a pool. */
 export const poolAddressKey = (space: string, cidr: string, hexAddress: string): string =>
   `ipam/address/${space}/${cidr}/${hexAddress}`;
+/** All addresses of a pool. */
 export const poolAddressRange = (space: string, cidr: string): Required<KeyRange> =>
   prefixRange(`ipam/address/${space}/${cidr}/`);

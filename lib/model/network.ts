@@ -13,6 +13,7 @@ export const networkSubnetSchema = z.object({
   auxiliary: z.record(z.string(), z.string()),
 });
 
+/** The network as stored. */
 export const networkSchema = z.object({
   /** Docker's id: 64 hex digits, or 25 base-36 characters in swarm. */
   id: z.string(),
@@ -27,7 +28,9 @@ export const networkSchema = z.object({
   options: z.record(z.string(), z.string()),
 });
 
+/** One subnet of a network. */
 export type NetworkSubnet = z.infer<typeof networkSubnetSchema>;
+/** A network of ours. */
 export type Network = z.infer<typeof networkSchema>;
 
 /** Owner of a VLAN tag. */

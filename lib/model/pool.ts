@@ -1,6 +1,7 @@
 /** Address pools and the addresses taken from them. */
 import { z } from 'zod';
 
+/** The pool as stored. */
 export const poolSchema = z.object({
   space: z.string(),
   /** Network address with prefix length, canonical: the pool's name within its space. */
@@ -27,6 +28,7 @@ export const poolSchema = z.object({
   networkId: z.string().optional(),
 });
 
+/** An address pool. */
 export type Pool = z.infer<typeof poolSchema>;
 
 /** What an address of a pool is used for. */
@@ -39,6 +41,7 @@ export const poolAddressSchema = z.object({
   endpointId: z.string().optional(),
 });
 
+/** An address of a pool. */
 export type PoolAddress = z.infer<typeof poolAddressSchema>;
 
 /** Changed with every pool that comes or goes, so that two overlapping requests cannot both pass. */

@@ -44,6 +44,8 @@ beforeAll(async () => {
 afterAll(() => lab.down());
 
 afterEach(async () => {
+  // what a failed test may have left down
+  await host.startOvs();
   const containers = (await dockerOk(host, ['ps', '-aq'])).split('\n').filter(Boolean);
   if (containers.length > 0) await dockerOk(host, ['rm', '-f', ...containers]);
   await until('nothing is attached', async () => (await portNames(host)).length === 0);
@@ -149,6 +151,7 @@ describe('Open vSwitch', () => {
     await dockerOk(host, runArgs('v1'));
     await dockerOk(host, runArgs('v2'));
     await host.killOvs(part);
+    await until('the agent notices', async () => (await apiGet(host, '/readyz')).status !== 200);
     const client = openPluginClient(pluginSocketOf(host));
     try {
       await client.must('/Plugin.Activate');
