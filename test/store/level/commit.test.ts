@@ -75,6 +75,24 @@ it('shows nobody what is not on the disk yet', async () => {
   await event;
 });
 
+it('refuses only when that is durable on which the refusal rests', async () => {
+  const { wrap, held } = holdWrites();
+  const limits = { storeStateBytesMax: 1000 };
+  const store = await openStore(await temporaryFolder(), { wrapDatabase: wrap, limits });
+  const answers: string[] = [];
+  const note = (name: string) => async (answer: Promise<unknown>) => {
+    await answer.catch(() => undefined);
+    answers.push(name);
+  };
+  const taken = note('taken')(write(store, put('a', 'x'.repeat(600))));
+  const refused = note('refused')(write(store, put('b', 'x'.repeat(600))));
+  const batch = await next(held, 1);
+  expect(answers).toEqual([]);
+  batch.release();
+  await Promise.all([taken, refused]);
+  expect([answers, store.revision()]).toEqual([['taken', 'refused'], 1]);
+});
+
 it('dies of the first failed write: nothing is written again, everybody is told, once', async () => {
   const { wrap, held } = holdWrites();
   const fatal: FairleadError[] = [];
