@@ -181,8 +181,8 @@ async function benchFirstAnswer(host: LabHost): Promise<void> {
     rmSync(socket, { force: true });
     const activator = await host.spawnInHost(
       'systemd-socket-activate',
-      ['-l', socket, ...agentCommand('binary'), 'agent'],
-      { name: 'activated', env: passEnvironment(host) },
+      ['--listen', socket, ...passedVariables(host), ...agentCommand('binary'), 'agent'],
+      { name: 'activated' },
     );
     const client = openPluginClient(socket);
     try {
@@ -198,9 +198,9 @@ async function benchFirstAnswer(host: LabHost): Promise<void> {
 }
 
 /** systemd-socket-activate hands over only the variables it is told to. */
-function passEnvironment(host: LabHost): Record<string, string> {
-  const { FAIRLEAD_PLUGIN_SOCKET: _activated, ...rest } = host.agentEnvironment();
-  return rest;
+function passedVariables(host: LabHost): readonly string[] {
+  const variables = Object.entries(host.agentEnvironment());
+  return variables.flatMap(([name, value]) => ['--setenv', `${name}=${value}`]);
 }
 
 async function benchMemory(host: LabHost): Promise<void> {

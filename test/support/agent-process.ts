@@ -17,12 +17,32 @@ const tool = (name: string): string => join(root, 'node_modules', '.bin', name);
 /** The single file as `npm run build` leaves it. */
 export const binaryPath = join(root, 'dist', 'fairlead');
 
+/** Runs the single file where nothing of the project's packages is to be found: in an empty folder, with
+ *  `node_modules` hidden. The pid stays the agent's. */
+const alone = `set -e
+mount -t tmpfs tmpfs "$1/node_modules"
+mkdir -p "$1/node_modules/empty"
+cd "$1/node_modules/empty"
+shift
+exec "$@"`;
+
 /** Command and arguments in front of `agent …`. */
 export function agentCommand(form: AgentForm): readonly [string, ...string[]] {
   const source = join(root, 'agent.ts');
   switch (form) {
     case 'binary':
-      return [binaryPath];
+      return [
+        'unshare',
+        '--mount',
+        '--propagation',
+        'private',
+        'sh',
+        '-c',
+        alone,
+        'alone',
+        root,
+        binaryPath,
+      ];
     case 'bun':
       return [tool('bun'), source];
     case 'deno':
