@@ -11,7 +11,10 @@ const keyPattern = /^[\x21-\x7e]+$/;
 /** An end may be one above the highest key character, so that the range of all keys has an end. */
 const endPattern = /^[\x21-\x7f]+$/;
 
-/** @throws STORE_LIMIT */
+/**
+ * Checks a range.
+ * @throws STORE_LIMIT
+ */
 export function checkRange(range: KeyRange, limits: StoreLimits): void {
   checkKey(range.start, limits);
   if (range.end === undefined) return;

@@ -23,21 +23,9 @@ export interface CommitContext {
   /** A batch that forgets history up to `revision` is about to be written. */
   readonly onForgetting: (revision: number) => void;
   /** A batch is durable and the state shows it: called before any of its transactions is answered. */
-  readonly onCommitted: (head: Head, changes: readonly Change[]) => void;
+  readonly onCommitted: (changes: readonly Change[]) => void;
   /** The store is dead; called at most once. */
   readonly onFailed: (error: FairleadError) => void;
-}
-
-/** The queue of transactions. */
-export interface CommitQueue {
-  /** Takes a transaction; rejects as `StateStore.txn` does. */
-  submit(txn: Txn): Promise<TxnResult>;
-  /** Kills the store for a reason found elsewhere. */
-  fail(cause: unknown): void;
-  /** Why the store is dead, if it is. */
-  failure(): FairleadError | undefined;
-  /** Resolves when nothing waits any more. */
-  idle(): Promise<void>;
 }
 
 interface Waiting {
@@ -47,34 +35,109 @@ interface Waiting {
   readonly reject: (error: FairleadError) => void;
 }
 
-/** Makes the queue of a store that stands at `head`. */
-export function createCommitQueue(context: CommitContext, start: Head): CommitQueue {
-  const { database, state, limits } = context;
-  const queue: Waiting[] = [];
-  let head = start;
+/** The queue of transactions of an open store. */
+export class CommitQueue {
+  readonly #context: CommitContext;
+  readonly #queue: Waiting[] = [];
+  #head: Head;
   /** Taken and not yet answered, those of the batch in flight included. */
-  let takenTxns = 0;
-  let takenBytes = 0;
-  let inFlight: readonly Waiting[] = [];
-  let failure: FairleadError | undefined;
-  let running: Promise<void> | undefined;
+  #takenTxns = 0;
+  #takenBytes = 0;
+  #inFlight: readonly Waiting[] = [];
+  #failure: FairleadError | undefined;
+  #running: Promise<void> | undefined;
 
-  function fail(cause: unknown): void {
-    if (failure !== undefined) return;
+  constructor(context: CommitContext, head: Head) {
+    this.#context = context;
+    this.#head = head;
+  }
+
+  /** Where the store stands: the last durable batch. */
+  get head(): Head {
+    return this.#head;
+  }
+
+  /** Why the store is dead, if it is. */
+  get failure(): FairleadError | undefined {
+    return this.#failure;
+  }
+
+  /** Takes a transaction; rejects as `StateStore.txn` does. */
+  async submit(txn: Txn): Promise<TxnResult> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { limits } = this.#context;
+    const bytes = checkTxn(txn, limits);
+    if (
+      this.#takenTxns >= limits.storeQueueTxnsMax ||
+      this.#takenBytes + bytes > limits.storeQueueBytesMax
+    ) {
+      throw new FairleadError('BUSY', 'too many changes wait for the disk');
+    }
+    this.#takenTxns += 1;
+    this.#takenBytes += bytes;
+    const answered = new Promise<TxnResult>((resolve, reject) => {
+      this.#queue.push({ txn, bytes, resolve, reject });
+    });
+    this.#running ??= this.#run();
+    return answered;
+  }
+
+  /** Kills the store: nothing is written any more, everybody who waits is refused. */
+  fail(cause: unknown): void {
+    if (this.#failure !== undefined) return;
     const why = cause instanceof Error ? cause.message : String(cause);
-    failure = new FairleadError('STORE_FAILED', `the store failed: ${why}`, { cause });
-    for (const waiting of [...inFlight, ...queue.splice(0)]) waiting.reject(failure);
-    inFlight = [];
-    context.onFailed(failure);
+    const failure = new FairleadError('STORE_FAILED', `the store failed: ${why}`, { cause });
+    this.#failure = failure;
+    for (const waiting of [...this.#inFlight, ...this.#queue.splice(0)]) waiting.reject(failure);
+    this.#inFlight = [];
+    this.#context.onFailed(failure);
+  }
+
+  /** Resolves when all that was taken is answered. The caller takes nothing more. */
+  async close(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      // fail() empties the queue, so a dead store ends the loop as well
+      while (this.#queue.length > 0) await this.#commit();
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#running = undefined;
+  }
+
+  async #commit(): Promise<void> {
+    const { database, state, limits, mayPut, onForgetting, onCommitted } = this.#context;
+    const roomy = await mayPut();
+    if (this.#failure !== undefined) return;
+    const draft = startDraft(state, this.#head);
+    const answers = this.#fill(draft, roomy);
+    if (draft.changes.length > 0) {
+      const operations = completeDraft(draft, limits);
+      onForgetting(draft.head.compacted);
+      await database.write(operations);
+      // fail() may have been called meanwhile: those callers have their answer already
+      if (this.#failure !== undefined) return;
+      applyDraft(draft, state);
+      this.#head = draft.head;
+      onCommitted(draft.changes);
+    }
+    for (const waiting of this.#inFlight) this.#takenBytes -= waiting.bytes;
+    this.#takenTxns -= this.#inFlight.length;
+    this.#inFlight = [];
+    for (const answer of answers) answer();
   }
 
   /** Moves waiting transactions into a draft until it is full; returns how to answer them. */
-  function fillDraft(draft: Draft, mayPut: boolean): (() => void)[] {
+  #fill(draft: Draft, mayPut: boolean): readonly (() => void)[] {
+    const { limits } = this.#context;
     const answers: (() => void)[] = [];
     const taken: Waiting[] = [];
-    inFlight = taken;
+    this.#inFlight = taken;
     while (taken.length < limits.storeBatchTxnsMax && draft.bytes < limits.storeBatchBytesMax) {
-      const waiting = queue.shift();
+      const waiting = this.#queue.shift();
       if (waiting === undefined) break;
       taken.push(waiting);
       try {
@@ -88,59 +151,4 @@ export function createCommitQueue(context: CommitContext, start: Head): CommitQu
     }
     return answers;
   }
-
-  async function commitOnce(): Promise<void> {
-    const mayPut = await context.mayPut();
-    if (failure !== undefined) return;
-    const draft = startDraft(state, head);
-    const answers = fillDraft(draft, mayPut);
-    if (draft.changes.length > 0) {
-      const operations = completeDraft(draft, limits);
-      context.onForgetting(draft.head.compacted);
-      await database.write(operations);
-      // fail() may have been called meanwhile: those callers have their answer already
-      if (failure !== undefined) return;
-      applyDraft(draft, state);
-      head = draft.head;
-      context.onCommitted(head, draft.changes);
-    }
-    for (const waiting of inFlight) takenBytes -= waiting.bytes;
-    takenTxns -= inFlight.length;
-    inFlight = [];
-    for (const answer of answers) answer();
-  }
-
-  async function run(): Promise<void> {
-    try {
-      // fail() empties the queue, so a dead store ends the loop as well
-      while (queue.length > 0) await commitOnce();
-    } catch (error) {
-      fail(error);
-    }
-    running = undefined;
-  }
-
-  async function submit(txn: Txn): Promise<TxnResult> {
-    if (failure !== undefined) throw failure;
-    const bytes = checkTxn(txn, limits);
-    if (takenTxns >= limits.storeQueueTxnsMax || takenBytes + bytes > limits.storeQueueBytesMax) {
-      throw new FairleadError('BUSY', 'too many changes wait for the disk');
-    }
-    takenTxns += 1;
-    takenBytes += bytes;
-    const answered = new Promise<TxnResult>((resolve, reject) => {
-      queue.push({ txn, bytes, resolve, reject });
-    });
-    running ??= run();
-    return answered;
-  }
-
-  return {
-    submit,
-    fail,
-    failure: () => failure,
-    idle: async () => {
-      await running;
-    },
-  };
 }

@@ -5,16 +5,24 @@
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
-import type { RangeRequest, RangeResult, StateStore, Txn, TxnResult } from '../port.ts';
+import type {
+  RangeRequest,
+  RangeResult,
+  StateStore,
+  Txn,
+  TxnResult,
+  WatchBatch,
+  WatchRequest,
+} from '../port.ts';
 import type { Audited } from './audit.ts';
 import { checkRange, checkRowLimit } from './check-request.ts';
-import { createCommitQueue } from './commit.ts';
+import { CommitQueue, type CommitContext } from './commit.ts';
 import type { Database } from './database.ts';
 import { takeRows } from './evaluate.ts';
 import { changeKey, decodeChange, unseal, type Change, type Head } from './format.ts';
 import { createSpaceGuard } from './space.ts';
 import type { StoreLimits } from './store-limits.ts';
-import { createWatchers } from './watch.ts';
+import { Watchers } from './watch.ts';
 
 /** A StateStore that knows which store it is. */
 export interface LevelStore extends StateStore {
@@ -36,98 +44,104 @@ export interface EngineOptions {
   readonly onClosed: (head: Head | undefined) => Promise<void>;
 }
 
-/** Starts the engine on an audited database. */
-export function createEngine(options: EngineOptions): LevelStore {
-  const { database, limits, log } = options;
-  const { state } = options.audited;
-  let { head } = options.audited;
-  let forgotten = head.compacted;
-  let closing: Promise<void> | undefined;
+/** A store at work. */
+export class LevelEngine implements LevelStore {
+  readonly #options: EngineOptions;
+  readonly #queue: CommitQueue;
+  readonly #watchers: Watchers;
+  /** History up to here is forgotten, or being forgotten by the batch in flight. */
+  #forgotten: number;
+  #closing: Promise<void> | undefined;
 
-  const queue = createCommitQueue(
-    {
+  constructor(options: EngineOptions) {
+    const { database, audited, limits } = options;
+    this.#options = options;
+    this.#forgotten = audited.head.compacted;
+    const context: CommitContext = {
       database,
-      state,
       limits,
+      state: audited.state,
       mayPut: createSpaceGuard(options),
-      onForgetting(revision) {
-        forgotten = revision;
+      onForgetting: (revision) => {
+        this.#forgotten = revision;
       },
-      onCommitted(durable, changes) {
-        head = durable;
-        watchers.onCommitted(changes);
-      },
-      onFailed(error) {
-        log.fatal({ err: error }, 'the store failed');
-        watchers.wakeAll();
-        options.onFatal(error);
-      },
-    },
-    head,
-  );
-
-  const watchers = createWatchers({
-    limits,
-    revision: () => head.revision,
-    compacted: () => forgotten,
-    closed: () => closing !== undefined,
-    failure: () => queue.failure(),
-    readChange,
-  });
-
-  async function readChange(revision: number): Promise<Change | undefined> {
-    const key = changeKey(revision);
-    try {
-      const stored = await database.get(key);
-      if (stored !== undefined) return decodeChange(revision, unseal(key, stored));
-      if (revision > forgotten) throw new Error(`the change of revision ${revision} is gone`);
-    } catch (error) {
-      if (closing === undefined) queue.fail(error);
-    }
-    return undefined;
+      onCommitted: (changes) => this.#watchers.onCommitted(changes),
+      onFailed: (error) => this.#die(error),
+    };
+    this.#queue = new CommitQueue(context, audited.head);
+    this.#watchers = new Watchers({
+      limits,
+      revision: () => this.revision(),
+      compacted: () => this.#forgotten,
+      failure: () => this.#queue.failure,
+      readChange: (revision) => this.#readChange(revision),
+    });
   }
 
-  function checkOpen(): void {
-    const failure = queue.failure();
-    if (failure !== undefined) throw failure;
-    if (closing !== undefined) throw new FairleadError('STORE_CLOSED', 'the store is closed');
+  get identity(): { readonly storeId: string } {
+    return { storeId: this.#queue.head.storeId };
   }
 
-  async function range(request: RangeRequest): Promise<RangeResult> {
-    checkOpen();
+  revision(): number {
+    return this.#queue.head.revision;
+  }
+
+  async range(request: RangeRequest): Promise<RangeResult> {
+    const { audited, limits } = this.#options;
+    this.#checkOpen();
     checkRange(request, limits);
-    const found = takeRows(state, request, checkRowLimit(request.limit, limits));
-    return { revision: head.revision, ...found };
+    const found = takeRows(audited.state, request, checkRowLimit(request.limit, limits));
+    return { revision: this.revision(), ...found };
   }
 
-  async function txn(request: Txn): Promise<TxnResult> {
-    checkOpen();
-    return queue.submit(request);
+  async txn(request: Txn): Promise<TxnResult> {
+    this.#checkOpen();
+    return this.#queue.submit(request);
   }
 
-  async function shut(): Promise<void> {
-    watchers.wakeAll();
-    await queue.idle();
+  watch(request: WatchRequest): AsyncIterable<WatchBatch> {
+    return this.#watchers.watch(request);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shut();
+    return this.#closing;
+  }
+
+  async #shut(): Promise<void> {
+    const { database, onClosed } = this.#options;
+    this.#watchers.close();
+    await this.#queue.close();
     let end: Head | undefined;
     try {
       await database.close();
-      if (queue.failure() === undefined) end = head;
+      if (this.#queue.failure === undefined) end = this.#queue.head;
     } finally {
-      await options.onClosed(end);
+      await onClosed(end);
     }
   }
 
-  function close(): Promise<void> {
-    closing ??= Promise.resolve().then(shut);
-    return closing;
+  #checkOpen(): void {
+    const { failure } = this.#queue;
+    if (failure !== undefined) throw failure;
+    if (this.#closing !== undefined) throw new FairleadError('STORE_CLOSED', 'the store is closed');
   }
 
-  return {
-    identity: { storeId: head.storeId },
-    revision: () => head.revision,
-    range,
-    txn,
-    watch: (request) => watchers.watch(request),
-    close,
-  };
+  #die(error: FairleadError): void {
+    this.#options.log.fatal({ err: error }, 'the store failed');
+    this.#watchers.wakeAll();
+    this.#options.onFatal(error);
+  }
+
+  async #readChange(revision: number): Promise<Change | undefined> {
+    const key = changeKey(revision);
+    try {
+      const stored = await this.#options.database.get(key);
+      if (stored !== undefined) return decodeChange(revision, unseal(key, stored));
+      if (revision > this.#forgotten) throw new Error(`the change of revision ${revision} is gone`);
+    } catch (error) {
+      if (this.#closing === undefined) this.#queue.fail(error);
+    }
+    return undefined;
+  }
 }

@@ -14,6 +14,7 @@ import type { KeyValue, WatchEvent } from '../port.ts';
 
 /** Number of this layout. A store with another one is not touched. */
 export const storeFormat = 1;
+/** LevelDB's key of the meta row, and what the other keys begin with. */
 export const metaKey = 'M';
 export const rowPrefix = 'S';
 export const changePrefix = 'R';
@@ -40,7 +41,9 @@ export interface Change {
   readonly events: readonly WatchEvent[];
 }
 
+/** LevelDB's key of a row. */
 export const rowKey = (key: string): string => rowPrefix + key;
+/** LevelDB's key of a change record; fixed width, so that key order is revision order. */
 export const changeKey = (revision: number): string =>
   changePrefix + revision.toString(16).padStart(14, '0');
 
@@ -68,21 +71,26 @@ export function contentHash(key: string, body: string): string {
   return hash('sha256', `${key}\0${body}`, 'hex').slice(0, 32);
 }
 
-/** The digest with the hash of one entry added (or taken away). */
+/** The digest with the hash of one entry added. */
 export function digestAdd(digest: bigint, contentHashHex: string): bigint {
   return BigInt.asUintN(128, digest + BigInt(`0x${contentHashHex}`));
 }
+/** The digest with the hash of one entry taken away. */
 export function digestSubtract(digest: bigint, contentHashHex: string): bigint {
   return BigInt.asUintN(128, digest - BigInt(`0x${contentHashHex}`));
 }
 
+/** The body of a row. */
 export function encodeRow(row: KeyValue): string {
   return `${row.createRevision} ${row.modRevision} ${row.version} ${row.value}`;
 }
 
 const rowPattern = /^([1-9]\d{0,15}) ([1-9]\d{0,15}) ([1-9]\d{0,15}) /;
 
-/** @throws STORE_DAMAGED */
+/**
+ * The row of a body.
+ * @throws STORE_DAMAGED
+ */
 export function decodeRow(key: string, body: string): KeyValue {
   const match = rowPattern.exec(body);
   if (match === null) throw damaged(key, 'row');
@@ -96,6 +104,7 @@ export function decodeRow(key: string, body: string): KeyValue {
   };
 }
 
+/** The body of the meta row. */
 export function encodeHead(head: Head): string {
   const { storeId, revision, compacted, rows, chain, digest } = head;
   const digestHex = digest.toString(16).padStart(32, '0');
@@ -105,7 +114,10 @@ export function encodeHead(head: Head): string {
 const headPattern =
   /^(\d+) ([0-9a-f]{32}) (\d{1,16}) (\d{1,16}) (\d{1,16}) ([0-9a-f]{32}) ([0-9a-f]{32})$/;
 
-/** @throws STORE_DAMAGED */
+/**
+ * The meta row of a body.
+ * @throws STORE_DAMAGED
+ */
 export function decodeHead(body: string): Head {
   const format = body.split(' ', 1)[0];
   if (format !== String(storeFormat)) {
@@ -151,7 +163,10 @@ export function chainBefore(body: string): string {
   return body.slice(0, 32);
 }
 
-/** @throws STORE_DAMAGED */
+/**
+ * The events of a change record.
+ * @throws STORE_DAMAGED
+ */
 export function decodeChange(revision: number, body: string): Change {
   let stored: readonly StoredEvent[];
   try {

@@ -25,6 +25,7 @@ export interface StorePaths {
   readonly asFound: string;
 }
 
+/** The paths of the store in `directory`. */
 export function storePaths(directory: string): StorePaths {
   return {
     directory,

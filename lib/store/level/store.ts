@@ -14,7 +14,7 @@ import { checkClosedMark, removeClosedMark, writeClosedMark } from './closed-mar
 import { findOrCreate } from './creation.ts';
 import { openDatabase, type Database } from './database.ts';
 import { isSystemError, makeFolderDurably } from './durable-file.ts';
-import { createEngine, type LevelStore } from './engine.ts';
+import { LevelEngine, type LevelStore } from './engine.ts';
 import { removeLeftovers, storePaths, writeIdentity, type StorePaths } from './layout.ts';
 import { auditLogTails } from './log-tail.ts';
 import { freeBytes } from './space.ts';
@@ -75,7 +75,7 @@ async function openLocked(
     // syncs the folder: the engine must not write before either is gone for good
     await dropAsFound(paths);
     await tidy(paths, options.log);
-    return createEngine({
+    return new LevelEngine({
       database: options.wrapDatabase?.(database) ?? database,
       audited,
       directory: paths.directory,

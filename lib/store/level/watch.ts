@@ -17,55 +17,75 @@ export interface WatchSource {
   revision(): number;
   /** Last revision that is forgotten, or being forgotten by the batch in flight. */
   compacted(): number;
-  /** True as soon as the store closes. */
-  closed(): boolean;
   /** Why the store is dead, if it is. */
   failure(): FairleadError | undefined;
   /** The change of a revision from the disk; undefined if it is forgotten or the store closed. */
   readChange(revision: number): Promise<Change | undefined>;
 }
 
-/** All watchers of a store. */
-export interface Watchers {
-  /** See `StateStore.watch`. */
-  watch(request: WatchRequest): AsyncIterable<WatchBatch>;
-  /** New changes are durable. */
-  onCommitted(changes: readonly Change[]): void;
-  /** Lets every watcher look again at whether the store is closed or dead. */
-  wakeAll(): void;
-}
+/** All watchers of an open store. */
+export class Watchers {
+  readonly #source: WatchSource;
+  readonly #recent: RecentChanges;
+  readonly #sleeping = new Set<() => void>();
+  #watching = 0;
+  #closed = false;
 
-/** Makes the watchers of a store. */
-export function createWatchers(source: WatchSource): Watchers {
-  const recent = createRecentChanges(source.limits.storeWatchBytesMax);
-  const sleeping = new Set<() => void>();
-  let watching = 0;
-
-  /** Sleeps until something changed. Level-triggered: the caller looks at everything again. */
-  function sleep(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        sleeping.delete(wake);
-        signal?.removeEventListener('abort', wake);
-        resolve();
-      };
-      sleeping.add(wake);
-      signal?.addEventListener('abort', wake, { once: true });
-    });
+  constructor(source: WatchSource) {
+    this.#source = source;
+    this.#recent = createRecentChanges(source.limits.storeWatchBytesMax);
   }
 
-  async function* follow(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
+  /** See `StateStore.watch`. */
+  async *watch(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
+    const { limits } = this.#source;
+    checkRange(request, limits);
+    if (!Number.isSafeInteger(request.fromRevision) || request.fromRevision < 0) {
+      throw new FairleadError('STORE_LIMIT', 'a watch begins at a whole revision');
+    }
+    if (this.#watching >= limits.storeWatchersMax) {
+      throw new FairleadError('BUSY', 'too many watchers', {
+        detail: { revision: this.#source.revision() + 1 },
+      });
+    }
+    this.#watching += 1;
+    try {
+      yield* this.#follow(request);
+    } finally {
+      this.#watching -= 1;
+    }
+  }
+
+  /** New changes are durable. */
+  onCommitted(changes: readonly Change[]): void {
+    for (const change of changes) this.#recent.add(change);
+    this.wakeAll();
+  }
+
+  /** Lets every watcher look again at whether the store lives. */
+  wakeAll(): void {
+    for (const wake of this.#sleeping) wake();
+  }
+
+  /** Ends all watches, without an error. */
+  close(): void {
+    this.#closed = true;
+    this.wakeAll();
+  }
+
+  async *#follow(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
+    const source = this.#source;
     const first = Math.max(request.fromRevision, 1);
     let next = first;
-    while (request.signal?.aborted !== true && !source.closed()) {
+    while (request.signal?.aborted !== true && !this.#closed) {
       const failure = source.failure();
       if (failure !== undefined) throw failure;
       if (next <= source.compacted()) throw tooFarBehind(next === first, source.compacted());
       if (next > source.revision()) {
-        await sleep(request.signal);
+        await this.#sleep(request.signal);
         continue;
       }
-      const change = recent.get(next) ?? (await source.readChange(next));
+      const change = this.#recent.get(next) ?? (await source.readChange(next));
       // forgotten, closed or dead while it was read: the next turn says which
       if (change === undefined) continue;
       next += 1;
@@ -74,36 +94,18 @@ export function createWatchers(source: WatchSource): Watchers {
     }
   }
 
-  async function* watch(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
-    checkRange(request, source.limits);
-    if (!Number.isSafeInteger(request.fromRevision) || request.fromRevision < 0) {
-      throw new FairleadError('STORE_LIMIT', 'a watch begins at a whole revision');
-    }
-    if (watching >= source.limits.storeWatchersMax) {
-      throw new FairleadError('BUSY', 'too many watchers', {
-        detail: { revision: source.revision() + 1 },
-      });
-    }
-    watching += 1;
-    try {
-      yield* follow(request);
-    } finally {
-      watching -= 1;
-    }
+  /** Sleeps until something changed. Level-triggered: the caller looks at everything again. */
+  #sleep(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#sleeping.delete(wake);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#sleeping.add(wake);
+      signal?.addEventListener('abort', wake, { once: true });
+    });
   }
-
-  function wakeAll(): void {
-    for (const wake of sleeping) wake();
-  }
-
-  return {
-    watch,
-    onCommitted(changes) {
-      for (const change of changes) recent.add(change);
-      wakeAll();
-    },
-    wakeAll,
-  };
 }
 
 function concerns(event: WatchEvent, request: WatchRequest): boolean {
@@ -124,12 +126,17 @@ function tooFarBehind(atStart: boolean, compacted: number): FairleadError {
 }
 
 /** The newest changes, up to a number of bytes. */
-function createRecentChanges(bytesMax: number) {
+interface RecentChanges {
+  get(revision: number): Change | undefined;
+  add(change: Change): void;
+}
+
+function createRecentChanges(bytesMax: number): RecentChanges {
   const changes = new Map<number, { readonly change: Change; readonly bytes: number }>();
   let bytes = 0;
   return {
-    get: (revision: number): Change | undefined => changes.get(revision)?.change,
-    add(change: Change): void {
+    get: (revision) => changes.get(revision)?.change,
+    add(change) {
       const added = changeBytes(change);
       changes.set(change.revision, { change, bytes: added });
       bytes += added;
