@@ -108,9 +108,10 @@ async function startListening(
     endpoints: async () => (await host).endpoints(),
     pools: async () => (await host).pools(),
   });
+  const around = { clock: systemClock, log: log.child({ part: 'listen' }) };
   const listeners = [
-    await listen(place('plugin', options.pluginSocket), plugin.fetch),
-    await listen(place('api', options.apiSocket), api.fetch),
+    await listen(place('plugin', options.pluginSocket), plugin.fetch, around),
+    await listen(place('api', options.apiSocket), api.fetch, around),
   ];
   const { discoveryFile } = options;
   const discovery = discoveryFile && writeDiscoveryFile(discoveryFile, options.pluginSocket);

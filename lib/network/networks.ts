@@ -56,7 +56,9 @@ export function* planCreateNetwork(request: NetworkRequest): Plan<Network> {
   const existing = yield* readNetwork(request.id);
   if (existing !== undefined) {
     const { tag } = existing.value;
-    if (encodeRecord({ ...wanted, tag }) !== encodeRecord(networkSchema.parse(existing.value))) {
+    // both in the schema's order, in which they compare as texts
+    const asked = networkSchema.parse({ ...wanted, tag });
+    if (encodeRecord(asked) !== encodeRecord(existing.value)) {
       throw new FairleadError(
         'NETWORK_EXISTS',
         `network ${request.id} exists already with another definition`,

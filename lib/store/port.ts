@@ -46,7 +46,8 @@ export interface RangeResult {
   readonly more: boolean;
 }
 
-/** A condition on one key. An absent key has version, createRevision and modRevision 0. */
+/** A condition on one key. An absent key has version, createRevision and modRevision 0; a condition on
+ *  its value never holds. */
 export type Compare = {
   readonly key: string;
 } & (

@@ -44,6 +44,8 @@ const run = (name: string, network: string, ...args: string[]): Promise<string> 
     name,
     '--network',
     network,
+    // a name that nobody has is asked of a server that is not there
+    ...['--dns-option', 'timeout:1', '--dns-option', 'attempts:1'],
     ...args,
     image,
     'sleep',

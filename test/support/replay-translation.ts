@@ -1,0 +1,211 @@
+/**
+ * Puts recorded calls into the words of the agent under test. A recorded engine repeats what the plugin
+ * of its time had answered: pool ids, names of address spaces, chosen pools and chosen addresses. Each of
+ * them is replaced by what our agent answered to the same call; all else stays as recorded.
+ */
+import { isIP } from 'node:net';
+import { blockOf, has, holds, lengthOf, plain, textOf, valueOf } from './replay-blocks.ts';
+import type { Call } from './replay-shapes.ts';
+
+/** A JSON object. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** The recording plugin's names for the address spaces, and ours. */
+const spaces = new Map([
+  ['reclocal', 'FairleadLocal'],
+  ['recglobal', 'FairleadGlobal'],
+]);
+
+/** An address that the recording plugin gave, and the one our agent gave to the same call. */
+interface Pair {
+  readonly ours: string;
+  /** False once it was released: who asks for it later means the address itself. */
+  given: boolean;
+}
+
+/** A pool that the recording plugin gave, and ours. */
+interface PoolPair {
+  readonly recordedId: string;
+  readonly recordedSpace: string;
+  readonly recordedCidr: string;
+  readonly ourId: string;
+  readonly ourCidr: string;
+  readonly addresses: Map<string, Pair>;
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The translation of one recording. */
+export class Translation {
+  readonly #pools: PoolPair[] = [];
+  /** Pools of a network, by its id. */
+  readonly #networks = new Map<string, readonly PoolPair[]>();
+
+  /** What to send for a recorded request. */
+  request(call: Call, body: Json): Json {
+    switch (call) {
+      case 'IpamDriver.RequestPool':
+        return this.#requestPool(body);
+      case 'IpamDriver.ReleasePool':
+      case 'IpamDriver.RequestAddress':
+      case 'IpamDriver.ReleaseAddress':
+        return this.#addressCall(call, body);
+      case 'NetworkDriver.AllocateNetwork':
+      case 'NetworkDriver.CreateNetwork':
+        return this.#createNetwork(body);
+      case 'NetworkDriver.CreateEndpoint':
+        return this.#createEndpoint(body);
+      default:
+        return body;
+    }
+  }
+
+  /** Learns from the recorded answer and ours; undefined for no answer and for a refusal. */
+  learn(call: Call, body: Json, recorded: Json | undefined, ours: Json | undefined): void {
+    if (call === 'IpamDriver.ReleaseAddress') {
+      const pair = this.#poolOfId(body['PoolID'])?.addresses.get(keyOf(body['Address']));
+      if (pair !== undefined) pair.given = false;
+    }
+    if (recorded === undefined || ours === undefined) return;
+    if (call === 'IpamDriver.RequestPool') this.#learnPool(body, recorded, ours);
+    if (call === 'IpamDriver.RequestAddress' && isAddress(recorded['Address'])) {
+      this.#poolOfId(body['PoolID'])?.addresses.set(keyOf(recorded['Address']), {
+        ours: plain(text(ours['Address'])),
+        given: true,
+      });
+    }
+  }
+
+  #learnPool(body: Json, recorded: Json, ours: Json): void {
+    const recordedId = text(recorded['PoolID']);
+    if (recordedId === '' || !isAddress(recorded['Pool'])) return;
+    const ourId = text(ours['PoolID']);
+    // an equal request that was confirmed
+    if (this.#poolOfId(recordedId)?.ourId === ourId) return;
+    this.#pools.unshift({
+      recordedId,
+      recordedSpace: text(body['AddressSpace']),
+      recordedCidr: text(recorded['Pool']),
+      ourId,
+      ourCidr: text(ours['Pool']),
+      addresses: new Map(),
+    });
+  }
+
+  /** The latest pool that had this id then. */
+  #poolOfId(id: unknown): PoolPair | undefined {
+    return this.#pools.find(({ recordedId }) => recordedId === id);
+  }
+
+  #requestPool(body: Json): Json {
+    const space = text(body['AddressSpace']);
+    const asked = text(body['Pool']);
+    const chosen = this.#pools.find(
+      (pool) =>
+        pool.recordedSpace === space &&
+        pool.recordedCidr === asked &&
+        pool.recordedCidr !== pool.ourCidr,
+    );
+    return {
+      ...body,
+      AddressSpace: spaces.get(space) ?? space,
+      ...(chosen === undefined ? {} : { Pool: chosen.ourCidr }),
+    };
+  }
+
+  #addressCall(call: Call, body: Json): Json {
+    const pool = this.#poolOfId(body['PoolID']);
+    if (pool === undefined) return body;
+    const address = body['Address'];
+    const again = call === 'IpamDriver.ReleaseAddress';
+    return {
+      ...body,
+      PoolID: pool.ourId,
+      ...(isAddress(address) ? { Address: this.#address(pool, address, again) } : {}),
+    };
+  }
+
+  /** `again` when also an address that was released means the one that was given. */
+  #address(pool: PoolPair, recorded: string, again: boolean): string {
+    // a swarm's manager gives an address in the global space, its node asks for the same in the local one
+    const sameBlock = this.#pools.filter(({ recordedCidr }) => recordedCidr === pool.recordedCidr);
+    for (const { addresses } of [pool, ...sameBlock]) {
+      const pair = addresses.get(keyOf(recorded));
+      if (pair !== undefined && (again || pair.given)) return pair.ours;
+    }
+    const block = blockOf(pool.recordedCidr);
+    if (pool.recordedCidr === pool.ourCidr || !has(block, recorded)) return recorded;
+    const { family, value } = valueOf(recorded);
+    return textOf({ family, value: value - block.first + blockOf(pool.ourCidr).first });
+  }
+
+  #createNetwork(body: Json): Json {
+    const pools: PoolPair[] = [];
+    const translate = (data: unknown): unknown =>
+      Array.isArray(data) ? data.map((item) => this.#ipamData(item as Json, pools)) : data;
+    const translated = {
+      ...body,
+      IPv4Data: translate(body['IPv4Data']),
+      IPv6Data: translate(body['IPv6Data']),
+    };
+    this.#networks.set(text(body['NetworkID']), pools);
+    return translated;
+  }
+
+  #ipamData(data: Json, pools: PoolPair[]): Json {
+    const space = text(data['AddressSpace']);
+    const pool = this.#pools.find(
+      ({ recordedSpace, recordedCidr }) =>
+        // swarm's managers leave the space out
+        (space === recordedSpace || space === '') && recordedCidr === data['Pool'],
+    );
+    if (pool === undefined) return data;
+    pools.push(pool);
+    const withLength = (recorded: unknown): string =>
+      `${this.#address(pool, plain(text(recorded)), false)}/${lengthOf(pool.ourCidr)}`;
+    const auxiliary = data['AuxAddresses'];
+    return {
+      ...data,
+      AddressSpace: spaces.get(space) ?? space,
+      Pool: pool.ourCidr,
+      ...(isAddress(data['Gateway']) ? { Gateway: withLength(data['Gateway']) } : {}),
+      ...(isObject(auxiliary)
+        ? {
+            AuxAddresses: Object.fromEntries(
+              Object.entries(auxiliary).map(([name, address]) => [name, withLength(address)]),
+            ),
+          }
+        : {}),
+    };
+  }
+
+  #createEndpoint(body: Json): Json {
+    const { Interface: sent } = body;
+    if (!isObject(sent)) return body;
+    const pools = this.#networks.get(text(body['NetworkID'])) ?? [];
+    const translate = (recorded: unknown): unknown => {
+      if (!isAddress(recorded)) return recorded;
+      const key = keyOf(recorded);
+      const pool =
+        pools.find(({ addresses }) => addresses.has(key)) ??
+        pools.find(({ recordedCidr }) => holds(blockOf(recordedCidr), blockOf(`${key}/${full(key)}`)));
+      if (pool === undefined) return recorded;
+      return `${this.#address(pool, key, true)}/${lengthOf(pool.ourCidr)}`;
+    };
+    return {
+      ...body,
+      Interface: {
+        ...sent,
+        Address: translate(sent['Address']),
+        AddressIPv6: translate(sent['AddressIPv6']),
+      },
+    };
+  }
+}
+
+const full = (address: string): number => (isIP(address) === 4 ? 32 : 128);
+const keyOf = (address: unknown): string => (isAddress(address) ? plain(address) : '');
+const isAddress = (value: unknown): value is string =>
+  typeof value === 'string' && isIP(value.replace(/\/.*$/, '')) !== 0;
