@@ -25,6 +25,7 @@ const packageOf: Readonly<Record<string, string>> = {
   unshare: 'util-linux',
   mount: 'mount',
   tar: 'tar',
+  'systemd-socket-activate': 'systemd',
 };
 
 /** The absolute path of a command, or `undefined`. */
