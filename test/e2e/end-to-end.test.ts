@@ -135,6 +135,16 @@ describe.each(agentForms)('with the agent as %s', (form) => {
     expect(overlap.stderr).toContain('POOL_OVERLAP');
   });
 
+  it('chooses subnets of both families when nobody asks for one', async () => {
+    await create('chosen', '--ipv6');
+    await run('one', 'chosen');
+    await run('two', 'chosen');
+    const ipv6 = await inspectNetwork(host, 'two', 'chosen', 'GlobalIPv6Address');
+    expect(ipv6).toMatch(/^fdfa:1ead:d0c:/);
+    expect(await addressOf(host, 'two', 'chosen')).toMatch(/^10\.(6[4-9]|7[0-9])\./);
+    expect(await pings(host, 'one', ipv6)).toBe(true);
+  });
+
   it('says so when a subnet is full, and goes on when an address is free again', async () => {
     await create('tiny', '--subnet', '10.91.0.0/29');
     for (const name of ['t1', 't2', 't3', 't4', 't5']) await run(name, 'tiny');
