@@ -19,8 +19,12 @@ export interface PluginClient {
   close(): void;
 }
 
-/** Opens a client; connections are made when needed. */
-export function openPluginClient(socketPath: string, timeoutMs = 30_000): PluginClient {
+/** Opens a client; connections are made when needed. Engines differ in what they send as `host`. */
+export function openPluginClient(
+  socketPath: string,
+  timeoutMs = 30_000,
+  host = 'plugin.moby.localhost',
+): PluginClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   const call: PluginClient['call'] = (path, body, method = 'POST') => {
     const started = performance.now();
@@ -36,7 +40,7 @@ export function openPluginClient(socketPath: string, timeoutMs = 30_000): Plugin
           headers: {
             accept: 'application/vnd.docker.plugins.v1.2+json',
             'content-length': Buffer.byteLength(text),
-            host: 'plugin.moby.localhost',
+            host,
           },
         },
         (incoming) => {
@@ -44,16 +48,16 @@ export function openPluginClient(socketPath: string, timeoutMs = 30_000): Plugin
           incoming.on('data', (part: Buffer) => parts.push(part));
           incoming.on('error', reject);
           incoming.on('end', () => {
+            const ms = performance.now() - started;
             const answer = Buffer.concat(parts).toString();
+            let json: Record<string, unknown>;
             try {
-              resolve({
-                status: incoming.statusCode ?? 0,
-                body: JSON.parse(answer) as Record<string, unknown>,
-                ms: performance.now() - started,
-              });
+              json = JSON.parse(answer) as Record<string, unknown>;
             } catch {
               reject(new Error(`${path} answered no JSON: ${answer}`));
+              return;
             }
+            resolve({ status: incoming.statusCode ?? 0, body: json, ms });
           });
         },
       );

@@ -39,27 +39,29 @@ const isObject = (value: unknown): value is Json =>
 
 /** The translation of one recording. */
 export class Translation {
+  /** Options that only the recording plugin's managers gave, ours give none. */
+  readonly #foreignOptions: ReadonlySet<string>;
+  readonly #withoutOptions: boolean;
   readonly #pools: PoolPair[] = [];
   /** Pools of a network, by its id. */
   readonly #networks = new Map<string, readonly PoolPair[]>();
 
+  constructor(foreignOptions: ReadonlySet<string>, withoutOptions: boolean) {
+    this.#foreignOptions = foreignOptions;
+    this.#withoutOptions = withoutOptions;
+  }
+
   /** What to send for a recorded request. */
   request(call: Call, body: Json): Json {
-    switch (call) {
-      case 'IpamDriver.RequestPool':
-        return this.#requestPool(body);
-      case 'IpamDriver.ReleasePool':
-      case 'IpamDriver.RequestAddress':
-      case 'IpamDriver.ReleaseAddress':
-        return this.#addressCall(call, body);
-      case 'NetworkDriver.AllocateNetwork':
-      case 'NetworkDriver.CreateNetwork':
-        return this.#createNetwork(body);
-      case 'NetworkDriver.CreateEndpoint':
-        return this.#createEndpoint(body);
-      default:
-        return body;
+    if (call === 'IpamDriver.RequestPool') return this.#requestPool(body);
+    if (call.startsWith('IpamDriver.')) return this.#addressCall(call, body);
+    if (call === 'NetworkDriver.AllocateNetwork') {
+      return this.#createNetwork(body, this.#options(body['Options']));
     }
+    if (call === 'NetworkDriver.CreateNetwork') {
+      return this.#createNetwork(body, this.#networkOptions(body['Options']));
+    }
+    return call === 'NetworkDriver.CreateEndpoint' ? this.#createEndpoint(body) : body;
   }
 
   /** Learns from the recorded answer and ours; undefined for no answer and for a refusal. */
@@ -141,12 +143,28 @@ export class Translation {
     return textOf({ family, value: value - block.first + blockOf(pool.ourCidr).first });
   }
 
-  #createNetwork(body: Json): Json {
+  /** The user's `-o` options. */
+  #options(options: unknown): unknown {
+    if (!isObject(options)) return options;
+    const kept = Object.entries(options).filter(
+      ([name]) => !this.#withoutOptions && !this.#foreignOptions.has(name),
+    );
+    return Object.fromEntries(kept);
+  }
+
+  #networkOptions(options: unknown): unknown {
+    if (!isObject(options) || !('com.docker.network.generic' in options)) return options;
+    const generic = this.#options(options['com.docker.network.generic']);
+    return { ...options, 'com.docker.network.generic': generic };
+  }
+
+  #createNetwork(body: Json, Options: unknown): Json {
     const pools: PoolPair[] = [];
     const translate = (data: unknown): unknown =>
       Array.isArray(data) ? data.map((item) => this.#ipamData(item as Json, pools)) : data;
     const translated = {
       ...body,
+      Options,
       IPv4Data: translate(body['IPv4Data']),
       IPv6Data: translate(body['IPv6Data']),
     };
@@ -190,7 +208,9 @@ export class Translation {
       const key = keyOf(recorded);
       const pool =
         pools.find(({ addresses }) => addresses.has(key)) ??
-        pools.find(({ recordedCidr }) => holds(blockOf(recordedCidr), blockOf(`${key}/${full(key)}`)));
+        pools.find(({ recordedCidr }) =>
+          holds(blockOf(recordedCidr), blockOf(`${key}/${full(key)}`)),
+        );
       if (pool === undefined) return recorded;
       return `${this.#address(pool, key, true)}/${lengthOf(pool.ourCidr)}`;
     };
