@@ -16,6 +16,7 @@ import { createLogger, type Logger } from './lib/log.ts';
 import { createPluginApp } from './lib/plugin/app.ts';
 import { createDriver } from './lib/plugin/driver.ts';
 import { writeDiscoveryFile } from './lib/runtime/discovery.ts';
+import { keepHeapSmall } from './lib/runtime/heap.ts';
 import { inheritedSockets } from './lib/runtime/inherited.ts';
 import { listen, type ListenPlace } from './lib/runtime/listen.ts';
 import { notifyReady } from './lib/runtime/notify.ts';
@@ -89,10 +90,12 @@ async function startListening(
     const descriptor = inherited.get(role);
     return descriptor === undefined ? { path } : { descriptor };
   };
+  const heap = keepHeapSmall();
   const plugin = createPluginApp({
     handlers: createDriver(host),
     clock: systemClock,
     log: log.child({ part: 'plugin' }),
+    onCall: () => heap.worked(),
   });
   let started: Host | undefined;
   void host.then(

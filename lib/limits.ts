@@ -221,6 +221,12 @@ export const helpColumnsMax = 100;
 
 // --- process ---
 
+/** Calls after which garbage is collected although more keep coming, some 50 KB each; also the least
+ *  that makes a burst. */
+export const heapCallsMax = 64;
+/** Quiet time after a burst before memory is given back. */
+export const heapIdleMs = 2_000;
+
 /** Time for work in flight at SIGTERM before the process ends anyway. */
 export const shutdownMs = 5_000;
 
