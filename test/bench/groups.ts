@@ -12,7 +12,7 @@ import {
   requestAddress,
   type StandInEndpoint,
 } from '../support/docker-stand-in.ts';
-import { dockerOk } from '../support/ping.ts';
+import { dockerOk } from '../support/docker.ts';
 import { openPluginClient, type PluginClient } from '../support/plugin-client.ts';
 import { until } from '../support/until.ts';
 import { report, timed } from './figures.ts';

@@ -6,7 +6,8 @@
 import { openLab } from '../lab/lab.ts';
 import type { LabHost } from '../lab/host.ts';
 import { startAgent } from '../support/agent-process.ts';
-import { addressOf, dockerOk, pings } from '../support/ping.ts';
+import { dockerOk, networkCommand } from '../support/docker.ts';
+import { addressOf, pings } from '../support/ping.ts';
 
 const networks = { blue: ['anna', 'ben'], green: ['carl', 'dora'] } as const;
 const keep = process.argv.includes('--keep');
@@ -33,15 +34,7 @@ async function build(host: LabHost): Promise<void> {
   const image = await host.image();
   for (const [network, containers] of Object.entries(networks)) {
     say(`docker network create -d fairlead --ipam-driver fairlead ${network}`);
-    await dockerOk(host, [
-      'network',
-      'create',
-      '-d',
-      'fairlead',
-      '--ipam-driver',
-      'fairlead',
-      network,
-    ]);
+    await dockerOk(host, networkCommand(network));
     for (const name of containers) {
       say(`docker run -d --network ${network} --name ${name}`);
       await dockerOk(host, [

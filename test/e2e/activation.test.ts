@@ -4,9 +4,9 @@
  */
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { HostProcess, LabHost } from '../lab/host.ts';
-import { openLab } from '../lab/lab.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { HostProcess } from '../lab/host.ts';
+import { labOfOneHost } from '../support/lab-host.ts';
 import {
   agentCommand,
   agentForms,
@@ -16,28 +16,20 @@ import {
 import { openPluginClient } from '../support/plugin-client.ts';
 import { until } from '../support/until.ts';
 
-const lab = openLab();
-let host: LabHost;
-
-beforeAll(async () => {
-  const [first] = await lab.up(1);
-  if (first === undefined) throw new Error('the lab has no host');
-  host = first;
-});
-afterAll(() => lab.down());
+const one = labOfOneHost();
 
 describe.each(agentForms)('the agent as %s, activated by its socket', (form) => {
   let process: HostProcess | undefined;
 
   afterEach(async () => {
     await process?.stop('SIGKILL');
-    rmSync(pluginSocketOf(host), { force: true });
-    rmSync(join(host.directory, 'agent'), { recursive: true, force: true });
+    rmSync(pluginSocketOf(one.host), { force: true });
+    rmSync(join(one.host.directory, 'agent'), { recursive: true, force: true });
   });
 
   it('answers the first call, and twenty that come at once with it', async () => {
     process = await activate(form);
-    const clients = Array.from({ length: 20 }, () => openPluginClient(pluginSocketOf(host)));
+    const clients = Array.from({ length: 20 }, () => openPluginClient(pluginSocketOf(one.host)));
     try {
       const answers = await Promise.all(
         clients.map((client, index) =>
@@ -55,8 +47,8 @@ describe.each(agentForms)('the agent as %s, activated by its socket', (form) => 
 
   it('works as ever, and leaves the socket file to systemd when it ends', async () => {
     process = await activate(form);
-    const inode = statSync(pluginSocketOf(host)).ino;
-    const client = openPluginClient(pluginSocketOf(host));
+    const inode = statSync(pluginSocketOf(one.host)).ino;
+    const client = openPluginClient(pluginSocketOf(one.host));
     try {
       const pool = await client.must('/IpamDriver.RequestPool', {
         AddressSpace: 'FairleadLocal',
@@ -71,18 +63,18 @@ describe.each(agentForms)('the agent as %s, activated by its socket', (form) => 
       client.close();
     }
     await process.stop('SIGTERM');
-    expect(statSync(pluginSocketOf(host)).ino).toBe(inode);
+    expect(statSync(pluginSocketOf(one.host)).ino).toBe(inode);
   });
 });
 
 /** Lets systemd's own tool hold the socket and start the agent at the first connection. */
 async function activate(form: AgentForm): Promise<HostProcess> {
-  const socket = pluginSocketOf(host);
-  const passed = Object.entries(host.agentEnvironment()).flatMap(([name, value]) => [
+  const socket = pluginSocketOf(one.host);
+  const passed = Object.entries(one.host.agentEnvironment()).flatMap(([name, value]) => [
     '--setenv',
     `${name}=${value}`,
   ]);
-  const started = await host.spawnInHost(
+  const started = await one.host.spawnInHost(
     'systemd-socket-activate',
     ['--listen', socket, ...passed, ...agentCommand(form), 'agent'],
     { name: 'activated' },

@@ -5,26 +5,20 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HostProcess, LabHost } from '../lab/host.ts';
-import { openLab } from '../lab/lab.ts';
+import { describe, expect, it } from 'vitest';
+import type { HostProcess } from '../lab/host.ts';
+import { labOfOneHost } from '../support/lab-host.ts';
 import { apiGet, pluginSocketOf, startAgent } from '../support/agent-process.ts';
 import { linkNames, portNames } from '../support/traces.ts';
 import { openPluginClient, type PluginAnswer } from '../support/plugin-client.ts';
 import { until } from '../support/until.ts';
 
-const lab = openLab();
-let host: LabHost;
+const one = labOfOneHost();
 const startAgain = (): Promise<HostProcess> =>
   // no engine: it would not know what this test makes, and the agent would sweep it
-  startAgent(host, 'binary', { env: { FAIRLEAD_DOCKER_HOST: 'unix:/nonexistent/docker.sock' } });
-
-beforeAll(async () => {
-  const [first] = await lab.up(1);
-  if (first === undefined) throw new Error('the lab has no host');
-  host = first;
-});
-afterAll(() => lab.down());
+  startAgent(one.host, 'binary', {
+    env: { FAIRLEAD_DOCKER_HOST: 'unix:/nonexistent/docker.sock' },
+  });
 
 /** What a life has learned so far. */
 interface Life {
@@ -121,14 +115,14 @@ describe.each(moments)('killed $name', ({ ms }) => {
     'step $name',
     async ({ index: fatal }) => {
       let agent = await startAgain();
-      let client = openPluginClient(pluginSocketOf(host));
+      let client = openPluginClient(pluginSocketOf(one.host));
       const life: Life = { poolId: '', gateway: '', address: '' };
       const call = (step: Step): Promise<PluginAnswer> => client.call(step.call, step.body(life));
       const kill = async (): Promise<void> => {
         client.close();
         await agent.stop('SIGKILL');
         agent = await startAgain();
-        client = openPluginClient(pluginSocketOf(host));
+        client = openPluginClient(pluginSocketOf(one.host));
       };
       try {
         for (const [index, step] of steps.entries()) {
@@ -155,16 +149,16 @@ describe.each(moments)('killed $name', ({ ms }) => {
         await until('nothing is left', async () => {
           const records = await Promise.all(
             ['networks', 'endpoints', 'pools'].map(
-              async (kind) => (await apiGet(host, `/v1/${kind}`)).body[kind] as unknown[],
+              async (kind) => (await apiGet(one.host, `/v1/${kind}`)).body[kind] as unknown[],
             ),
           );
-          const traces = [...(await portNames(host)), ...(await linkNames(host))];
+          const traces = [...(await portNames(one.host)), ...(await linkNames(one.host))];
           return [...records.flat(), ...traces].length === 0;
         });
       } finally {
         client.close();
         await agent.stop('SIGKILL');
-        rmSync(join(host.directory, 'agent', 'data'), { recursive: true, force: true });
+        rmSync(join(one.host.directory, 'agent', 'data'), { recursive: true, force: true });
       }
     },
   );
@@ -181,10 +175,10 @@ async function checkState(index: number): Promise<void> {
   const expectedPorts =
     index >= joinStep && index < deleteStep ? [`fh-${endpointId.slice(0, 12)}`] : [];
   await until('exactly the joined endpoints are attached', async () => {
-    const ports = await portNames(host);
+    const ports = await portNames(one.host);
     return JSON.stringify(ports) === JSON.stringify(expectedPorts);
   });
-  const { body } = await apiGet(host, '/v1/endpoints');
+  const { body } = await apiGet(one.host, '/v1/endpoints');
   const endpoints = body['endpoints'] as { ipv4?: string }[];
   const addresses = endpoints.map(({ ipv4 }) => ipv4);
   expect(new Set(addresses).size).toBe(addresses.length);

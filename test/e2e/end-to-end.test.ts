@@ -4,40 +4,27 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { outsideAddress } from '../lab/namespaces.ts';
-import type { HostProcess, LabHost } from '../lab/host.ts';
-import { openLab } from '../lab/lab.ts';
+import type { HostProcess } from '../lab/host.ts';
+import { labOfOneHost } from '../support/lab-host.ts';
 import { agentForms, apiGet, startAgent } from '../support/agent-process.ts';
-import { addressOf, dockerOk, inspectNetwork, pings } from '../support/ping.ts';
+import { dockerOk, networkCommand, removeContainers } from '../support/docker.ts';
+import { addressOf, inspectNetwork, pings } from '../support/ping.ts';
 import { leftovers, portNames } from '../support/traces.ts';
 import { until } from '../support/until.ts';
 
-const lab = openLab();
+const one = labOfOneHost();
 const readPage =
   'fetch(process.argv[1]).then((a) => a.text()).then((t) => process.stdout.write(t), () => process.exit(1))';
-let host: LabHost;
 let image: string;
 
 beforeAll(async () => {
-  const [first] = await lab.up(1);
-  if (first === undefined) throw new Error('the lab has no host');
-  host = first;
-  image = await host.image();
+  image = await one.host.image();
 });
-afterAll(() => lab.down());
 
 const create = (name: string, ...args: string[]): Promise<string> =>
-  dockerOk(host, [
-    'network',
-    'create',
-    '-d',
-    'fairlead',
-    '--ipam-driver',
-    'fairlead',
-    ...args,
-    name,
-  ]);
+  dockerOk(one.host, networkCommand(name, ...args));
 const run = (name: string, network: string, ...args: string[]): Promise<string> =>
-  dockerOk(host, [
+  dockerOk(one.host, [
     'run',
     '-d',
     '--name',
@@ -56,19 +43,24 @@ describe.each(agentForms)('with the agent as %s', (form) => {
   let agent: HostProcess;
 
   beforeAll(async () => {
-    agent = await startAgent(host, form);
+    agent = await startAgent(one.host, form);
   });
   afterAll(() => agent.stop());
 
   afterEach(async () => {
-    const containers = (await dockerOk(host, ['ps', '-aq'])).split('\n').filter(Boolean);
-    if (containers.length > 0) await dockerOk(host, ['rm', '-f', ...containers]);
-    const networks = await dockerOk(host, ['network', 'ls', '-q', '--filter', 'driver=fairlead']);
+    await removeContainers(one.host);
+    const networks = await dockerOk(one.host, [
+      'network',
+      'ls',
+      '-q',
+      '--filter',
+      'driver=fairlead',
+    ]);
     for (const id of networks.split('\n').filter(Boolean)) {
-      await dockerOk(host, ['network', 'rm', id]);
+      await dockerOk(one.host, ['network', 'rm', id]);
     }
-    await until('nothing is left', async () => (await leftovers(host)).length === 0);
-    expect((await apiGet(host, '/v1/pools')).body['pools']).toEqual([]);
+    await until('nothing is left', async () => (await leftovers(one.host)).length === 0);
+    expect((await apiGet(one.host, '/v1/pools')).body['pools']).toEqual([]);
   });
 
   it('lets containers of one network reach each other, and no others', async () => {
@@ -80,14 +72,14 @@ describe.each(agentForms)('with the agent as %s', (form) => {
       run('carl', 'green'),
       run('dora', 'green'),
     ]);
-    const ben = await addressOf(host, 'ben', 'blue');
-    const dora = await addressOf(host, 'dora', 'green');
-    expect(await pings(host, 'anna', ben)).toBe(true);
-    expect(await pings(host, 'anna', 'ben')).toBe(true);
-    expect(await pings(host, 'carl', 'dora')).toBe(true);
-    expect(await pings(host, 'anna', dora)).toBe(false);
-    expect(await pings(host, 'anna', 'dora')).toBe(false);
-    expect(await portNames(host)).toHaveLength(4);
+    const ben = await addressOf(one.host, 'ben', 'blue');
+    const dora = await addressOf(one.host, 'dora', 'green');
+    expect(await pings(one.host, 'anna', ben)).toBe(true);
+    expect(await pings(one.host, 'anna', 'ben')).toBe(true);
+    expect(await pings(one.host, 'carl', 'dora')).toBe(true);
+    expect(await pings(one.host, 'anna', dora)).toBe(false);
+    expect(await pings(one.host, 'anna', 'dora')).toBe(false);
+    expect(await portNames(one.host)).toHaveLength(4);
   });
 
   it('gives addresses as asked: subnet, range, gateway, kept back, fixed, both families, MAC', async () => {
@@ -101,15 +93,19 @@ describe.each(agentForms)('with the agent as %s', (form) => {
     await run('free', 'asked');
     await run('fixed', 'asked', '--ip', '10.90.0.7', '--ip6', 'fd00:90::7');
     await run('card', 'asked', '--mac-address', '02:00:5e:10:00:01');
-    expect(await addressOf(host, 'free', 'asked')).toBe('10.90.0.130');
-    expect(await addressOf(host, 'fixed', 'asked')).toBe('10.90.0.7');
-    expect(await inspectNetwork(host, 'fixed', 'asked', 'GlobalIPv6Address')).toBe('fd00:90::7');
-    expect(await inspectNetwork(host, 'card', 'asked', 'MacAddress')).toBe('02:00:5e:10:00:01');
+    expect(await addressOf(one.host, 'free', 'asked')).toBe('10.90.0.130');
+    expect(await addressOf(one.host, 'fixed', 'asked')).toBe('10.90.0.7');
+    expect(await inspectNetwork(one.host, 'fixed', 'asked', 'GlobalIPv6Address')).toBe(
+      'fd00:90::7',
+    );
+    expect(await inspectNetwork(one.host, 'card', 'asked', 'MacAddress')).toBe('02:00:5e:10:00:01');
     // derived from the address: neighbours need not learn a new one when an address is used again
-    expect(await inspectNetwork(host, 'fixed', 'asked', 'MacAddress')).toBe('02:42:0a:5a:00:07');
-    expect(await pings(host, 'free', '10.90.0.7')).toBe(true);
-    expect(await pings(host, 'free', 'fd00:90::7')).toBe(true);
-    const second = await host.docker([
+    expect(await inspectNetwork(one.host, 'fixed', 'asked', 'MacAddress')).toBe(
+      '02:42:0a:5a:00:07',
+    );
+    expect(await pings(one.host, 'free', '10.90.0.7')).toBe(true);
+    expect(await pings(one.host, 'free', 'fd00:90::7')).toBe(true);
+    const second = await one.host.docker([
       'run',
       '--rm',
       '--network',
@@ -121,17 +117,7 @@ describe.each(agentForms)('with the agent as %s', (form) => {
     ]);
     expect(second.code).not.toBe(0);
     expect(second.stderr).toContain('ADDRESS_IN_USE');
-    const overlap = await host.docker([
-      'network',
-      'create',
-      '-d',
-      'fairlead',
-      '--ipam-driver',
-      'fairlead',
-      '--subnet',
-      '10.90.0.0/16',
-      'overlap',
-    ]);
+    const overlap = await one.host.docker(networkCommand('overlap', '--subnet', '10.90.0.0/16'));
     expect(overlap.stderr).toContain('POOL_OVERLAP');
   });
 
@@ -139,22 +125,22 @@ describe.each(agentForms)('with the agent as %s', (form) => {
     await create('chosen', '--ipv6');
     await run('one', 'chosen');
     await run('two', 'chosen');
-    const ipv6 = await inspectNetwork(host, 'two', 'chosen', 'GlobalIPv6Address');
+    const ipv6 = await inspectNetwork(one.host, 'two', 'chosen', 'GlobalIPv6Address');
     expect(ipv6).toMatch(/^fdfa:1ead:d0c:/);
-    expect(await addressOf(host, 'two', 'chosen')).toMatch(/^10\.(6[4-9]|7[0-9])\./);
-    expect(await pings(host, 'one', ipv6)).toBe(true);
+    expect(await addressOf(one.host, 'two', 'chosen')).toMatch(/^10\.(6[4-9]|7[0-9])\./);
+    expect(await pings(one.host, 'one', ipv6)).toBe(true);
   });
 
   it('says so when a subnet is full, and goes on when an address is free again', async () => {
     await create('tiny', '--subnet', '10.91.0.0/29');
     for (const name of ['t1', 't2', 't3', 't4', 't5']) await run(name, 'tiny');
-    const full = await host.docker(['run', '--rm', '--network', 'tiny', image, 'true']);
+    const full = await one.host.docker(['run', '--rm', '--network', 'tiny', image, 'true']);
     expect(full.stderr).toContain('POOL_EXHAUSTED');
-    const freed = await addressOf(host, 't3', 'tiny');
-    await dockerOk(host, ['rm', '-f', 't3']);
+    const freed = await addressOf(one.host, 't3', 'tiny');
+    await dockerOk(one.host, ['rm', '-f', 't3']);
     await run('t6', 'tiny');
-    expect(await addressOf(host, 't6', 'tiny')).toBe(freed);
-    await dockerOk(host, ['rm', '-f', 't6']);
+    expect(await addressOf(one.host, 't6', 'tiny')).toBe(freed);
+    await dockerOk(one.host, ['rm', '-f', 't6']);
   });
 
   it('has the way out that Docker gives, unless the network is internal', async () => {
@@ -163,15 +149,15 @@ describe.each(agentForms)('with the agent as %s', (form) => {
     await run('out', 'open');
     await run('in', 'shut');
     await run('in2', 'shut');
-    expect(await pings(host, 'out', outsideAddress)).toBe(true);
-    expect(await pings(host, 'in', outsideAddress)).toBe(false);
-    expect(await pings(host, 'in', 'in2')).toBe(true);
+    expect(await pings(one.host, 'out', outsideAddress)).toBe(true);
+    expect(await pings(one.host, 'in', outsideAddress)).toBe(false);
+    expect(await pings(one.host, 'in', 'in2')).toBe(true);
   });
 
   it('publishes ports', async () => {
     await create('web');
     await run('server', 'web', '-p', '8081:80');
-    await dockerOk(host, [
+    await dockerOk(one.host, [
       'exec',
       '-d',
       'server',
@@ -179,9 +165,9 @@ describe.each(agentForms)('with the agent as %s', (form) => {
       '-c',
       'mkdir -p /www && echo fair > /www/index.html && httpd -h /www',
     ]);
-    const url = `http://${host.address}:8081/`;
+    const url = `http://${one.host.address}:8081/`;
     const page = await until('the published port answers', async () => {
-      const { code, stdout } = await lab.execOutside([process.execPath, '-e', readPage, url]);
+      const { code, stdout } = await one.lab.execOutside([process.execPath, '-e', readPage, url]);
       return code === 0 ? stdout : undefined;
     });
     expect(page).toBe('fair\n');
@@ -193,21 +179,21 @@ describe.each(agentForms)('with the agent as %s', (form) => {
     await run('lars', 'left');
     await run('rosa', 'right');
     await run('both', 'left');
-    await dockerOk(host, ['network', 'connect', '--alias', 'bridgehead', 'right', 'both']);
-    expect(await pings(host, 'both', 'lars')).toBe(true);
-    expect(await pings(host, 'both', 'rosa')).toBe(true);
-    expect(await pings(host, 'rosa', 'bridgehead')).toBe(true);
-    expect(await pings(host, 'lars', 'rosa')).toBe(false);
-    await dockerOk(host, ['network', 'disconnect', 'right', 'both']);
-    expect(await pings(host, 'both', 'rosa')).toBe(false);
-    expect(await pings(host, 'both', 'lars')).toBe(true);
+    await dockerOk(one.host, ['network', 'connect', '--alias', 'bridgehead', 'right', 'both']);
+    expect(await pings(one.host, 'both', 'lars')).toBe(true);
+    expect(await pings(one.host, 'both', 'rosa')).toBe(true);
+    expect(await pings(one.host, 'rosa', 'bridgehead')).toBe(true);
+    expect(await pings(one.host, 'lars', 'rosa')).toBe(false);
+    await dockerOk(one.host, ['network', 'disconnect', 'right', 'both']);
+    expect(await pings(one.host, 'both', 'rosa')).toBe(false);
+    expect(await pings(one.host, 'both', 'lars')).toBe(true);
   });
 
   it('carries TCP, and survives stop, start and restart of containers', async () => {
     await create('work', '--subnet', '10.92.0.0/24');
     await run('one', 'work', '--ip', '10.92.0.77');
     await run('two', 'work');
-    await dockerOk(host, [
+    await dockerOk(one.host, [
       'exec',
       '-d',
       'two',
@@ -215,18 +201,18 @@ describe.each(agentForms)('with the agent as %s', (form) => {
       '-c',
       'mkdir -p /www && echo tcp > /www/index.html && httpd -h /www',
     ]);
-    const two = await addressOf(host, 'two', 'work');
+    const two = await addressOf(one.host, 'two', 'work');
     // not wget: the static busybox of Debian cannot look up names in every call
     const ask = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 ${two} 80`;
     await until('TCP between containers', async () => {
-      const { stdout } = await host.docker(['exec', 'one', 'sh', '-c', ask]);
+      const { stdout } = await one.host.docker(['exec', 'one', 'sh', '-c', ask]);
       return stdout.endsWith('tcp\n');
     });
-    await dockerOk(host, ['stop', '-t', '0', 'two']);
-    expect(await pings(host, 'one', 'two')).toBe(false);
-    await dockerOk(host, ['start', 'two']);
-    expect(await pings(host, 'one', 'two')).toBe(true);
-    await dockerOk(host, ['restart', '-t', '0', 'one', 'two']);
-    expect(await pings(host, 'one', 'two')).toBe(true);
+    await dockerOk(one.host, ['stop', '-t', '0', 'two']);
+    expect(await pings(one.host, 'one', 'two')).toBe(false);
+    await dockerOk(one.host, ['start', 'two']);
+    expect(await pings(one.host, 'one', 'two')).toBe(true);
+    await dockerOk(one.host, ['restart', '-t', '0', 'one', 'two']);
+    expect(await pings(one.host, 'one', 'two')).toBe(true);
   });
 });

@@ -1,5 +1,6 @@
 /** Who reaches whom: pings between containers of a lab's host, by address and by name. */
 import type { LabHost } from '../lab/host.ts';
+import { dockerOk } from './docker.ts';
 
 /** A container to ping from or to. */
 export interface PingTarget {
@@ -31,13 +32,4 @@ export async function inspectNetwork(
 ): Promise<string> {
   const format = `{{(index .NetworkSettings.Networks ${JSON.stringify(network)}).${field}}}`;
   return dockerOk(host, ['inspect', '--format', format, name]);
-}
-
-/** Runs docker and gives its trimmed output; throws what it said when it failed. */
-export async function dockerOk(host: LabHost, args: readonly string[]): Promise<string> {
-  const outcome = await host.docker(args, { timeoutMs: 120_000 });
-  if (outcome.code !== 0) {
-    throw new Error(`docker ${args.join(' ')}: ${outcome.stderr.trim() || outcome.stdout.trim()}`);
-  }
-  return outcome.stdout.trim();
 }
