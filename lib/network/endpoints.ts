@@ -33,6 +33,9 @@ export interface EndpointRequest {
   readonly mac: string;
 }
 
+/** What is known of an endpoint before it has a MAC. */
+type Wanted = Pick<Endpoint, 'id' | 'networkId' | 'ipv4' | 'ipv6'>;
+
 interface Draft {
   readonly compare: Compare[];
   readonly then: Operation[];
@@ -45,29 +48,31 @@ export function* planCreateEndpoint(request: EndpointRequest): Plan<Endpoint> {
   const existing = yield* readEndpoint(request.networkId, request.endpointId);
   const ipv4 = request.ipv4 === '' ? undefined : parseOfFamily(request.ipv4, 4);
   const ipv6 = request.ipv6 === '' ? undefined : parseOfFamily(request.ipv6, 6);
-  const mac =
-    request.mac === '' ? deriveMac(ipv4?.address, request.endpointId) : parseMac(request.mac);
-  const endpoint: Endpoint = {
+  // someone may have chosen the very MAC that the address gives: then the id gives one
+  const macs =
+    request.mac === ''
+      ? [deriveMac(ipv4?.address, request.endpointId), deriveMac(undefined, request.endpointId)]
+      : [parseMac(request.mac)];
+  const wanted: Wanted = {
     id: request.endpointId,
     networkId: request.networkId,
     ...(ipv4 === undefined ? {} : { ipv4: formatInterface(ipv4) }),
     ...(ipv6 === undefined ? {} : { ipv6: formatInterface(ipv6) }),
-    mac,
-    macDerived: request.mac === '',
-    state: 'created',
   };
-  if (existing !== undefined) return repeated(existing.value, endpoint);
+  if (existing !== undefined) return repeated(existing.value, wanted, macs);
   const draft: Draft = {
     compare: [
       unchanged(networkKey(network.value.id), network),
-      absent(endpointKey(endpoint.networkId, endpoint.id)),
+      absent(endpointKey(wanted.networkId, wanted.id)),
     ],
     then: [],
   };
-  yield* takeMac(draft, endpoint);
+  // before the MAC, which mostly comes from the address: its owner is what a refusal has to name
   for (const address of [ipv4, ipv6]) {
-    if (address !== undefined) yield* takeAddress(draft, network.value, endpoint, address);
+    if (address !== undefined) yield* takeAddress(draft, network.value, wanted, address);
   }
+  const mac = yield* takeMac(draft, wanted, macs);
+  const endpoint: Endpoint = { ...wanted, mac, macDerived: request.mac === '', state: 'created' };
   draft.then.push({
     op: 'put',
     key: endpointKey(endpoint.networkId, endpoint.id),
@@ -177,9 +182,9 @@ export function* requireEndpoint(networkId: string, endpointId: string): Step<St
   throw new FairleadError('ENDPOINT_UNKNOWN', `endpoint ${endpointId} is not known on this host`);
 }
 
-function repeated(existing: Endpoint, wanted: Endpoint): Decision<Endpoint> {
-  const same =
-    existing.ipv4 === wanted.ipv4 && existing.ipv6 === wanted.ipv6 && existing.mac === wanted.mac;
+function repeated(existing: Endpoint, wanted: Wanted, macs: readonly string[]): Decision<Endpoint> {
+  const { ipv4, ipv6, mac } = existing;
+  const same = ipv4 === wanted.ipv4 && ipv6 === wanted.ipv6 && macs.includes(mac);
   if (same) return { txn: undefined, answer: existing };
   throw new FairleadError(
     'ENDPOINT_EXISTS',
@@ -193,24 +198,27 @@ function parseOfFamily(text: string, family: 4 | 6): IpInterface {
   throw new FairleadError('ADDRESS_INVALID', `${text} is not an IPv${family} address with length`);
 }
 
-function* takeMac(draft: Draft, endpoint: Endpoint): Step<void> {
-  const key = macKey(endpoint.networkId, endpoint.mac);
-  const [row] = (yield { start: key }).rows;
-  if (row !== undefined) {
+/** Takes the first of these MACs that nobody has. */
+function* takeMac(draft: Draft, wanted: Wanted, macs: readonly string[]): Step<string> {
+  const taken: string[] = [];
+  for (const mac of macs) {
+    const key = macKey(wanted.networkId, mac);
+    const [row] = (yield { start: key }).rows;
+    if (row === undefined) {
+      draft.compare.push(absent(key));
+      draft.then.push({ op: 'put', key, value: encodeRecord({ endpointId: wanted.id }) });
+      return mac;
+    }
     const { value: owner } = decodeRecord(ownerSchema, row);
-    throw new FairleadError(
-      'MAC_IN_USE',
-      `${endpoint.mac} belongs to endpoint ${owner.endpointId} of this network`,
-    );
+    taken.push(`${mac} belongs to endpoint ${owner.endpointId} of this network`);
   }
-  draft.compare.push(absent(key));
-  draft.then.push({ op: 'put', key, value: encodeRecord({ endpointId: endpoint.id }) });
+  throw new FairleadError('MAC_IN_USE', taken.join(', '));
 }
 
 function* takeAddress(
   draft: Draft,
   network: Network,
-  endpoint: Endpoint,
+  endpoint: Wanted,
   address: IpInterface,
 ): Step<void> {
   const subnet = subnetOf(network, address);

@@ -148,6 +148,28 @@ describe('an endpoint', () => {
     expect((await store.range(endpointRange)).rows).toHaveLength(1);
   });
 
+  it('that brings no MAC is told who has its address, not who has the MAC that comes from it', async () => {
+    const store = await storeWith(network(1));
+    await runPlan(store, () => planCreateEndpoint(endpoint(1)));
+    const sameAddress = endpoint(2, { ipv4: '10.1.0.2/24' });
+    await expect(runPlan(store, () => planCreateEndpoint(sameAddress))).rejects.toSatisfy(
+      code('ADDRESS_IN_USE'),
+    );
+  });
+
+  it('that brings no MAC gets another one when somebody chose the one of its address', async () => {
+    const store = await storeWith(network(1));
+    await runPlan(store, () => planCreateEndpoint(endpoint(1, { mac: '02:42:0a:01:00:03' })));
+    const made = await runPlan(store, () => planCreateEndpoint(endpoint(2)));
+    expect(made).toMatchObject({ ipv4: '10.1.0.3/24', macDerived: true });
+    expect(made.mac).toMatch(/^06:/);
+    // also after the other is gone, a repeated call answers the same
+    await runPlan(store, () => planDeleteEndpoint(networkId(1), endpointId(1)));
+    expect(await runPlan(store, () => planCreateEndpoint(endpoint(2)))).toEqual(made);
+    await runPlan(store, () => planDeleteEndpoint(networkId(1), endpointId(2)));
+    expect((await store.range(macRange(networkId(1)))).rows).toEqual([]);
+  });
+
   it('may have in one network what another has in the next', async () => {
     const twin = network(2, { subnets: network(1).subnets });
     const store = await storeWith(network(1), twin);
