@@ -71,23 +71,25 @@ const expectedRefusals: Readonly<Record<string, readonly ExpectedRefusal[]>> = {
   'swarm-single': unknownOption(2, 3),
 };
 
-/** How often each call of a scenario is refused. Without the options that we do not know, less is. */
-export function refusalsOf(
-  scenario: string,
-  withoutOptions: boolean,
-): Readonly<Record<string, number>> {
+/** Refusals that do not come when the engine goes by our answers. */
+const heeded: ReadonlySet<keyof typeof reasons> = new Set(['option', 'replay']);
+
+/** How often each call of a scenario is refused. */
+export function refusalsOf(scenario: string, heeding: boolean): Readonly<Record<string, number>> {
   const rows = expectedRefusals[scenario] ?? [];
   return Object.fromEntries(
     rows
-      .filter(({ times, why }) => times > 0 && !(withoutOptions && why === 'option'))
+      .filter(({ times, why }) => times > 0 && !(heeding && heeded.has(why)))
       .map(({ what, times }) => [what, times]),
   );
 }
 
-/** True when a network of the scenario is refused for its options. */
-export function hasUnknownOptions(scenario: string): boolean {
-  return (expectedRefusals[scenario] ?? []).some(({ why }) => why === 'option');
-}
-
 /** Scenarios of which something is refused. */
 export const refusedScenarios: readonly string[] = Object.keys(expectedRefusals);
+
+/** Scenarios that are another thing when the engine goes by our answers. */
+export const heedableScenarios: readonly string[] = [
+  ...refusedScenarios.filter((name) => expectedRefusals[name]?.some(({ why }) => heeded.has(why))),
+  // addresses without MAC
+  ...['errors', 'lifecycle', 'mac-macaddr-options', 'ports-gateway-dns'],
+];

@@ -31,6 +31,7 @@ interface PoolPair {
   readonly ourId: string;
   readonly ourCidr: string;
   readonly addresses: Map<string, Pair>;
+  released: boolean;
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -41,14 +42,34 @@ const isObject = (value: unknown): value is Json =>
 export class Translation {
   /** Options that only the recording plugin's managers gave, ours give none. */
   readonly #foreignOptions: ReadonlySet<string>;
-  readonly #withoutOptions: boolean;
+  readonly #heeding: boolean;
   readonly #pools: PoolPair[] = [];
   /** Pools of a network, by its id. */
   readonly #networks = new Map<string, readonly PoolPair[]>();
 
-  constructor(foreignOptions: ReadonlySet<string>, withoutOptions: boolean) {
+  /**
+   * `heeding` makes of the recorded engine one that goes by our answers and not only speaks our words: its
+   * user leaves out the options that we refuse, and it neither gives the MAC addresses nor repeats the
+   * requests that the recording plugin said it needs.
+   */
+  constructor(foreignOptions: ReadonlySet<string>, heeding: boolean) {
     this.#foreignOptions = foreignOptions;
-    this.#withoutOptions = withoutOptions;
+    this.#heeding = heeding;
+  }
+
+  /** True for a call that an engine would not make after our answers. */
+  leavesOut(call: Call, body: Json): boolean {
+    if (!this.#heeding) return false;
+    if (call === 'IpamDriver.RequestPool') {
+      const { AddressSpace: space, Pool: asked } = body;
+      return [...this.#networks.values()]
+        .flat()
+        .filter(({ released }) => !released)
+        .some((pool) => pool.recordedSpace === space && pool.recordedCidr === asked);
+    }
+    if (call !== 'IpamDriver.RequestAddress' || body['Options'] !== null) return false;
+    const pool = this.#poolOfId(body['PoolID']);
+    return pool?.addresses.get(keyOf(body['Address']))?.given === true;
   }
 
   /** What to send for a recorded request. */
@@ -56,10 +77,10 @@ export class Translation {
     if (call === 'IpamDriver.RequestPool') return this.#requestPool(body);
     if (call.startsWith('IpamDriver.')) return this.#addressCall(call, body);
     if (call === 'NetworkDriver.AllocateNetwork') {
-      return this.#createNetwork(body, this.#options(body['Options']));
+      return this.#createNetwork(call, body, this.#options(body['Options']));
     }
     if (call === 'NetworkDriver.CreateNetwork') {
-      return this.#createNetwork(body, this.#networkOptions(body['Options']));
+      return this.#createNetwork(call, body, this.#networkOptions(body['Options']));
     }
     return call === 'NetworkDriver.CreateEndpoint' ? this.#createEndpoint(body) : body;
   }
@@ -70,6 +91,11 @@ export class Translation {
       const pair = this.#poolOfId(body['PoolID'])?.addresses.get(keyOf(body['Address']));
       if (pair !== undefined) pair.given = false;
     }
+    if (call === 'IpamDriver.ReleasePool') {
+      const pool = this.#poolOfId(body['PoolID']);
+      if (pool !== undefined) pool.released = true;
+    }
+    if (call === 'NetworkDriver.DeleteNetwork') this.#networks.delete(text(body['NetworkID']));
     if (recorded === undefined || ours === undefined) return;
     if (call === 'IpamDriver.RequestPool') this.#learnPool(body, recorded, ours);
     if (call === 'IpamDriver.RequestAddress' && isAddress(recorded['Address'])) {
@@ -93,6 +119,7 @@ export class Translation {
       ourId,
       ourCidr: text(ours['Pool']),
       addresses: new Map(),
+      released: false,
     });
   }
 
@@ -147,7 +174,7 @@ export class Translation {
   #options(options: unknown): unknown {
     if (!isObject(options)) return options;
     const kept = Object.entries(options).filter(
-      ([name]) => !this.#withoutOptions && !this.#foreignOptions.has(name),
+      ([name]) => !this.#heeding && !this.#foreignOptions.has(name),
     );
     return Object.fromEntries(kept);
   }
@@ -158,7 +185,7 @@ export class Translation {
     return { ...options, 'com.docker.network.generic': generic };
   }
 
-  #createNetwork(body: Json, Options: unknown): Json {
+  #createNetwork(call: Call, body: Json, Options: unknown): Json {
     const pools: PoolPair[] = [];
     const translate = (data: unknown): unknown =>
       Array.isArray(data) ? data.map((item) => this.#ipamData(item as Json, pools)) : data;
@@ -168,7 +195,9 @@ export class Translation {
       IPv4Data: translate(body['IPv4Data']),
       IPv6Data: translate(body['IPv6Data']),
     };
-    this.#networks.set(text(body['NetworkID']), pools);
+    if (call === 'NetworkDriver.CreateNetwork') {
+      this.#networks.set(text(body['NetworkID']), pools);
+    }
     return translated;
   }
 
@@ -176,8 +205,8 @@ export class Translation {
     const space = text(data['AddressSpace']);
     const pool = this.#pools.find(
       ({ recordedSpace, recordedCidr }) =>
-        // swarm's managers leave the space out
-        (space === recordedSpace || space === '') && recordedCidr === data['Pool'],
+        // swarm's managers leave theirs out
+        (space || 'recglobal') === recordedSpace && recordedCidr === data['Pool'],
     );
     if (pool === undefined) return data;
     pools.push(pool);
@@ -200,8 +229,9 @@ export class Translation {
   }
 
   #createEndpoint(body: Json): Json {
-    const { Interface: sent } = body;
+    const { Interface: sent, Options: options } = body;
     if (!isObject(sent)) return body;
+    const macOfUser = isObject(options) && 'com.docker.network.endpoint.macaddress' in options;
     const pools = this.#networks.get(text(body['NetworkID'])) ?? [];
     const translate = (recorded: unknown): unknown => {
       if (!isAddress(recorded)) return recorded;
@@ -220,6 +250,7 @@ export class Translation {
         ...sent,
         Address: translate(sent['Address']),
         AddressIPv6: translate(sent['AddressIPv6']),
+        ...(this.#heeding && !macOfUser ? { MacAddress: '' } : {}),
       },
     };
   }

@@ -152,9 +152,14 @@ export class TwinPools {
     }
   }
 
-  /** Held addresses of a pool that an endpoint has. */
-  boundOf(pool: TwinPool): number {
-    return [...pool.held.values()].filter((holder) => this.#isBound(holder)).length;
+  /** How many addresses are held, as gateways, and by endpoints. */
+  usageOf({ held }: TwinPool): Record<'held' | 'gateways' | 'bound', number> {
+    const holders = [...held.values()];
+    return {
+      held: held.size,
+      gateways: holders.filter(({ use }) => use === 'gateway').length,
+      bound: holders.filter((holder) => this.#isBound(holder)).length,
+    };
   }
 
   #of(space: string): readonly TwinPool[] {

@@ -35,8 +35,8 @@ export interface Play {
   readonly scenario: Scenario;
   /** Which of the recorded plugins the agent stands in for. */
   readonly plugin: string;
-  /** Leaves out the `-o` options of networks, as a user does whose options were refused. */
-  readonly withoutOptions: boolean;
+  /** Whether the engine goes by the agent's answers: see `Translation`. */
+  readonly heeding: boolean;
 }
 
 /**
@@ -51,7 +51,7 @@ export async function replay(host: LabHost, asked: Play): Promise<readonly Refus
   const going: Replay = { host, client, twin };
   try {
     const refusals = await playCalls(going, asked, calls);
-    await compare(going);
+    await comparePorts(going);
     await takeDown(going, calls);
     return refusals;
   } finally {
@@ -61,18 +61,27 @@ export async function replay(host: LabHost, asked: Play): Promise<readonly Refus
 
 async function playCalls(
   going: Replay,
-  { scenario, withoutOptions }: Play,
+  { scenario, heeding }: Play,
   calls: readonly RecordedCall[],
 ): Promise<Refusal[]> {
-  const translation = new Translation(optionsOfPlugin(scenario), withoutOptions);
+  const translation = new Translation(optionsOfPlugin(scenario), heeding);
   const refusals: Refusal[] = [];
+  let before: string | undefined;
   for (const { no, call, body: recorded, answer, command } of calls) {
     assert.ok(isCall(call), `call ${no}: ${call} is not of the protocol`);
+    const where = placeOf(scenario, no, command);
+    // after each docker command, not only in the end, when most is deleted
+    if (command !== before) await compareRecords(going, `before ${where}`);
+    before = command;
+    if (recorded !== undefined && translation.leavesOut(call, recorded)) continue;
     const body = recorded && translation.request(call, recorded);
-    const { refused, ours } = await play(going, call, body, placeOf(scenario, no, command));
+    const { refused, ours } = await play(going, call, body, where);
     if (refused !== undefined) refusals.push({ no, what: `${call} ${refused}` });
+    // the engine may ask nothing between this and the end of the endpoint
+    if (call === 'NetworkDriver.Leave') await compareRecords(going, `after ${where}`);
     if (recorded !== undefined) translation.learn(call, recorded, successOf(answer), ours);
   }
+  await compareRecords(going, 'in the end');
   return refusals;
 }
 
@@ -130,50 +139,59 @@ async function checkLink(host: LabHost, twin: Twin, request: Json, answer: Json)
   assert.equal(link?.address, endpoint?.mac.toLowerCase(), 'MAC of the link');
 }
 
-/** What the agent remembers, and what it made on the switch, is what the twin remembers. */
-async function compare({ host, twin }: Replay): Promise<void> {
+/** What the agent remembers is what the twin remembers. */
+async function compareRecords({ host, twin }: Replay, when: string): Promise<void> {
   const networks = (await apiGet(host, '/v1/networks')).body['networks'] as Json[];
-  assert.deepEqual(
-    sorted(networks.map(({ id, mtu, internal }) => ({ id, mtu, internal }))),
-    sorted([...twin.networks.values()].map(({ id, mtu, internal }) => ({ id, mtu, internal }))),
-    'networks',
+  requireSame(
+    `networks ${when}`,
+    networks.map(({ id, mtu, internal }) => ({ id, mtu, internal })),
+    [...twin.networks.values()].map(({ id, mtu, internal }) => ({ id, mtu, internal })),
   );
   const endpoints = (await apiGet(host, '/v1/endpoints')).body['endpoints'] as Json[];
-  assert.deepEqual(
-    sorted(
-      endpoints.map(({ id, networkId, state, mac, ipv4, ipv6 }) => {
-        const addresses = [ipv4, ipv6].filter((each) => typeof each === 'string').map(plain);
-        return { id, networkId, addresses, mac, state };
-      }),
-    ),
-    sorted([...twin.endpoints.values()]),
-    'endpoints',
+  requireSame(
+    `endpoints ${when}`,
+    endpoints.map(({ id, networkId, state, mac, ipv4, ipv6 }) => {
+      const addresses = [ipv4, ipv6].filter((each) => typeof each === 'string').map(plain);
+      return { id, networkId, addresses, mac, state };
+    }),
+    [...twin.endpoints.values()],
   );
   const pools = (await apiGet(host, '/v1/pools')).body['pools'] as { pool: Json; usage: Json }[];
-  assert.deepEqual(
-    sorted(
-      pools.map(({ pool: { space, cidr, networkId }, usage: { held } }) => ({
-        ...{ space, cidr, held },
-        networkId: networkId ?? '',
-      })),
-    ),
-    sorted(
-      [...twin.pools.byId.values()].map(({ space, cidr, held, networkId }) => ({
-        ...{ space, cidr, held: held.size },
-        networkId: networkId ?? '',
-      })),
-    ),
-    'pools',
+  requireSame(
+    `pools ${when}`,
+    pools.map(({ pool: { space, cidr, networkId }, usage: { held, gateways, bound } }) => ({
+      ...{ space, cidr, networkId, held, gateways, bound },
+    })),
+    [...twin.pools.byId.values()].map((pool) => {
+      const { space, cidr, networkId } = pool;
+      return { space, cidr, networkId, ...twin.pools.usageOf(pool) };
+    }),
   );
+}
+
+/** The switch has the ports of exactly the containers that joined. */
+async function comparePorts({ host, twin }: Replay): Promise<void> {
   const joined = [...twin.endpoints.values()].filter(({ state }) => state !== 'created');
-  await until(`${joined.length} ports`, async () => {
-    const ports = await portNames(host);
-    return ports.length === joined.length;
+  const expected = joined.map(({ id }) => `fh-${id.slice(0, 12)}`);
+  // ports go in the background
+  await until('the ports', async () => {
+    requireSame('ports', await portNames(host), expected);
+    return true;
   });
 }
 
-const sorted = <T>(items: readonly T[]): readonly T[] =>
-  items.toSorted((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1));
+/** The two have the same items, in any order. */
+function requireSame(what: string, agent: readonly unknown[], twin: readonly unknown[]): void {
+  const textsOf = (items: readonly unknown[]): readonly string[] =>
+    items.map((item) => JSON.stringify(item)).toSorted();
+  const [ours, theirs] = [textsOf(agent), textsOf(twin)];
+  const only = (some: readonly string[], others: readonly string[]): string =>
+    some.filter((each) => !others.includes(each)).join(', ');
+  if (JSON.stringify(ours) === JSON.stringify(theirs)) return;
+  throw new Error(
+    `${what}: only the agent: ${only(ours, theirs)}; only the twin: ${only(theirs, ours)}`,
+  );
+}
 
 /** Deletes all that the recording ever made, twice, in an engine's order. */
 async function takeDown(going: Replay, calls: readonly RecordedCall[]): Promise<void> {
