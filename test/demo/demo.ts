@@ -87,7 +87,7 @@ function print(
   places: readonly { name: string; network: string; address: string }[],
   cells: readonly Cell[],
 ): void {
-  const width = 18;
+  const width = 20;
   const head = places.map(({ name, network }) => `${name} (${network})`.padEnd(width)).join('');
   const out = [`\n${'from \\ to'.padEnd(30)}${head}`];
   for (const from of places) {
