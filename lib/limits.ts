@@ -192,6 +192,9 @@ export const dockerReconnectMaxMs = 5_000;
 export const reconcileIntervalMs = 30_000;
 /** Quiet time after an event before a reconcile starts, so that bursts are one run. */
 export const reconcileDebounceMs = 50;
+/** Quiet time after an event of Docker's before we ask it what it has: it is busy starting a container,
+ *  and nothing is removed sooner than `absentConfirmMs` anyway. */
+export const dockerDebounceMs = 1_000;
 /** Delay before a failed reconcile is tried again: first, and ceiling. */
 export const reconcileRetryFirstMs = 200;
 export const reconcileRetryMaxMs = 5_000;

@@ -11,8 +11,8 @@ import { followDockerEvents } from '../docker/events.ts';
 import { asFairleadError, describeError, hasCode } from '../errors.ts';
 import {
   absentConfirmMs,
+  dockerDebounceMs,
   dockerReconnectMaxMs,
-  reconcileDebounceMs,
   reconcileIntervalMs,
   reconcileRetryFirstMs,
   releasedAddressesMax,
@@ -55,7 +55,7 @@ export function startDockerLoop(parts: DockerLoopParts): Loop {
     clock,
     pace: {
       intervalMs: reconcileIntervalMs,
-      debounceMs: reconcileDebounceMs,
+      debounceMs: dockerDebounceMs,
       retryFirstMs: reconcileRetryFirstMs,
       retryMaxMs: dockerReconnectMaxMs,
     },
