@@ -135,7 +135,7 @@ function explain(host: LabHost): void {
       `  curl --unix-socket ${agent['FAIRLEAD_API_SOCKET']} http://fairlead/v1/endpoints`,
       `  less ${host.logFile('agent')}`,
       'To remove it:',
-      '  npm run lab -- down --prefix demo',
+      '  npm run lab -- --prefix demo down',
       '',
     ].join('\n'),
   );
