@@ -3,6 +3,7 @@
  * their readers, and here where two of them must fit together. Nothing is opened or created.
  */
 import { posix } from 'node:path';
+import { datapathChoices, type DatapathChoice } from '../datapath/datapath-type.ts';
 import { FairleadError } from '../errors.ts';
 import { linkMtuDefault, linkMtuMax, linkMtuMin } from '../limits.ts';
 import { logFormats, logLevels, type LogFormat, type LogLevel } from '../log.ts';
@@ -19,11 +20,6 @@ import {
   readUnixUrl,
   readWholeNumber,
 } from './reading.ts';
-
-/** How Open vSwitch forwards: in the kernel, in its own process, or by the first of these that works. */
-export const datapathChoices = ['auto', 'system', 'netdev'] as const;
-/** One of `datapathChoices`. */
-export type DatapathChoice = (typeof datapathChoices)[number];
 
 /** What the agent was told, checked. All paths are absolute. */
 export interface AgentOptions {

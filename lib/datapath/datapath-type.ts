@@ -4,8 +4,9 @@
  */
 import { access } from 'node:fs/promises';
 
-/** What an operator may ask for. */
+/** How Open vSwitch forwards: in the kernel, in its own process, or by the first of these that works. */
 export const datapathChoices = ['auto', 'system', 'netdev'] as const;
+/** One of `datapathChoices`. */
 export type DatapathChoice = (typeof datapathChoices)[number];
 
 /** Shows that the kernel's datapath is loaded or built in. */
