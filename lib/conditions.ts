@@ -9,7 +9,6 @@ export type Severity = 'error' | 'warning';
 
 /** Every condition: how bad it is, and whether containers' traffic is touched by it. */
 export const conditionTable = {
-  STORE_OPENING: { severity: 'warning', touchesTraffic: false },
   OVS_DOWN: { severity: 'error', touchesTraffic: true },
   OVS_STALLED: { severity: 'error', touchesTraffic: true },
   OVS_LOCKED: { severity: 'error', touchesTraffic: false },

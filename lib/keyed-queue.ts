@@ -19,9 +19,4 @@ export class KeyedQueue {
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
     }
   }
-
-  /** Keys with work in progress. */
-  get size(): number {
-    return this.#tails.size;
-  }
 }

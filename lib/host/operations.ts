@@ -13,7 +13,6 @@ import {
   planDeleteEndpoint,
   planJoin,
   planLeave,
-  readEndpoint,
   type EndpointRequest,
   type Joined,
 } from '../network/endpoints.ts';
@@ -87,19 +86,6 @@ export class HostOperations {
   async createEndpoint(request: EndpointRequest, signal: AbortSignal): Promise<Endpoint> {
     await this.#switchReady(signal);
     return this.#run(`network/${request.networkId}`, () => planCreateEndpoint(request), signal);
-  }
-
-  /** The endpoint as it is known, or undefined. */
-  async endpoint(
-    networkId: string,
-    endpointId: string,
-    signal: AbortSignal,
-  ): Promise<Endpoint | undefined> {
-    const read = function* (): Plan<Endpoint | undefined> {
-      const stored = yield* readEndpoint(networkId, endpointId);
-      return { txn: undefined, answer: stored?.value };
-    };
-    return runPlan(this.#parts.store, read, { signal });
   }
 
   /** Attaches an endpoint: its intent is durable before anything is made. */

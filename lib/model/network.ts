@@ -33,9 +33,6 @@ export type NetworkSubnet = z.infer<typeof networkSubnetSchema>;
 /** A network of ours. */
 export type Network = z.infer<typeof networkSchema>;
 
-/** Owner of a VLAN tag. */
-export const tagSchema = z.object({ networkId: z.string() });
-
 /** The tag given last; the next search starts behind it. */
 export const tagCursorSchema = z.object({ tag: z.number().int() });
 

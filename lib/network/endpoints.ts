@@ -18,9 +18,9 @@ import { endpointSchema, ownerSchema, type Endpoint } from '../model/endpoint.ts
 import type { Network, NetworkSubnet } from '../model/network.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import { networkKey } from '../model/keys.ts';
-import type { Compare, Operation } from '../store/port.ts';
-import { bindAddress, unbindAddress } from './ipam/binding.ts';
-import { absent, readNetwork, unchanged } from './networks.ts';
+import { bindAddress, unbindAddress, type TxnDraft } from './ipam/binding.ts';
+import { asRead } from './ipam/read.ts';
+import { readNetwork } from './networks.ts';
 import type { Decision, Plan, Step } from './plan.ts';
 import { specOf, type PortSpec } from './port.ts';
 
@@ -35,11 +35,6 @@ export interface EndpointRequest {
 
 /** What is known of an endpoint before it has a MAC. */
 type Wanted = Pick<Endpoint, 'id' | 'networkId' | 'ipv4' | 'ipv6'>;
-
-interface Draft {
-  readonly compare: Compare[];
-  readonly then: Operation[];
-}
 
 /** Makes an endpoint the owner of its addresses and MAC. A repeated call answers the same. Refuses with
  *  NETWORK_UNKNOWN, ENDPOINT_EXISTS, ADDRESS_IN_USE, ADDRESS_OUTSIDE_POOL, MAC_IN_USE, ADDRESS_INVALID. */
@@ -60,10 +55,10 @@ export function* planCreateEndpoint(request: EndpointRequest): Plan<Endpoint> {
     ...(ipv6 === undefined ? {} : { ipv6: formatInterface(ipv6) }),
   };
   if (existing !== undefined) return repeated(existing.value, wanted, macs);
-  const draft: Draft = {
+  const draft: TxnDraft = {
     compare: [
-      unchanged(networkKey(network.value.id), network),
-      absent(endpointKey(wanted.networkId, wanted.id)),
+      asRead(networkKey(network.value.id), network),
+      asRead(endpointKey(wanted.networkId, wanted.id), undefined),
     ],
     then: [],
   };
@@ -100,8 +95,8 @@ export function* planJoin(networkId: string, endpointId: string, sandboxKey: str
   return {
     txn: {
       compare: [
-        unchanged(networkKey(networkId), network),
-        unchanged(endpointKey(networkId, endpointId), stored),
+        asRead(networkKey(networkId), network),
+        asRead(endpointKey(networkId, endpointId), stored),
       ],
       then: [{ op: 'put', key: endpointKey(networkId, endpointId), value: encodeRecord(endpoint) }],
     },
@@ -117,7 +112,7 @@ export function* planLeave(networkId: string, endpointId: string): Plan<void> {
   const key = endpointKey(networkId, endpointId);
   return {
     txn: {
-      compare: [unchanged(key, stored)],
+      compare: [asRead(key, stored)],
       then: [{ op: 'put', key, value: encodeRecord(endpoint) }],
     },
     answer: undefined,
@@ -138,8 +133,8 @@ export function* planDeleteEndpoint(
   }
   const { value: endpoint } = stored;
   const key = endpointKey(networkId, endpointId);
-  const draft: Draft = {
-    compare: [unchanged(key, stored)],
+  const draft: TxnDraft = {
+    compare: [asRead(key, stored)],
     then: [
       { op: 'delete', start: key },
       { op: 'delete', start: macKey(networkId, endpoint.mac) },
@@ -199,13 +194,13 @@ function parseOfFamily(text: string, family: 4 | 6): IpInterface {
 }
 
 /** Takes the first of these MACs that nobody has. */
-function* takeMac(draft: Draft, wanted: Wanted, macs: readonly string[]): Step<string> {
+function* takeMac(draft: TxnDraft, wanted: Wanted, macs: readonly string[]): Step<string> {
   const taken: string[] = [];
   for (const mac of macs) {
     const key = macKey(wanted.networkId, mac);
     const [row] = (yield { start: key }).rows;
     if (row === undefined) {
-      draft.compare.push(absent(key));
+      draft.compare.push(asRead(key, undefined));
       draft.then.push({ op: 'put', key, value: encodeRecord({ endpointId: wanted.id }) });
       return mac;
     }
@@ -216,7 +211,7 @@ function* takeMac(draft: Draft, wanted: Wanted, macs: readonly string[]): Step<s
 }
 
 function* takeAddress(
-  draft: Draft,
+  draft: TxnDraft,
   network: Network,
   endpoint: Wanted,
   address: IpInterface,
@@ -237,7 +232,7 @@ function* takeAddress(
       `${formatInterface(address)} belongs to endpoint ${owner.endpointId} of this network`,
     );
   }
-  draft.compare.push(absent(key));
+  draft.compare.push(asRead(key, undefined));
   draft.then.push({ op: 'put', key, value: encodeRecord({ endpointId: endpoint.id }) });
   yield* bindAddress(draft, subnet, address.address, endpoint.id);
 }

@@ -21,9 +21,9 @@ import {
   type Network,
   type NetworkSubnet,
 } from '../model/network.ts';
-import { poolSchema } from '../model/pool.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import type { Compare, Operation } from '../store/port.ts';
+import { asRead, readPoolNamed } from './ipam/read.ts';
 import type { Plan, Step } from './plan.ts';
 
 /** One pool of a CreateNetwork call, texts as Docker sent them. */
@@ -66,7 +66,7 @@ export function* planCreateNetwork(request: NetworkRequest): Plan<Network> {
     }
     return { txn: undefined, answer: existing.value };
   }
-  const compare: Compare[] = [absent(networkKey(request.id))];
+  const compare: Compare[] = [asRead(networkKey(request.id), undefined)];
   const then: Operation[] = [];
   const tag = yield* chooseTag(compare, then, request.id);
   for (const subnet of wanted.subnets) yield* linkPool(compare, then, subnet, request.id);
@@ -93,15 +93,13 @@ export function* planDeleteNetwork(
     { op: 'delete', ...macRange(networkId) },
     { op: 'delete', ...addressRange(networkId) },
   ];
-  const compare: Compare[] = [unchanged(networkKey(networkId), existing)];
+  const compare: Compare[] = [asRead(networkKey(networkId), existing)];
   for (const subnet of existing.value.subnets) {
     const key = poolKey(subnet.addressSpace, subnet.cidr);
-    const [row] = (yield { start: key }).rows;
-    if (row === undefined) continue;
-    const pool = decodeRecord(poolSchema, row);
-    if (pool.value.networkId !== networkId) continue;
+    const pool = yield* readPoolNamed(subnet.addressSpace, subnet.cidr);
+    if (pool?.value.networkId !== networkId) continue;
     const { networkId: _gone, ...rest } = pool.value;
-    compare.push(unchanged(key, pool));
+    compare.push(asRead(key, pool));
     then.push({ op: 'put', key, value: encodeRecord(rest) });
   }
   return { txn: { compare, then }, answer: true };
@@ -111,16 +109,6 @@ export function* planDeleteNetwork(
 export function* readNetwork(networkId: string): Step<Stored<Network> | undefined> {
   const [row] = (yield { start: networkKey(networkId) }).rows;
   return row === undefined ? undefined : decodeRecord(networkSchema, row);
-}
-
-/** The condition that a key does not exist. */
-export function absent(key: string): Compare {
-  return { key, target: 'version', operator: '=', value: 0 };
-}
-
-/** The condition that a key is as it was read. */
-export function unchanged(key: string, stored: { readonly modRevision: number }): Compare {
-  return { key, target: 'modRevision', operator: '=', value: stored.modRevision };
 }
 
 function describeNetwork(request: NetworkRequest): Omit<Network, 'tag'> {
@@ -187,7 +175,7 @@ function* chooseTag(compare: Compare[], then: Operation[], networkId: string): S
     const tag = vlanTagMin + ((last - vlanTagMin + 1 + step) % count);
     const key = tagKey(tag);
     if (taken.has(key)) continue;
-    compare.push(absent(key), unchanged(tagCursorKey, cursor ?? { modRevision: 0 }));
+    compare.push(asRead(key, undefined), asRead(tagCursorKey, cursor));
     then.push(
       { op: 'put', key, value: encodeRecord({ networkId }) },
       { op: 'put', key: tagCursorKey, value: encodeRecord({ tag }) },
@@ -207,16 +195,15 @@ function* linkPool(
   networkId: string,
 ): Step<void> {
   const key = poolKey(subnet.addressSpace, subnet.cidr);
-  const [row] = (yield { start: key }).rows;
+  const pool = yield* readPoolNamed(subnet.addressSpace, subnet.cidr);
   // no such pool: the addresses come from another IPAM driver
-  if (row === undefined) return;
-  const pool = decodeRecord(poolSchema, row);
+  if (pool === undefined) return;
   if (pool.value.networkId !== undefined && pool.value.networkId !== networkId) {
     throw new FairleadError(
       'POOL_IN_USE',
       `pool ${subnet.cidr} belongs to network ${pool.value.networkId}`,
     );
   }
-  compare.push(unchanged(key, pool));
+  compare.push(asRead(key, pool));
   then.push({ op: 'put', key, value: encodeRecord({ ...pool.value, networkId }) });
 }
