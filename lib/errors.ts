@@ -100,6 +100,57 @@ export const errorTable = {
   STORE_CONFLICT: { ...unavailable, fix: 'try again' },
   STORE_CLOSED: unavailable,
   STORE_LIMIT: usage,
+  STORE_OUTCOME_UNKNOWN: {
+    httpStatus: 504,
+    exitCode: 6,
+    fix: 'the change may have landed: look before you repeat it',
+  },
+  LEASE_UNKNOWN: missing,
+  QUORUM_LOST: {
+    ...unavailable,
+    fix: 'bring voters back; if they are gone for good: fairlead cluster recover',
+  },
+  STORE_UNREACHABLE: { ...unavailable, fix: 'check --store and the endpoints of etcd' },
+  STORE_TOO_NEW: { ...broken, fix: 'run the version of Fairlead that the other members run' },
+  STORE_DIVERGED: {
+    ...broken,
+    fix: 'keep the directory for a report; move it aside and fairlead cluster join again',
+  },
+
+  // between members of a cluster
+  PEER_PROTOCOL: unavailable,
+  PEER_REFUSED: unavailable,
+  PEER_UNREACHABLE: { ...unavailable, fix: 'check address, port and firewall of the other host' },
+  PEER_CERTIFICATE: conflict,
+  CLUSTER_OTHER: { ...conflict, fix: 'check the address: it belongs to another cluster' },
+  CLUSTER_EPOCH: {
+    ...conflict,
+    fix: 'the cluster was recovered without this host: fairlead cluster join again with a new token',
+  },
+  CLUSTER_VERSION: { ...conflict, fix: 'upgrade the older host' },
+  MEMBER_REMOVED: { ...conflict, fix: 'fairlead cluster join with a new token' },
+  MEMBER_UNKNOWN: { ...missing, fix: 'fairlead cluster members' },
+  MEMBER_EXISTS: { ...conflict, fix: 'give this host another --name, or remove the old member' },
+  MEMBER_DATA_LOST: {
+    ...conflict,
+    fix: 'its data directory is not the one that joined: remove the member, then join again',
+  },
+  TOKEN_INVALID: { ...usage, fix: 'paste the whole line that fairlead cluster token printed' },
+  TOKEN_EXPIRED: { ...conflict, fix: 'fairlead cluster token' },
+  TOKEN_USED: { ...conflict, fix: 'fairlead cluster token' },
+  TOKEN_UNKNOWN: { ...conflict, fix: 'fairlead cluster token' },
+  TOKEN_PIN: {
+    ...conflict,
+    fix: 'the host at this address is not of the cluster that made the token: check the address',
+  },
+  CLUSTER_NOT_EMPTY: {
+    ...conflict,
+    fix: 'remove the networks of this host first, or join from a fresh --data-dir',
+  },
+  CLUSTER_SINGLE: { ...conflict, fix: 'fairlead cluster token --listen ADDRESS' },
+  CLUSTER_CHANGE: { ...conflict, fix: 'fairlead cluster status' },
+  CLUSTER_MAJORITY: { ...conflict, fix: 'fairlead cluster status' },
+  SNAPSHOT_INVALID: { ...usage, fix: 'use a file made by fairlead cluster snapshot save' },
 
   INTERNAL: { ...broken, fix: 'report it with the lines of the log around it' },
 } as const satisfies Record<string, ErrorClass>;

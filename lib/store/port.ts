@@ -21,6 +21,8 @@ export interface KeyValue {
   readonly modRevision: number;
   /** 1 at creation, then +1 with each change. */
   readonly version: number;
+  /** The lease it goes with, if any. */
+  readonly lease?: string;
 }
 
 /** Keys from `start` up to but not including `end`; without `end` the one key `start`. */
@@ -37,6 +39,8 @@ export interface RangeRequest extends KeyRange {
    * a replicated engine. One host answers both the same.
    */
   readonly consistency?: 'linearizable' | 'local';
+  /** With `local`: waits until the answering member has this revision (DEADLINE when it takes long). */
+  readonly minRevision?: number;
 }
 
 /** Rows, the revision they are the state of, and whether the limit cut the answer short. */
@@ -61,7 +65,8 @@ export type Compare = {
 
 /** One operation of a branch. Operations run in order; no key may be written twice in a branch. */
 export type Operation =
-  | { readonly op: 'put'; readonly key: string; readonly value: string }
+  /** A put without `lease` takes the key off the lease it had. An unknown lease is LEASE_UNKNOWN. */
+  | { readonly op: 'put'; readonly key: string; readonly value: string; readonly lease?: string }
   | ({ readonly op: 'delete' } & KeyRange)
   | ({ readonly op: 'range'; readonly limit?: number } & KeyRange);
 
@@ -102,18 +107,27 @@ export interface WatchRequest extends KeyRange {
   readonly signal?: AbortSignal;
 }
 
+/** A promise to delete keys when nobody renews it. */
+export interface Lease {
+  /** Decimal digits, as etcd's. */
+  readonly id: string;
+  readonly ttlMs: number;
+}
+
 /** A store of state. All methods reject with `FairleadError` only. */
 export interface StateStore {
   /**
    * Reads a range.
-   * @throws STORE_LIMIT, STORE_CLOSED, STORE_FAILED
+   * @throws STORE_LIMIT, STORE_CLOSED, STORE_FAILED; linearizable also QUORUM_LOST, `local` with
+   *   `minRevision` also DEADLINE
    */
   range(request: RangeRequest): Promise<RangeResult>;
   /**
    * Runs a transaction; resolves after it is durable.
    * @throws STORE_LIMIT (bad key, value or size; nothing changed), BUSY (nothing changed),
-   *   STORE_NO_SPACE (nothing changed), STORE_FAILED (outcome unknown; the engine is dead),
-   *   STORE_CLOSED
+   *   STORE_NO_SPACE (nothing changed), LEASE_UNKNOWN (nothing changed), QUORUM_LOST (nothing changed
+   *   unless its detail says `mayLand`), STORE_OUTCOME_UNKNOWN (it may have landed: read again),
+   *   STORE_FAILED (outcome unknown; the engine is dead), STORE_CLOSED
    */
   txn(txn: Txn): Promise<TxnResult>;
   /**
@@ -122,6 +136,22 @@ export interface StateStore {
    * this watcher fell too far behind; both carry `detail.revision`, from where to list again.
    */
   watch(request: WatchRequest): AsyncIterable<WatchBatch>;
+  /**
+   * Makes a lease that ends `ttlMs` after it was last kept alive (a little later when leadership moves,
+   * never sooner). Keys put with it are then deleted, all at one revision.
+   * @throws STORE_LIMIT (ttl outside `storeLeaseTtlMinMs` to `storeLeaseTtlMaxMs`), else as `txn`
+   */
+  grantLease(ttlMs: number): Promise<Lease>;
+  /**
+   * Keeps a lease alive for another ttl from now.
+   * @throws LEASE_UNKNOWN, QUORUM_LOST, STORE_CLOSED, STORE_FAILED
+   */
+  keepLease(id: string): Promise<Lease>;
+  /**
+   * Ends a lease and deletes its keys.
+   * @throws LEASE_UNKNOWN, else as `txn`
+   */
+  revokeLease(id: string): Promise<void>;
   /** Stops taking work, finishes what was taken, lets go of the disk. Idempotent. */
   close(): Promise<void>;
 }

@@ -15,7 +15,13 @@ interface Room {
 export const floors: readonly (readonly Room[])[] = [
   [{ name: 'leaves', paths: ['lib/', 'lib/ip/'] }],
   [{ name: 'model', paths: ['lib/model/', 'lib/store/port.ts'] }],
-  [{ name: 'network', paths: ['lib/network/'] }],
+  [
+    { name: 'network', paths: ['lib/network/'] },
+    { name: 'raft', paths: ['lib/store/raft/'] },
+  ],
+  [{ name: 'machine', paths: ['lib/store/machine/'] }],
+  [{ name: 'driver', paths: ['lib/store/driver/'] }],
+  [{ name: 'membership', paths: ['lib/store/membership/'] }],
   [
     { name: 'reconcile', paths: ['lib/datapath/reconcile/'] },
     { name: 'pipeline', paths: ['lib/datapath/pipeline/'] },
@@ -42,6 +48,10 @@ export const purePaths: readonly string[] = [
   'lib/errors.ts',
   'lib/limits.ts',
   'lib/store/port.ts',
+  'lib/store/raft/',
+  'lib/store/machine/',
+  'lib/store/driver/',
+  'lib/store/membership/',
   'lib/model/',
   'lib/network/',
   'lib/datapath/reconcile/',
