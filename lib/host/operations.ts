@@ -30,7 +30,7 @@ import {
 } from '../network/ipam/pools.ts';
 import { planReleaseAddress } from '../network/ipam/release.ts';
 import { planCreateNetwork, planDeleteNetwork, type NetworkRequest } from '../network/networks.ts';
-import type { Plan } from '../network/plan.ts';
+import type { Plan } from '../store/plan.ts';
 import type { PortSpec } from '../network/port.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';

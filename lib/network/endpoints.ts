@@ -19,9 +19,8 @@ import type { Network, NetworkSubnet } from '../model/network.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import { networkKey } from '../model/keys.ts';
 import { bindAddress, unbindAddress, type TxnDraft } from './ipam/binding.ts';
-import { asRead } from './ipam/read.ts';
 import { readNetwork } from './networks.ts';
-import type { Decision, Plan, Step } from './plan.ts';
+import { asRead, type Decision, type Plan, type Step } from '../store/plan.ts';
 import { specOf, type PortSpec } from './port.ts';
 
 /** A CreateEndpoint call; empty texts mean "not asked for". */

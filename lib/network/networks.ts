@@ -23,8 +23,8 @@ import {
 } from '../model/network.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import type { Compare, Operation } from '../store/port.ts';
-import { asRead, readPoolNamed } from './ipam/read.ts';
-import type { Plan, Step } from './plan.ts';
+import { readPoolNamed } from './ipam/read.ts';
+import { asRead, type Plan, type Step } from '../store/plan.ts';
 
 /** One pool of a CreateNetwork call, texts as Docker sent them. */
 export interface RequestedSubnet {

@@ -1,11 +1,11 @@
 /**
- * Drives a plan (`lib/network/plan.ts`) on a store: hands it the ranges it asks for, runs its
+ * Drives a plan (`plan.ts`) on a store: hands it the ranges it asks for, runs its
  * transaction, and makes the plan again when something it relied on changed in between. Guarantees that
  * the answer is given only after its transaction is durable. Knows nothing of what is decided.
  */
 import { FairleadError } from '../errors.ts';
 import { planReadsMax, storeRetriesMax } from '../limits.ts';
-import type { Decision, Plan } from '../network/plan.ts';
+import type { Decision, Plan } from './plan.ts';
 import type { StateStore } from './port.ts';
 
 /** What a plan needs of a store. */

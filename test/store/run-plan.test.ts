@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { planReadsMax, storeRetriesMax } from '../../lib/limits.ts';
-import type { Plan } from '../../lib/network/plan.ts';
+import type { Plan } from '../../lib/store/plan.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 import { MapStore } from '../support/map-store.ts';
 

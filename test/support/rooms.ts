@@ -14,7 +14,7 @@ interface Room {
  */
 export const floors: readonly (readonly Room[])[] = [
   [{ name: 'leaves', paths: ['lib/', 'lib/ip/'] }],
-  [{ name: 'model', paths: ['lib/model/', 'lib/store/port.ts'] }],
+  [{ name: 'model', paths: ['lib/model/', 'lib/store/port.ts', 'lib/store/plan.ts'] }],
   [
     { name: 'network', paths: ['lib/network/'] },
     { name: 'raft', paths: ['lib/store/raft/'] },
@@ -48,6 +48,7 @@ export const purePaths: readonly string[] = [
   'lib/errors.ts',
   'lib/limits.ts',
   'lib/store/port.ts',
+  'lib/store/plan.ts',
   'lib/store/raft/',
   'lib/store/machine/',
   'lib/store/driver/',

@@ -21,9 +21,9 @@ import {
 import { poolAddressKey, poolKey } from '../../model/keys.ts';
 import type { Pool, PoolAddress } from '../../model/pool.ts';
 import { encodeRecord, type Stored } from '../../model/record.ts';
-import type { Decision, Plan } from '../plan.ts';
+import { asRead, type Decision, type Plan } from '../../store/plan.ts';
 import { spanOf } from './block.ts';
-import { asRead, readPoolAddress, requirePool, stillThere, type StoredPool } from './read.ts';
+import { readPoolAddress, requirePool, stillThere, type StoredPool } from './read.ts';
 import { findFree } from './search.ts';
 import { globalSpace } from './space.ts';
 

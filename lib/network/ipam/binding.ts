@@ -9,8 +9,8 @@ import type { NetworkSubnet } from '../../model/network.ts';
 import type { Pool, PoolAddress } from '../../model/pool.ts';
 import { encodeRecord } from '../../model/record.ts';
 import type { Compare, Operation } from '../../store/port.ts';
-import type { Step } from '../plan.ts';
-import { asRead, readPoolAddress, readPoolNamed, stillThere, type StoredPool } from './read.ts';
+import { asRead, type Step } from '../../store/plan.ts';
+import { readPoolAddress, readPoolNamed, stillThere, type StoredPool } from './read.ts';
 
 /** A transaction in the making, to which parts of a plan add. */
 export interface TxnDraft {

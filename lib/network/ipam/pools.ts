@@ -9,9 +9,9 @@ import { poolAddressRange, poolKey, spaceKey } from '../../model/keys.ts';
 import { parsePoolId, poolId, type Pool } from '../../model/pool.ts';
 import { encodeRecord, type Stored } from '../../model/record.ts';
 import type { Operation } from '../../store/port.ts';
-import type { Decision, Plan } from '../plan.ts';
+import { asRead, type Decision, type Plan } from '../../store/plan.ts';
 import { askedPool, askedRange, chooseBlock, type DefaultBlock } from './block.ts';
-import { asRead, readPool, readSpace, readSpacePools, type StoredPool } from './read.ts';
+import { readPool, readSpace, readSpacePools, type StoredPool } from './read.ts';
 import { globalSpace, requireSpace } from './space.ts';
 
 /** A RequestPool call; empty texts mean "not asked for". */

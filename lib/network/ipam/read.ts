@@ -17,7 +17,7 @@ import {
 } from '../../model/pool.ts';
 import { decodeRecord, type Stored } from '../../model/record.ts';
 import type { Compare, KeyValue } from '../../store/port.ts';
-import type { Step } from '../plan.ts';
+import type { Step } from '../../store/plan.ts';
 
 /** A pool as read; `createRevision` tells it from a later pool of the same name. */
 export interface StoredPool extends Stored<Pool> {
@@ -76,11 +76,6 @@ export function stillThere(pool: StoredPool): Compare {
     operator: '=',
     value: pool.createRevision,
   };
-}
-
-/** The condition that a key is as it was read, or still absent. */
-export function asRead(key: string, stored: { readonly modRevision: number } | undefined): Compare {
-  return { key, target: 'modRevision', operator: '=', value: stored?.modRevision ?? 0 };
 }
 
 function decodePool(row: KeyValue): StoredPool {

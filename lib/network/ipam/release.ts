@@ -9,8 +9,8 @@ import { endpointKey, poolAddressKey, poolAddressRange, poolKey } from '../../mo
 import { parsePoolId, poolAddressSchema, type PoolAddress } from '../../model/pool.ts';
 import { decodeRecord, encodeRecord } from '../../model/record.ts';
 import type { Compare, KeyValue, Operation } from '../../store/port.ts';
-import type { Plan, Step } from '../plan.ts';
-import { asRead, readPool, readPoolAddress, type StoredPool } from './read.ts';
+import { asRead, type Plan, type Step } from '../../store/plan.ts';
+import { readPool, readPoolAddress, type StoredPool } from './read.ts';
 
 /** A ReleaseAddress call. */
 export interface AddressRelease {

@@ -8,7 +8,7 @@ import { addressPageRows } from '../../limits.ts';
 import { poolAddressKey, poolAddressRange } from '../../model/keys.ts';
 import { poolAddressSchema } from '../../model/pool.ts';
 import { decodeRecord } from '../../model/record.ts';
-import type { Step } from '../plan.ts';
+import type { Step } from '../../store/plan.ts';
 
 /** A free address. `modRevision` is its record's, 0 without a record. */
 export interface FreeAddress {

@@ -10,7 +10,7 @@ import { planReleasePool, planRequestPool } from '../../../lib/network/ipam/pool
 import { planReleaseAddress, planTrimReleased } from '../../../lib/network/ipam/release.ts';
 import { globalSpace, localSpace } from '../../../lib/network/ipam/space.ts';
 import { poolUsage } from '../../../lib/network/ipam/usage.ts';
-import type { Plan, Step } from '../../../lib/network/plan.ts';
+import type { Plan, Step } from '../../../lib/store/plan.ts';
 import { runPlan } from '../../../lib/store/run-plan.ts';
 import { MapStore } from '../../support/map-store.ts';
 

@@ -2,9 +2,9 @@
  * How a pure decision reads the store. A plan is a generator: it yields the ranges it needs, is handed
  * their rows, and returns one transaction with the answer to give if the transaction succeeds. It
  * must compare everything it relied on, so that a plan whose ground moved fails its transaction and
- * is made again from the beginning. `lib/store/run-plan.ts` drives plans.
+ * is made again from the beginning. `run-plan.ts` drives plans.
  */
-import type { RangeRequest, RangeResult, Txn } from '../store/port.ts';
+import type { Compare, RangeRequest, RangeResult, Txn } from './port.ts';
 
 /** What a plan decided: `txn` undefined means there is nothing to change. */
 export interface Decision<Answer> {
@@ -17,3 +17,8 @@ export type Plan<Answer> = Generator<RangeRequest, Decision<Answer>, RangeResult
 
 /** One step of a plan: reads and gives back a value, for plans made of parts (`yield* part()`). */
 export type Step<Value> = Generator<RangeRequest, Value, RangeResult>;
+
+/** The condition that a key is as it was read, or still absent. */
+export function asRead(key: string, stored: { readonly modRevision: number } | undefined): Compare {
+  return { key, target: 'modRevision', operator: '=', value: stored?.modRevision ?? 0 };
+}
