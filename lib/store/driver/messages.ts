@@ -26,5 +26,12 @@ export interface SnapshotReply {
   readonly outcome: 'next' | 'installed' | 'refused';
 }
 
+/** Where the sender's state stood when it had applied `head.applied`: whoever stands at the same place
+ *  and differs has diverged (hazard 34). Sent now and then by the leader, handed on to observers. */
+export interface DigestMessage {
+  readonly kind: 'digest';
+  readonly head: MachineHead;
+}
+
 /** Any message. */
-export type PeerMessage = RaftMessage | SnapshotChunk | SnapshotReply;
+export type PeerMessage = RaftMessage | SnapshotChunk | SnapshotReply | DigestMessage;

@@ -45,7 +45,15 @@ export type Outcome =
 /** What became of a request to confirm leadership. */
 export type ReadOutcome =
   | { readonly kind: 'index'; readonly index: number }
-  | { readonly kind: 'refused'; readonly leader: MemberId | undefined };
+  | { readonly kind: 'refused'; readonly why: Refusal; readonly leader: MemberId | undefined };
+
+/** What became of a request to keep a lease alive. */
+export type LeaseOutcome =
+  /** It lives for at least `ttlMs` from the moment at which it was asked for. */
+  | { readonly kind: 'kept'; readonly ttlMs: number }
+  /** It ended, or never was; as certain as a linearizable read. */
+  | { readonly kind: 'unknownLease' }
+  | { readonly kind: 'refused'; readonly why: Refusal; readonly leader: MemberId | undefined };
 
 /** What became of a request for a change of configuration or leadership. */
 export type ChangeOutcome =
@@ -64,10 +72,13 @@ export interface DriverFace {
   submit(proposal: Proposal, done: (outcome: Outcome) => void): void;
   /** Leaders only: an index that a linearizable read must wait for. */
   confirmRead(done: (outcome: ReadOutcome) => void): void;
-  /** Calls back when the state holds entry `index` (at once if it does). */
-  whenApplied(index: number, done: () => void): void;
-  /** Leaders only: a lease is alive. False: not leading, or the lease is unknown. */
-  keepLease(lease: string): boolean;
+  /**
+   * Calls back with true when the state holds entry `index`; with false when too many wait already, or
+   * the driver stops first. The answer gives up waiting: `done` is then not called any more.
+   */
+  whenApplied(index: number, done: (reached: boolean) => void): () => void;
+  /** Leaders only: a lease is alive. Answered after leadership was confirmed (hazard 23). */
+  keepLease(lease: string, done: (outcome: LeaseOutcome) => void): void;
   changeConfig(config: RaftConfig, done: (outcome: ChangeOutcome) => void): void;
   transfer(to: MemberId, done: (outcome: ChangeOutcome) => void): void;
   status(): RaftStatus;
