@@ -23,7 +23,10 @@ export type Input =
   | { readonly type: 'persisted'; readonly token: number }
   /** Entries up to `index` (applied and durable in the state) may be forgotten. */
   | { readonly type: 'compact'; readonly index: number }
-  /** A snapshot was received whole and is durable in place of the old state and log. */
+  /** A snapshot was received whole and is durable in place of the old state and log. The owner asks
+   *  `Raft.needsSnapshot` right before it begins to write the snapshot's install, and gives the core
+   *  nothing from then until this: an install that the core does not need would drop entries that were
+   *  acknowledged (hazard 24). */
   | { readonly type: 'installed'; readonly snapshot: SnapshotMark }
   /** A member got a snapshot up to `index` from us, or did not. */
   | { readonly type: 'snapshotDone'; readonly to: MemberId; readonly index: number }
@@ -47,7 +50,7 @@ export type Refusal =
   /** A change of configuration is on its way. */
   | 'changePending'
   /** The configuration differs by more than one server, promotes who is not a learner that keeps up,
-   *  or would leave no voter that holds state. */
+   *  would leave no voter that holds state, or no majority of voters that are heard of. */
   | 'changeInvalid'
   /** The member is no voter that could lead. */
   | 'targetInvalid';
