@@ -54,6 +54,7 @@ export const errorTable = {
   // something this host needs is not there now
   BUSY: { ...unavailable, fix: 'wait a moment and try again' },
   DEADLINE: { ...unavailable, fix: 'try again; fairlead logs say what it waited for' },
+  AGENT_DOWN: { httpStatus: 503, exitCode: 4, fix: 'systemctl start fairlead' },
   STARTING: { ...unavailable, fix: 'try again in a moment' },
   STOPPING: { ...unavailable, fix: 'try again when the agent is back' },
   OVS_DOWN: { ...unavailable, fix: 'systemctl start openvswitch-switch' },
@@ -105,12 +106,19 @@ export const errorTable = {
     exitCode: 6,
     fix: 'the change may have landed: look before you repeat it',
   },
+  SESSION_UNKNOWN: {
+    httpStatus: 504,
+    exitCode: 6,
+    fix: 'the change may have landed: look before you repeat it',
+  },
   LEASE_UNKNOWN: missing,
   QUORUM_LOST: {
     ...unavailable,
     fix: 'bring voters back; if they are gone for good: fairlead cluster recover',
   },
   STORE_UNREACHABLE: { ...unavailable, fix: 'check --store and the endpoints of etcd' },
+  STORE_DENIED: { ...conflict, fix: 'check the user, the certificate and their rights in etcd' },
+  ETCD_PROTOCOL: unavailable,
   STORE_TOO_NEW: { ...broken, fix: 'run the version of Fairlead that the other members run' },
   STORE_DIVERGED: {
     ...broken,
@@ -184,6 +192,11 @@ export class FairleadError extends Error {
 /** The table row of a code. */
 export function treatmentOf(code: ErrorCode): ErrorClass {
   return errorTable[code];
+}
+
+/** True for a code word of the table. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorTable, text);
 }
 
 /** Any thrown value as one of ours: what is not ours is a bug and becomes INTERNAL. */

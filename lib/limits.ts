@@ -91,6 +91,192 @@ export const storeSpaceCheckMs = 5_000;
 /** Times a compare-and-set is tried again before STORE_CONFLICT. */
 export const storeRetriesMax = 16;
 
+// --- consensus ---
+
+/** Learners at once: each gets the whole log from the leader. */
+export const raftLearnersMax = 2;
+/** Observers that one member feeds. 1 000 hosts on 5 voters and relays are 64 each; 300 on 3 voters are
+ *  100. */
+export const raftObserversMax = 128;
+/** An observer that did not ask again for this many election timeouts is fed no more. */
+export const raftFeedExpiryTimeouts = 10;
+/** An observer without news hears of its feeder every so many election timeouts. */
+export const raftFeedIdleTimeouts = 2;
+/** A witness waits this many times as long as others before it stands for election, since it would
+ *  only hand leadership on. */
+export const raftWitnessPatience = 2;
+
+// --- cluster ---
+
+/** Members of a cluster. Fan-out to 300 observers of one voter takes 5 ms; beyond 1000 etcd is the better
+ *  store. */
+export const clusterMembersMax = 1_000;
+/** Voters: each write waits for a majority, and 7 survive any three. */
+export const clusterVotersMax = 7;
+/** Removed members remembered, so that they can be told; an older one is told that it is unknown. */
+export const clusterRemovedMax = 1_024;
+/** Open join tokens; all are cleaned up in one transaction. */
+export const clusterTokensMax = 100;
+/** How often the leader looks at what members are meant to be. */
+export const clusterLoopMs = 500;
+/** A member that was silent this long is not counted as alive when voters change. */
+export const clusterAliveMs = 5_000;
+/** How long a command waits for a change of members to be done before it says that it goes on. */
+export const clusterChangeWaitMs = 60_000;
+/** A write that finds no leader waits this long: two elections, so that a failover goes unnoticed. */
+export const quorumWaitMs = 5_000;
+/** Pause before a member asks again that a leader could not serve yet. */
+export const submitRetryMs = 20;
+/** A request to another member that is unanswered this long is tried elsewhere. */
+export const peerRequestMs = 2_000;
+
+// --- connections between members ---
+
+/** A member's certificate holds this long. Ten years, since nobody renews by hand on an edge host, and
+ *  dates are a warning only; membership decides who may take part. */
+export const certificateValidMs = 3_652 * 24 * 3_600_000;
+/** An authority outlives the certificates that it makes in its first twenty years. */
+export const authorityValidMs = 10_957 * 24 * 3_600_000;
+/** 2026-01-01: this program is younger, so a clock that shows an earlier time is wrong. */
+export const certificateClockFloorMs = 1_767_225_600_000;
+/** Entries in one message; the core sends fewer, and 64 of 300 bytes take 10 us. */
+export const peerEntriesMax = 4_096;
+/** Largest frame: the largest transaction as JSON in JSON, every character escaped, is 6 MiB. */
+export const peerFrameBytesMax = 8 * 1024 * 1024;
+
+// --- store: the replicated state machine; every member must have the same ---
+
+/** Bytes of the cluster's own rows: 1 000 members, their tokens and certificates are 4 MB. */
+export const storeSystemBytesMax = 16 * 1024 * 1024;
+/** Machine time moves at most this far with one command, so that a clock that jumps ages nobody much. */
+export const machineTimeStepMs = 60_000;
+/** Clients with numbered commands; beyond it the one that was silent longest is forgotten. A host has
+ *  one or two. */
+export const storeSessionsMax = 10_000;
+/** Answers remembered per client that it has not acknowledged; more than it may have in flight. */
+export const storeSessionRepliesMax = 1_024;
+/** Bytes of one remembered answer; of a larger one only the revision is remembered. */
+export const storeSessionReplyBytesMax = 4 * 1024;
+/** Bytes of a client's remembered answers; beyond it only their revisions are. The record is written
+ *  whole when the client did something. */
+export const storeSessionBytesMax = 128 * 1024;
+/** Bytes of the answers of all clients; beyond it the one that was silent longest is forgotten. */
+export const storeSessionsBytesMax = 16 * 1024 * 1024;
+/** Shortest lease: several elections at the default timeout. */
+export const storeLeaseTtlMinMs = 1_000;
+/** Longest lease: longer than any outage that a lease should outlive. */
+export const storeLeaseTtlMaxMs = 24 * 3_600_000;
+/** Leases at once: ten for each of 1 000 hosts. */
+export const storeLeasesMax = 10_000;
+/** Keys of one lease: all of them go in one change when it ends, as with a delete of a range. */
+export const storeLeaseKeysMax = 10_000;
+/** Bytes of rows and records in one part of a snapshot (a single larger row is a part of its own). */
+export const storePartBytes = 256 * 1024;
+
+// --- etcd as the store ---
+
+/** Endpoints of one etcd: it has at most 7 voters in practice, and proxies. */
+export const etcdEndpointsMax = 16;
+/** Longest prefix of our keys in etcd. */
+export const etcdPrefixBytesMax = 256;
+/** Requests at once, each on a connection of its own. etcd's throughput grows little beyond 64 clients;
+ *  the rest waits here (`storeQueueTxnsMax`, `storeQueueBytesMax`). */
+export const etcdRequestsMax = 64;
+/** Time for a connection to be made, TLS included. */
+export const etcdConnectMs = 2_000;
+/** Time for a write. etcd gives up by itself after 7 s (5 s and two elections); its word is better. */
+export const etcdWriteMs = 8_000;
+/** Time for one attempt of a read; the next endpoint is asked then. */
+export const etcdReadMs = 3_000;
+/** How long a request that etcd refused, without having done anything, is tried at all endpoints: two
+ *  elections at etcd's defaults, or the restart of a single node. */
+export const etcdRefusedMs = 4_000;
+/** Pause after each endpoint was tried once. */
+export const etcdRetryPauseMs = 100;
+/** Pause before a member is asked again that has not reached the revision of a local read. */
+export const etcdBehindPauseMs = 20;
+/** Largest answer, and largest message of a watch: 48 MiB of keys and values in base64. */
+export const etcdAnswerBytesMax = 64 * 1024 * 1024;
+/** Changes kept per watcher that its reader has not taken; then the watch is ended, and begun again where
+ *  it was once they are taken. */
+export const etcdWatchBufferBytes = 2 * 1024 * 1024;
+/** Silence of a watch after which its endpoint is asked whether it lives. */
+export const etcdWatchIdleMs = 5_000;
+/** Pause before a watch that was lost is begun again: first, and the ceiling it doubles up to. */
+export const etcdWatchRetryFirstMs = 50;
+export const etcdWatchRetryMaxMs = 2_000;
+
+// --- store: the driver of a member ---
+
+/** One tick. Short against a heartbeat, long against a turn of the event loop. */
+export const driverTickMs = 50;
+/** Ticks between heartbeats: 100 ms, etcd's default. */
+export const driverHeartbeatTicks = 2;
+/** Least ticks without a leader before an election: 1 s, etcd's default; the timeout is up to twice that. */
+export const driverElectionTicks = 20;
+/** Entries in one synced batch or one proposal to the core: 1 000 block Node for 7 ms. */
+export const driverBatchEntriesMax = 512;
+/** Bytes of the same. */
+export const driverBatchBytesMax = 1024 * 1024;
+/** Proposals not answered yet, before `busy`: 1 s of the fastest writing seen would be more. */
+export const driverProposalsMax = 4_096;
+/** Bytes of the same. */
+export const driverProposalBytesMax = 32 * 1024 * 1024;
+/** Entries applied in one go, some 20 us each, before others have their turn. */
+export const driverApplyEntriesMax = 256;
+/** Bytes of the same; at least one entry is applied. */
+export const driverApplyBytesMax = 1024 * 1024;
+/** Ticks in which nothing else was written before the changed state is written for itself. */
+export const driverDeltaIdleTicks = 2;
+/** Entries applied and not written with the state before it is written for itself: what a start repeats. */
+export const driverDeltaEntriesMax = 1_024;
+/** Readers waiting for leadership to be confirmed, before `busy`. */
+export const driverReadersMax = 8_192;
+/** Rounds of confirmation under way; readers who come meanwhile share the next one. */
+export const driverReadRoundsMax = 4;
+/** Callers waiting for an entry to be applied: all readers and writers of a host. */
+export const driverApplyWaitersMax = 16_384;
+/** Messages that wait for the disk. Beyond it the oldest are dropped, as a network might. */
+export const driverHeldSendsMax = 4_096;
+/** Log kept for members that are behind, when nobody needs more. */
+export const driverLogEntriesKept = 5_000;
+/** Bytes of the same. */
+export const driverLogBytesKept = 32 * 1024 * 1024;
+/** Log kept at most, for members that need it: a member further behind gets a snapshot. */
+export const driverLogEntriesMax = 10_000;
+/** Bytes of the same. */
+export const driverLogBytesMax = 64 * 1024 * 1024;
+/** Entries dropped from the log in one batch, at least (when nothing forces it) … */
+export const driverCompactEntriesMin = 512;
+/** … and at most, so that a batch stays short. */
+export const driverCompactEntriesMax = 4_096;
+/** Snapshots sent at once: each is read from memory by a peer's speed. */
+export const driverTransfersMax = 2;
+/** Snapshots asked for and not begun: every member but ourselves may need one. */
+export const driverTransfersWaitingMax = 1_024;
+/** Ticks after which a part of a snapshot that was not acknowledged is sent again: 2 s. */
+export const driverPartResendTicks = 40;
+/** Ticks without progress after which a snapshot is given up: 30 s. */
+export const driverTransferSilentTicks = 600;
+/** Ticks between two requests of an observer to be fed: one election timeout at most is lost. */
+export const driverSubscribeTicks = 20;
+/** Ticks between two comparisons of the state with the leader's: 10 s; the digest is kept up anyway. */
+export const driverDigestTicks = 200;
+/** Ticks between two looks at the leases: they end up to 200 ms late. */
+export const driverLeaseTicks = 4;
+/** Ends of leases under way: each may delete 10 000 rows. */
+export const driverLeaseEndsMax = 64;
+/** Ticks over which the longest stall of the event loop is kept for the status: a minute. */
+export const driverStallTicks = 1_200;
+/** Ticks for a transfer of leadership before its outcome is called unknown: three election timeouts. */
+export const driverHandoverTicks = 60;
+
+/** Life of a join token: long enough to walk to the other host, short enough to forget about. */
+export const tokenTtlMinMs = 60_000;
+export const tokenTtlMaxMs = 30 * 86_400_000;
+/** Hosts that join with one token: a whole site. */
+export const tokenUsesMax = 1_000;
+
 // --- addresses ---
 
 /** Released addresses remembered per pool, so that the oldest is reused first. */
@@ -222,6 +408,11 @@ export const poolBlocksMax = 16;
 /** Widest line of a help text; longer lines are hard to read on any terminal. */
 export const helpColumnsMax = 100;
 
+/** An answer of the agent takes this long at most: a change of members is waited for. */
+export const apiRequestMs = 120_000;
+/** Largest answer of the agent that a command reads whole. */
+export const apiAnswerBytesMax = 64 * 1024 * 1024;
+
 // --- process ---
 
 /** Calls after which garbage is collected although more keep coming, some 50 KB each; also the least
@@ -245,6 +436,9 @@ assert(requestsInFlightMax <= ovsdbWaitersMax, 'every request may wait for Open 
 assert(storeBatchBytesMax >= storeValueBytesMax, 'a batch must hold the largest value');
 assert(storeChangeBytesMax >= 2 * storeBatchBytesMax, 'a change must hold rows before and after');
 assert(storeStateBytesMax >= storeChangeBytesMax, 'the state must hold the largest change');
+assert(storeLeaseKeysMax <= storeTxnRowsMax, 'the end of a lease must be a change as others are');
+assert(storeSessionBytesMax * 2 < storeSessionsBytesMax, 'one client must fit among all');
+assert(etcdReadMs < etcdWriteMs && etcdWriteMs < callSlowMs, 'etcd must answer before we must');
 assert(absentConfirmMs < unclaimedMs, 'unclaimed addresses outlive unconfirmed endpoints');
 assert(spacePoolsMax <= storeRangeRowsMax, 'all pools of a space must fit one page');
 assert(poolReleaseRows * 2 <= storeDeleteRangeMax, 'a step of ReleasePool must fit one delete');
