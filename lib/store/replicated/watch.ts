@@ -1,0 +1,199 @@
+/**
+ * Watches. A watcher is a position in the sequence of revisions: it takes each change from memory when it
+ * is recent and from the disk when it is not, so it never misses or reorders one, and a slow one costs
+ * nothing. It is cancelled only when history has been forgotten past its position, or a snapshot took the
+ * place of the state that it had reached.
+ */
+import { FairleadError } from '../../errors.ts';
+import { storeKeyBytesMax, storeWatchBytesMax, storeWatchersMax } from '../../limits.ts';
+import { checkRange } from '../machine/check-request.ts';
+import type { Change } from '../machine/image.ts';
+import { rangeEnd, rowBytes } from '../machine/view.ts';
+import type { WatchBatch, WatchEvent, WatchRequest } from '../port.ts';
+
+/** The bounds of watches that the agent runs with. */
+export const watchLimits = { storeKeyBytesMax, storeWatchBytesMax, storeWatchersMax } as const;
+
+/** Same names, any numbers. */
+export type WatchLimits = { readonly [Name in keyof typeof watchLimits]: number };
+
+/** What watchers need of a store. */
+export interface WatchSource {
+  readonly limits: WatchLimits;
+  /** Last revision applied. */
+  revision(): number;
+  /** Last revision that is forgotten, or being forgotten by a write in flight. */
+  compacted(): number;
+  /** Last revision whose change `readChange` can give: its write is durable. Later ones are kept in
+   *  memory, whatever their size. */
+  stored(): number;
+  /** Why the store is dead, if it is. */
+  failure(): FairleadError | undefined;
+  /** The change of a stored revision; undefined if it is forgotten or the store closed. */
+  readChange(revision: number): Promise<Change | undefined>;
+}
+
+/** All watchers of an open store. */
+export class Watchers {
+  readonly #source: WatchSource;
+  readonly #recent: RecentChanges;
+  readonly #sleeping = new Set<() => void>();
+  #watching = 0;
+  #closed = false;
+
+  constructor(source: WatchSource) {
+    this.#source = source;
+    this.#recent = new RecentChanges(source);
+  }
+
+  /** See `StateStore.watch`. */
+  async *watch(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
+    const { limits } = this.#source;
+    checkRange(request, limits);
+    if (!Number.isSafeInteger(request.fromRevision) || request.fromRevision < 0) {
+      throw new FairleadError('STORE_LIMIT', 'a watch begins at a whole revision');
+    }
+    if (this.#watching >= limits.storeWatchersMax) {
+      throw new FairleadError('BUSY', 'too many watchers', {
+        detail: { revision: this.#source.revision() + 1 },
+      });
+    }
+    this.#watching += 1;
+    try {
+      yield* this.#follow(request);
+    } finally {
+      this.#watching -= 1;
+    }
+  }
+
+  /** New changes are applied: to be called in order, without a gap. */
+  onChanges(changes: readonly Change[]): void {
+    for (const change of changes) this.#recent.add(change);
+    this.wakeAll();
+  }
+
+  /** The state was replaced by a snapshot: there is no history up to its revision. */
+  onReplaced(): void {
+    this.#recent.clear();
+    this.wakeAll();
+  }
+
+  /** Lets every watcher look again at whether the store lives. */
+  wakeAll(): void {
+    for (const wake of this.#sleeping) wake();
+  }
+
+  /** Ends all watches, without an error. */
+  close(): void {
+    this.#closed = true;
+    this.wakeAll();
+  }
+
+  async *#follow(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
+    const source = this.#source;
+    const first = Math.max(request.fromRevision, 1);
+    let next = first;
+    while (!this.#isOver(request)) {
+      this.#check(next, next === first);
+      if (next > source.revision()) {
+        await this.#sleep(request.signal);
+        continue;
+      }
+      const change = this.#recent.get(next) ?? (await source.readChange(next));
+      if (change === undefined) {
+        // forgotten, closed or dead while it was read; anything else would be a gap
+        if (this.#isOver(request)) return;
+        this.#check(next, next === first);
+        throw tooFarBehind(false, source.revision());
+      }
+      next += 1;
+      const events = change.events.filter((event) => concerns(event, request));
+      if (events.length > 0) yield { revision: change.revision, events };
+    }
+  }
+
+  #isOver(request: WatchRequest): boolean {
+    return this.#closed || request.signal?.aborted === true;
+  }
+
+  /** Whether a watcher may go on to revision `next`. */
+  #check(next: number, atStart: boolean): void {
+    const failure = this.#source.failure();
+    if (failure !== undefined) throw failure;
+    const compacted = this.#source.compacted();
+    if (next <= compacted) throw tooFarBehind(atStart, compacted);
+  }
+
+  /** Sleeps until something changed. Level-triggered: the caller looks at everything again. */
+  #sleep(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#sleeping.delete(wake);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#sleeping.add(wake);
+      signal?.addEventListener('abort', wake, { once: true });
+    });
+  }
+}
+
+function concerns(event: WatchEvent, request: WatchRequest): boolean {
+  const key = event.type === 'put' ? event.row.key : event.key;
+  return key >= request.start && key < rangeEnd(request);
+}
+
+function tooFarBehind(atStart: boolean, gone: number): FairleadError {
+  const detail = { revision: gone + 1 };
+  return atStart
+    ? new FairleadError('STORE_COMPACTED', `changes up to revision ${gone} are forgotten`, {
+        detail,
+      })
+    : new FairleadError('BUSY', 'this watcher fell too far behind', {
+        fix: 'list again, then watch from the revision of the list',
+        detail,
+      });
+}
+
+/** The newest changes: those that are not stored yet, and as many before as fit a number of bytes. */
+class RecentChanges {
+  readonly #source: WatchSource;
+  readonly #changes = new Map<number, { readonly change: Change; readonly bytes: number }>();
+  #bytes = 0;
+
+  constructor(source: WatchSource) {
+    this.#source = source;
+  }
+
+  get(revision: number): Change | undefined {
+    return this.#changes.get(revision)?.change;
+  }
+
+  add(change: Change): void {
+    const added = changeBytes(change);
+    this.#changes.set(change.revision, { change, bytes: added });
+    this.#bytes += added;
+    if (this.#bytes <= this.#source.limits.storeWatchBytesMax) return;
+    const stored = this.#source.stored();
+    // a Map walks in order of insertion: the oldest first
+    for (const [revision, oldest] of this.#changes) {
+      if (revision > stored || this.#bytes <= this.#source.limits.storeWatchBytesMax) return;
+      this.#changes.delete(revision);
+      this.#bytes -= oldest.bytes;
+    }
+  }
+
+  clear(): void {
+    this.#changes.clear();
+    this.#bytes = 0;
+  }
+}
+
+function changeBytes(change: Change): number {
+  let bytes = 0;
+  for (const event of change.events) {
+    if (event.type === 'put') bytes += rowBytes(event.row);
+    if (event.previous !== undefined) bytes += rowBytes(event.previous);
+  }
+  return bytes;
+}
