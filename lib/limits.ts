@@ -84,10 +84,20 @@ export const storeCompactStep = 1_000;
 export const storeWatchBytesMax = 8 * 1024 * 1024;
 /** Watchers at once. */
 export const storeWatchersMax = 1_024;
-/** Free bytes below which writes that grow the store are refused. */
-export const storeFreeBytesMin = 64 * 1024 * 1024;
+/** Free share of the disk, in percent, below which writes that grow the store are refused … */
+export const storeFreePercentMin = 10;
+/** … and free bytes that are enough on any disk: 256 write buffers. */
+export const storeFreeBytesMin = 256 * 1024 * 1024;
 /** How often free space is looked at. */
 export const storeSpaceCheckMs = 5_000;
+/** Room set aside for opening the store on a full disk: 4 write buffers for that, the rest for deletes
+ *  and for the tables that LevelDB writes before it drops old ones. */
+export const storeReserveBytes = 16 * 1024 * 1024;
+/** Forgotten entries of the log removed with one write: some 3 ms. */
+export const storeClearStep = 1_000;
+/** Keys of other generations removed with one write. A part of a snapshot has about as many, so that
+ *  attempts that are given up do not pile up. */
+export const storeSweepStep = 1_000;
 /** Times a compare-and-set is tried again before STORE_CONFLICT. */
 export const storeRetriesMax = 16;
 
@@ -141,6 +151,42 @@ export const authorityValidMs = 10_957 * 24 * 3_600_000;
 export const certificateClockFloorMs = 1_767_225_600_000;
 /** Entries in one message; the core sends fewer, and 64 of 300 bytes take 10 us. */
 export const peerEntriesMax = 4_096;
+/** Largest frame before both sides know each other: a HELLO is 600 bytes, a request to join 3 KiB. */
+export const peerHandshakeBytesMax = 16 * 1024;
+/** Frames of one lane (messages, or requests with answers) under way to a member … */
+export const peerWindowFramesMax = 256;
+/** … and their bytes: at 100 ms round trip still 40 MB/s. */
+export const peerWindowBytesMax = 4 * 1024 * 1024;
+/** Frames of one turn are joined to writes of this size: a TLS record is 16 KiB. */
+export const peerWriteBytes = 64 * 1024;
+/** Requests to one member without an answer, and of one member in work, before BUSY. */
+export const peerRequestsMax = 1_024;
+/** Bytes of answers that wait for a member to take what it was sent. */
+export const peerAnswerBytesMax = 16 * 1024 * 1024;
+/** How often connections are looked at: deadlines of requests are this exact. */
+export const peerTickMs = 100;
+/** A ping goes out this often; it also carries credit. */
+export const peerPingMs = 1_000;
+/** A connection that is silent this long is given up: four pings. */
+export const peerSilentMs = 4_000;
+/** Time for a connection to be made (TCP), before the next address is tried. */
+export const peerConnectMs = 2_000;
+/** Time from there until both sides have agreed to talk, waiting for a turn included. */
+export const peerHandshakeMs = 8_000;
+/** Reconnect delays: first, and the ceiling they double up to; each is drawn from its upper half. */
+export const peerReconnectFirstMs = 50;
+export const peerReconnectMaxMs = 2_000;
+/** Delay after a refusal: nothing changes there until a person does something. */
+export const peerRefusedRetryMs = 5_000;
+/** A connection that lasted this long was a success: the next delay is the first again. */
+export const peerSteadyMs = 5_000;
+/** Time for last words to leave before a connection is cut. */
+export const peerLastWordsMs = 1_000;
+/** Connections accepted at once, members and strangers: more than a cluster has members. */
+export const peerConnectionsMax = 1_536;
+/** TLS handshakes at once, each up to 2.5 ms of work: the others wait their turn, so that 300 hosts that
+ *  connect in the same moment do not hold up the event loop. */
+export const peerHandshakesMax = 16;
 /** Largest frame: the largest transaction as JSON in JSON, every character escaped, is 6 MiB. */
 export const peerFrameBytesMax = 8 * 1024 * 1024;
 
@@ -232,8 +278,6 @@ export const driverDeltaIdleTicks = 2;
 export const driverDeltaEntriesMax = 1_024;
 /** Readers waiting for leadership to be confirmed, before `busy`. */
 export const driverReadersMax = 8_192;
-/** Rounds of confirmation under way; readers who come meanwhile share the next one. */
-export const driverReadRoundsMax = 4;
 /** Callers waiting for an entry to be applied: all readers and writers of a host. */
 export const driverApplyWaitersMax = 16_384;
 /** Messages that wait for the disk. Beyond it the oldest are dropped, as a network might. */
@@ -252,8 +296,6 @@ export const driverCompactEntriesMin = 512;
 export const driverCompactEntriesMax = 4_096;
 /** Snapshots sent at once: each is read from memory by a peer's speed. */
 export const driverTransfersMax = 2;
-/** Snapshots asked for and not begun: every member but ourselves may need one. */
-export const driverTransfersWaitingMax = 1_024;
 /** Ticks after which a part of a snapshot that was not acknowledged is sent again: 2 s. */
 export const driverPartResendTicks = 40;
 /** Ticks without progress after which a snapshot is given up: 30 s. */
@@ -271,6 +313,12 @@ export const driverStallTicks = 1_200;
 /** Ticks for a transfer of leadership before its outcome is called unknown: three election timeouts. */
 export const driverHandoverTicks = 60;
 
+/** By how much revisions jump when a cluster goes on under a new epoch: more than any lost future had. */
+export const recoveryRevisionStep = 1_000_000_000;
+/** Longest line of a snapshot file: the largest value, with every character escaped. */
+export const snapshotLineCharactersMax = 4 * 1024 * 1024;
+/** A certificate that ends within this time is warned about: a maintenance window is a quarter away. */
+export const certificateWarnMs = 90 * 86_400_000;
 /** Life of a join token: long enough to walk to the other host, short enough to forget about. */
 export const tokenTtlMinMs = 60_000;
 export const tokenTtlMaxMs = 30 * 86_400_000;

@@ -6,20 +6,20 @@
 import { readFile, rm } from 'node:fs/promises';
 import { FairleadError } from '../../errors.ts';
 import { isSystemError, writeFileDurably } from './durable-file.ts';
-import { encodeHead, seal, unseal, type Head } from './format.ts';
+import { seal, unseal } from './format.ts';
 
 const markKey = 'closed';
 
 /** Leaves the mark. */
-export async function writeClosedMark(path: string, head: Head): Promise<void> {
-  await writeFileDurably(path, seal(markKey, encodeHead(head)));
+export async function writeClosedMark(path: string, description: string): Promise<void> {
+  await writeFileDurably(path, seal(markKey, description));
 }
 
 /**
  * Compares the mark, if there is one, with what was found.
  * @throws STORE_DAMAGED
  */
-export async function checkClosedMark(path: string, found: Head): Promise<void> {
+export async function checkClosedMark(path: string, found: string): Promise<void> {
   let mark: string;
   try {
     mark = await readFile(path, 'utf8');
@@ -27,9 +27,9 @@ export async function checkClosedMark(path: string, found: Head): Promise<void> 
     if (isSystemError(error, 'ENOENT')) return;
     throw error;
   }
-  if (unseal(markKey, mark) === encodeHead(found)) return;
+  if (unseal(markKey, mark) === found) return;
   throw new FairleadError('STORE_DAMAGED', 'the store is damaged: its last changes are gone', {
-    detail: { foundRevision: found.revision, mark },
+    detail: { found, mark },
   });
 }
 

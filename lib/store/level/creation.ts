@@ -1,58 +1,78 @@
 /**
- * Making a store, and telling a new place from one where a store was lost. The database is made under
- * a temporary name and renamed when its first record is durable; the identity file comes last. So an
- * identity without its database means that the database was lost, and is never answered with an empty
- * one.
+ * Making a store. The database is made under a temporary name and renamed when its content is durable;
+ * the identity file comes last. So an identity without its database means that the database was lost,
+ * and is never answered with an empty one.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FairleadError } from '../../errors.ts';
-import { openDatabase } from './database.ts';
+import type { StoreIdentity } from '../driver/storage.ts';
+import type { MachineImage } from '../machine/image.ts';
+import { hardStateStart } from '../raft/entry.ts';
+import type { SnapshotMark } from '../raft/message.ts';
+import { openDatabase, type Database, type WriteOperation } from './database.ts';
 import { renameDurably, syncPath } from './durable-file.ts';
-import { chainStart, encodeHead, metaKey, seal } from './format.ts';
-import {
-  databasePresence,
-  randomId,
-  readIdentity,
-  temporaryPath,
-  writeIdentity,
-  type StorePaths,
-} from './layout.ts';
+import { baseKey, hardKey, headKey, identityKey, seal } from './format.ts';
+import { temporaryPath, writeIdentity, type StorePaths } from './layout.ts';
+import { encodePart } from './ledger.ts';
+import { chainAt } from './log-entry.ts';
+import { encodeIdentity, encodeLogBase, encodeLogEnd, encodeStateHead } from './meta.ts';
 
-/**
- * Sees to it that there is a database to open. Returns the id that it must have; undefined when a
- * creation was interrupted before its identity was written, and the database's own id is to be used.
- * @throws STORE_LOST (nothing was made or removed), STORE_DAMAGED
- */
-export async function findOrCreate(paths: StorePaths): Promise<string | undefined> {
-  const storeId = await readIdentity(paths.identity);
-  const presence = await databasePresence(paths.database);
-  if (presence === 'present') return storeId;
-  if (storeId !== undefined) {
-    const what = presence === 'absent' ? 'its database' : 'the CURRENT file of its database';
-    throw new FairleadError('STORE_LOST', `the store was lost: ${what} is missing`, {
-      detail: { storeId },
-    });
-  }
-  if (presence === 'headless') {
-    throw new FairleadError('STORE_DAMAGED', `${paths.database} holds no store`);
-  }
-  return createStore(paths);
+/** What a new store holds. Without entries: its log begins after `base`, where the state stands. */
+export interface NewStore {
+  readonly identity: StoreIdentity;
+  readonly base: SnapshotMark;
+  readonly machine: MachineImage;
 }
 
-async function createStore(paths: StorePaths): Promise<string> {
-  const storeId = randomId();
+/** What is made where there is no store. */
+export interface StoreCreation extends NewStore {
+  /** Takes over the rows of a store of version 0.1.0 in the same place, instead of `machine`. */
+  readonly importFirstFormat?: boolean;
+}
+
+/** Rows written with one batch, so that none is larger than LevelDB's write buffer by much. */
+const batchRows = 1_000;
+
+/** Makes a store in a place that has none. */
+export async function createStore(paths: StorePaths, content: NewStore): Promise<void> {
+  const folder = await createDatabase(paths, content);
+  await renameDurably(folder, paths.database);
+  await writeIdentity(paths.identity, content.identity);
+}
+
+/** Makes the database alone, durably, under a temporary name that it returns. */
+export async function createDatabase(paths: StorePaths, content: NewStore): Promise<string> {
   const folder = temporaryPath(paths.directory, 'new');
   const database = await openDatabase(folder, { create: true });
   try {
-    const head = { storeId, revision: 0, compacted: 0, rows: 0, chain: chainStart, digest: 0n };
-    await database.write([{ type: 'put', key: metaKey, value: seal(metaKey, encodeHead(head)) }]);
+    await writeContent(database, content);
   } finally {
     await database.close();
   }
   for (const name of await readdir(folder)) await syncPath(join(folder, name));
   await syncPath(folder);
-  await renameDurably(folder, paths.database);
-  await writeIdentity(paths.identity, storeId);
-  return storeId;
+  return folder;
+}
+
+async function writeContent(database: Database, content: NewStore): Promise<void> {
+  const { identity, base, machine } = content;
+  const { rows, records } = machine;
+  for (let at = 0; at < Math.max(rows.length, records.length); at += batchRows) {
+    const operations: WriteOperation[] = [];
+    const end = at + batchRows;
+    encodePart(0, { rows: rows.slice(at, end), records: records.slice(at, end) }, operations);
+    await database.write(operations);
+  }
+  const { at } = base;
+  const chain = chainAt(at);
+  const hard = { ...hardStateStart, term: at.term, commit: at.index };
+  // a snapshot has no history
+  const head = { ...machine.head, compacted: machine.head.revision };
+  const only: readonly (readonly [string, string])[] = [
+    [identityKey, encodeIdentity(identity)],
+    [hardKey, encodeLogEnd({ hard, last: at, chain })],
+    [baseKey, encodeLogBase({ mark: base, chain, cleared: at.index, stateless: false })],
+    [headKey, encodeStateHead({ live: 0, newest: 0, head })],
+  ];
+  await database.write(only.map(([key, body]) => ({ type: 'put', key, value: seal(key, body) })));
 }

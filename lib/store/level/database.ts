@@ -19,8 +19,10 @@ export type StoredEntry = readonly [key: string, value: string];
 /** What the engine needs of a database. */
 export interface Database {
   get(key: string): Promise<string | undefined>;
-  /** All entries from `start` on in key order, in pages. */
-  pages(start: string): AsyncGenerator<readonly StoredEntry[], void>;
+  /** The entries from `start` up to but not including `end` in key order, in pages. */
+  pages(start: string, end: string): AsyncGenerator<readonly StoredEntry[], void>;
+  /** The first keys of the same range, `limit` at most. */
+  keys(start: string, end: string, limit: number): Promise<readonly string[]>;
   /** One atomic batch, on the disk when it resolves. After a rejection the handle is not to be used. */
   write(operations: readonly WriteOperation[]): Promise<void>;
   close(): Promise<void>;
@@ -60,10 +62,23 @@ export async function openDatabase(
         throw databaseError(folder, thrown);
       }
     },
-    write: (operations) => level.batch([...operations], { sync: true }),
+    async write(operations) {
+      try {
+        await level.batch([...operations], { sync: true });
+      } catch (thrown) {
+        throw databaseError(folder, thrown);
+      }
+    },
     close: () => level.close(),
-    async *pages(start) {
-      const iterator = level.iterator({ gte: start, highWaterMarkBytes: pageBytes });
+    async keys(start, end, limit) {
+      try {
+        return await level.keys({ gte: start, lt: end, limit }).all();
+      } catch (thrown) {
+        throw databaseError(folder, thrown);
+      }
+    },
+    async *pages(start, end) {
+      const iterator = level.iterator({ gte: start, lt: end, highWaterMarkBytes: pageBytes });
       try {
         for (;;) {
           const page = await iterator.nextv(pageEntries);
@@ -82,12 +97,16 @@ export async function openDatabase(
 function databaseError(folder: string, thrown: unknown): FairleadError {
   const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown;
   const why = cause instanceof Error ? cause.message : String(cause);
+  // LevelDB hands on the text of errno and no code
+  if (/no space left on device/i.test(why)) {
+    return new FairleadError('STORE_NO_SPACE', `the disk of the store is full: ${why}`, { cause });
+  }
   switch (cause instanceof Error && 'code' in cause ? cause.code : undefined) {
     case 'LEVEL_LOCKED':
       return new FairleadError('STORE_LOCKED', `another process uses ${folder}`, { cause });
     case 'LEVEL_CORRUPTION':
       return new FairleadError('STORE_DAMAGED', `the store is damaged: ${why}`, { cause });
     default:
-      return new FairleadError('STORE_FAILED', `the store cannot be read: ${why}`, { cause });
+      return new FairleadError('STORE_FAILED', `the store failed: ${why}`, { cause });
   }
 }

@@ -2,10 +2,12 @@
  * The store's folder on the disk, and what of it may be removed.
  *
  *     <directory>/lock                 locked by the process that uses the store; never removed
- *     <directory>/identity             store id; written last at creation, so it vouches for db
+ *     <directory>/identity             whose store it is; written last at creation, so it vouches for db
  *     <directory>/closed               where the store stood when it was closed in order
+ *     <directory>/reserve              room for a full disk
  *     <directory>/db/                  LevelDB
  *     <directory>/db.as-found/         db as it was before this opening, until the audit has passed
+ *     <directory>/db.format-1/         db of version 0.1.0, until its content is in db and vouched for
  *     <directory>/db.new-<id>/         a creation in progress
  *     <directory>/db.discarded-<id>/   to be removed
  */
@@ -13,7 +15,10 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FairleadError } from '../../errors.ts';
+import type { StoreIdentity } from '../driver/storage.ts';
 import { isSystemError, kindOf, writeFileDurably } from './durable-file.ts';
+import { damaged, storeFormat } from './format.ts';
+import { checkFormat } from './meta.ts';
 
 /** The paths of one store. */
 export interface StorePaths {
@@ -21,8 +26,10 @@ export interface StorePaths {
   readonly lock: string;
   readonly identity: string;
   readonly closedMark: string;
+  readonly reserve: string;
   readonly database: string;
   readonly asFound: string;
+  readonly firstFormat: string;
 }
 
 /** The paths of the store in `directory`. */
@@ -32,12 +39,14 @@ export function storePaths(directory: string): StorePaths {
     lock: join(directory, 'lock'),
     identity: join(directory, 'identity'),
     closedMark: join(directory, 'closed'),
+    reserve: join(directory, 'reserve'),
     database: join(directory, 'db'),
     asFound: join(directory, 'db.as-found'),
+    firstFormat: join(directory, 'db.format-1'),
   };
 }
 
-/** A store id, or the last part of a temporary name: 128 random bits in hex. */
+/** A cluster id, a data id, or the last part of a temporary name: 128 random bits in hex. */
 export const randomId = (): string => randomBytes(16).toString('hex');
 
 /** A new name for a database that is being made, or is to be removed. */
@@ -71,13 +80,23 @@ export async function databasePresence(folder: string): Promise<Presence> {
   return 'present';
 }
 
-const identityPattern = /^\{"format":1,"storeId":"([0-9a-f]{32})"\}\n$/;
+/** What the identity file says: of a store of version 0.1.0, or of one of today. */
+export type IdentityFile =
+  | { readonly format: 1; readonly storeId: string }
+  | ({ readonly format: 2 } & DurableIdentity);
+
+/** What of an identity never changes. */
+export type DurableIdentity = Pick<StoreIdentity, 'clusterId' | 'memberId' | 'dataId'>;
+
+const firstIdentity = /^\{"format":1,"storeId":"([0-9a-f]{32})"\}\n$/;
+const ownIdentity =
+  /^\{"format":2,"clusterId":"([0-9a-f]{32})","memberId":"([0-9a-f]{16})","dataId":"([0-9a-f]{32})"\}\n$/;
 
 /**
- * The store id that the identity file vouches for; undefined without the file.
- * @throws STORE_DAMAGED when the file is not what we write
+ * What the identity file vouches for; undefined without the file.
+ * @throws STORE_DAMAGED when the file is not what we write, STORE_TOO_NEW
  */
-export async function readIdentity(path: string): Promise<string | undefined> {
+export async function readIdentity(path: string): Promise<IdentityFile | undefined> {
   let content: string;
   try {
     content = await readFile(path, 'utf8');
@@ -85,14 +104,22 @@ export async function readIdentity(path: string): Promise<string | undefined> {
     if (isSystemError(error, 'ENOENT')) return undefined;
     throw error;
   }
-  const match = identityPattern.exec(content);
-  if (match === null) throw damaged('its identity file is unreadable');
-  return match[1];
+  const first = firstIdentity.exec(content);
+  if (first !== null) return { format: 1, storeId: first[1] ?? '' };
+  const own = ownIdentity.exec(content);
+  if (own === null) {
+    checkFormat(/^\{"format":([3-9]|[1-9]\d{1,5}),/.exec(content)?.[1]);
+    throw damaged('its identity file is unreadable');
+  }
+  const [, clusterId = '', memberId = '', dataId = ''] = own;
+  return { format: 2, clusterId, memberId, dataId };
 }
 
 /** Writes the identity file, durably. */
-export async function writeIdentity(path: string, storeId: string): Promise<void> {
-  await writeFileDurably(path, `${JSON.stringify({ format: 1, storeId })}\n`);
+export async function writeIdentity(path: string, identity: DurableIdentity): Promise<void> {
+  const { clusterId, memberId, dataId } = identity;
+  const content = { format: storeFormat, clusterId, memberId, dataId };
+  await writeFileDurably(path, `${JSON.stringify(content)}\n`);
 }
 
 /**
@@ -117,6 +144,7 @@ async function removeDatabaseFolder(folder: string): Promise<boolean> {
   return true;
 }
 
-function damaged(why: string): FairleadError {
-  return new FairleadError('STORE_DAMAGED', `the store is damaged: ${why}`);
+/** The error for a store of which something that must be there is not. */
+export function lost(why: string, detail?: unknown): FairleadError {
+  return new FairleadError('STORE_LOST', `the store was lost: ${why}`, { detail });
 }

@@ -1,24 +1,24 @@
-/** Stores in temporary folders, for the tests of the LevelDB engine. */
+/** Storages in temporary folders, for the tests of the LevelDB adapter. */
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { systemClock } from '../../../lib/clock.ts';
-import type { FairleadError } from '../../../lib/errors.ts';
 import { silentLogger } from '../../../lib/log.ts';
+import type { StorageWrite } from '../../../lib/store/driver/storage.ts';
 import {
-  openLevelStore,
-  type LevelStore,
-  type LevelStoreOptions,
-} from '../../../lib/store/level/store.ts';
-import type { OpenStore } from '../../conformance/store.ts';
+  openLevelStorage,
+  type LevelStorageOpening,
+  type LevelStorage,
+} from '../../../lib/store/level/open.ts';
+import { creationOf, prove, twinStart } from '../../disk/twin.ts';
 
 const folders: string[] = [];
-const stores: LevelStore[] = [];
+const open: LevelStorage[] = [];
 
 afterEach(async () => {
-  for (const store of stores.splice(0)) await store.close().catch(() => undefined);
+  for (const each of open.splice(0)) await each.close().catch(() => undefined);
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
@@ -29,42 +29,31 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** Opens a store that is closed after the test. A death that no test expects is thrown. */
-export async function openStore(
+/** Opens a storage that is closed after the test. A death that no test expects is thrown. */
+export async function openStorage(
   directory: string,
-  options: Partial<LevelStoreOptions> = {},
-): Promise<LevelStore> {
-  const store = await openLevelStore({
+  options: Partial<LevelStorageOpening> = {},
+): Promise<LevelStorage> {
+  const opened = await openLevelStorage({
     directory,
     clock: systemClock,
     log: silentLogger(),
-    onFatal: (error: FairleadError) => {
+    onFatal: (error) => {
       throw error;
     },
+    create: creationOf(twinStart),
+    prove,
     ...options,
+    // a small reserve, so that many tests fit the disk
+    limits: { storeReserveBytes: 4096, ...options.limits },
   });
-  stores.push(store);
-  return store;
+  open.push(opened);
+  return opened;
 }
 
-/** An empty store for the conformance suite; history is short so that forgetting is quick. */
-export async function openForSuite(): Promise<OpenStore> {
-  const folder = await mkdtemp(join(tmpdir(), 'fairlead-store-'));
-  const limits = { storeHistoryRevisionsMax: 200 };
-  let store = await openStore(join(folder, 'store'), { limits });
-  return {
-    store,
-    historyRevisionsMax: limits.storeHistoryRevisionsMax,
-    async reopen() {
-      await store.close();
-      store = await openStore(join(folder, 'store'), { limits });
-      return store;
-    },
-    async close() {
-      await store.close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+/** Resolves when the write is durable. */
+export function written({ storage }: LevelStorage, write: StorageWrite): Promise<void> {
+  return new Promise((resolve) => storage.write(write, resolve));
 }
 
 /** Names and content of everything below a folder, to see that nothing was touched. */

@@ -1,0 +1,291 @@
+/**
+ * Where the store stands, and what one write makes of it: the bookkeeping that turns a `StorageWrite`
+ * into the operations of one batch. Wrong requests are broken invariants of the caller: writing them
+ * would make a store that the next audit refuses. The ledger is ahead of the disk while a write is in
+ * flight; if that fails the ledger is of no use any more, and neither is the process.
+ */
+import { assert } from '../../assert.ts';
+import type { StoreIdentity, StorageWrite } from '../driver/storage.ts';
+import type { Delta, ImagePart, MachineHead } from '../machine/image.ts';
+import type { Entry, Position } from '../raft/entry.ts';
+import type { SnapshotMark } from '../raft/message.ts';
+import type { Audited } from './audit.ts';
+import type { WriteOperation } from './database.ts';
+import {
+  baseKey,
+  changeKey,
+  entryKey,
+  generationMax,
+  generationStart,
+  hardKey,
+  headKey,
+  identityKey,
+  recordKey,
+  rowKey,
+  seal,
+} from './format.ts';
+import { chainAfter, chainAt, encodeEntry } from './log-entry.ts';
+import {
+  encodeIdentity,
+  encodeLogBase,
+  encodeLogEnd,
+  encodeStateHead,
+  type LogBase,
+  type LogEnd,
+  type StateHead,
+} from './meta.ts';
+import { encodeChange, encodeRow } from './rows.ts';
+
+/** What the ledger keeps of an entry of the log. */
+interface Link {
+  readonly term: number;
+  /** The chain after it. */
+  readonly chain: string;
+}
+
+/** Where an open store stands. */
+export class Ledger {
+  #identity: StoreIdentity;
+  #end: LogEnd;
+  #base: LogBase;
+  #state: StateHead;
+  /** Of the entries after the base, in order. */
+  #links: Link[];
+  /** Rows and records in the snapshot on its way in; undefined when there is none. */
+  #staged: number | undefined;
+  readonly #clearStep: number;
+
+  /** `clearStep`: forgotten entries removed by one write. */
+  constructor(audited: Audited, clearStep: number) {
+    this.#identity = audited.identity;
+    this.#end = audited.end;
+    this.#base = audited.base;
+    this.#state = audited.state;
+    this.#links = audited.entries.map(({ term }, at) => ({
+      term,
+      chain: audited.chains[at] ?? '',
+    }));
+    this.#clearStep = clearStep;
+  }
+
+  get head(): MachineHead {
+    return this.#state.head;
+  }
+
+  /** The generation that counts. */
+  get live(): number {
+    return this.#state.live;
+  }
+
+  /** Where the store stands, for people and for the mark of an orderly end. */
+  describe(): string {
+    return [
+      encodeIdentity(this.#identity),
+      encodeLogEnd(this.#end),
+      encodeLogBase(this.#base),
+      encodeStateHead(this.#state),
+    ].join('\n');
+  }
+
+  /** The ranges of keys that count for nothing: what is left of other generations. */
+  garbage(): readonly (readonly [start: string, end: string])[] {
+    const { live, newest } = this.#state;
+    const incoming = this.#staged === undefined ? newest + 1 : newest;
+    return [
+      [generationStart(0), generationStart(live)],
+      [generationStart(live + 1), generationStart(incoming)],
+    ];
+  }
+
+  /** The operations of a write, in the order in which they take effect. */
+  operations(write: StorageWrite): WriteOperation[] {
+    const before = { end: this.#end, base: this.#base, state: this.#state };
+    const operations: WriteOperation[] = [];
+    if (write.install !== undefined) {
+      const { entries, truncateFrom, base, delta } = write;
+      const others = [entries, truncateFrom, base, delta].filter((part) => part !== undefined);
+      assert(others.length === 0, 'a snapshot is installed without changes of what it replaces');
+    }
+    this.#replaceEntries(write.truncateFrom, write.entries ?? [], operations);
+    if (write.delta !== undefined) this.#applyDelta(write.delta, operations);
+    if (write.base !== undefined) this.#moveBase(write.base);
+    if (write.stage !== undefined) this.#stage(write.stage.first, write.stage.part, operations);
+    if (write.install !== undefined) this.#install(write.install.head, write.install.base);
+    if (write.hard !== undefined) this.#end = { ...this.#end, hard: write.hard };
+    if (write.featureLevel !== undefined)
+      this.identify({ featureLevel: write.featureLevel }, operations);
+    this.#clearForgotten(operations);
+    if (this.#end !== before.end) put(operations, hardKey, encodeLogEnd(this.#end));
+    if (this.#base !== before.base) put(operations, baseKey, encodeLogBase(this.#base));
+    if (this.#state !== before.state) put(operations, headKey, encodeStateHead(this.#state));
+    return operations;
+  }
+
+  /** Changes what of an identity can change. */
+  identify(
+    change: Partial<Pick<StoreIdentity, 'epoch' | 'featureLevel'>>,
+    operations: WriteOperation[],
+  ): void {
+    const before = this.#identity;
+    this.#identity = { ...before, ...change };
+    const { epoch, featureLevel } = this.#identity;
+    assert(epoch >= before.epoch && featureLevel >= before.featureLevel, 'an identity never ages');
+    put(operations, identityKey, encodeIdentity(this.#identity));
+  }
+
+  #replaceEntries(
+    truncateFrom: number | undefined,
+    entries: readonly Entry[],
+    operations: WriteOperation[],
+  ): void {
+    const { index: start } = this.#base.mark.at;
+    const lastBefore = this.#end.last.index;
+    if (truncateFrom !== undefined) {
+      assert(truncateFrom > start, 'what is forgotten cannot be replaced');
+      this.#links.length = Math.min(this.#links.length, truncateFrom - start - 1);
+    }
+    if (truncateFrom === undefined && entries.length === 0) return;
+    for (const entry of entries) {
+      const previous = this.#tail();
+      const index = start + this.#links.length + 1;
+      assert(entry.index === index && entry.term >= previous.term, 'the log grows without a gap');
+      const chain = chainAfter(previous.chain, entry);
+      this.#links.push({ term: entry.term, chain });
+      put(operations, entryKey(this.live, index), encodeEntry(entry, chain));
+    }
+    const { term, chain } = this.#tail();
+    const last = { index: start + this.#links.length, term };
+    assert(last.index >= this.head.applied.index, 'what was applied is never taken back');
+    for (let index = last.index + 1; index <= lastBefore; index += 1) {
+      operations.push({ type: 'del', key: entryKey(this.live, index) });
+    }
+    this.#end = { ...this.#end, last, chain };
+  }
+
+  /** The last entry, or the base. */
+  #tail(): Link {
+    return this.#links.at(-1) ?? { term: this.#base.mark.at.term, chain: this.#base.chain };
+  }
+
+  #applyDelta(delta: Delta, operations: WriteOperation[]): void {
+    const { live, head } = this.#state;
+    for (const [space, key, row] of delta.rows) {
+      putOrDelete(
+        operations,
+        rowKey(live, space, key),
+        row === undefined ? undefined : encodeRow(row),
+      );
+    }
+    for (const [space, key, value] of delta.records) {
+      putOrDelete(operations, recordKey(live, space, key), value);
+    }
+    const { from, to } = delta.forget;
+    // what is forgotten as soon as it came to be is not sent
+    let revision = Math.max(head.revision, to);
+    for (const change of delta.changes) {
+      revision += 1;
+      assert(change.revision === revision, 'change records come without a gap');
+      put(operations, changeKey(live, revision), encodeChange(change));
+    }
+    assert(revision === delta.head.revision, 'every revision has its change record');
+    for (let forgotten = from + 1; forgotten <= to; forgotten += 1) {
+      operations.push({ type: 'del', key: changeKey(live, forgotten) });
+    }
+    const compacted = to > from ? to : head.compacted;
+    const fits = to <= from || from === head.compacted;
+    assert(
+      fits && delta.head.compacted === compacted,
+      'history is forgotten from its beginning on',
+    );
+    const { index } = delta.head.applied;
+    assert(index >= head.applied.index && index <= this.#end.last.index, 'state within its log');
+    this.#state = { ...this.#state, head: delta.head };
+  }
+
+  #moveBase(mark: SnapshotMark): void {
+    const { index } = this.#base.mark.at;
+    const distance = mark.at.index - index;
+    const link = this.#links[distance - 1];
+    assert(
+      link !== undefined && link.term === mark.at.term,
+      'the base moves to an entry of the log',
+    );
+    const { applied, count } = this.head;
+    const stateless = applied.index < mark.at.index;
+    assert(!stateless || (applied.index === 0 && count === 0), 'what is forgotten was applied');
+    this.#links = this.#links.slice(distance);
+    this.#base = { ...this.#base, mark, chain: link.chain, stateless };
+  }
+
+  /** Removes a bounded number of the entries in front of the base. */
+  #clearForgotten(operations: WriteOperation[]): void {
+    const { cleared, mark } = this.#base;
+    const until = Math.min(mark.at.index, cleared + this.#clearStep);
+    if (until === cleared) return;
+    for (let index = cleared + 1; index <= until; index += 1) {
+      operations.push({ type: 'del', key: entryKey(this.live, index) });
+    }
+    this.#base = { ...this.#base, cleared: until };
+  }
+
+  #stage(first: boolean, part: ImagePart, operations: WriteOperation[]): void {
+    if (first) {
+      // a generation is never used twice, so that nothing of an earlier attempt can come back
+      assert(this.#state.newest < generationMax, 'generations are used up');
+      this.#state = { ...this.#state, newest: this.#state.newest + 1 };
+      this.#staged = 0;
+    }
+    assert(this.#staged !== undefined, 'a snapshot begins with its first part');
+    const { newest } = this.#state;
+    encodePart(newest, part, operations);
+    this.#staged += part.rows.length + part.records.length;
+  }
+
+  #install(head: MachineHead, mark: SnapshotMark): void {
+    // a witness takes over the place of a snapshot without its content
+    const stateless = this.#staged === undefined;
+    assert((this.#staged ?? 0) === head.count, 'a snapshot is installed when it is complete');
+    assert(head.compacted === head.revision, 'a snapshot comes without history');
+    assert(stateless || isSame(head.applied, mark.at), 'a snapshot stands where the log begins');
+    assert(mark.at.index > this.#base.mark.at.index, 'a snapshot never takes the log back');
+    assert(head.applied.index >= this.head.applied.index, 'a snapshot never takes the state back');
+    const newest = this.#state.newest + (stateless ? 1 : 0);
+    const chain = chainAt(mark.at);
+    this.#state = { live: newest, newest, head };
+    this.#base = {
+      mark,
+      chain,
+      cleared: mark.at.index,
+      stateless: head.applied.index < mark.at.index,
+    };
+    this.#end = { ...this.#end, last: mark.at, chain };
+    this.#links = [];
+    this.#staged = undefined;
+  }
+}
+
+/** The operations that write a part of a state. */
+export function encodePart(
+  generation: number,
+  part: ImagePart,
+  operations: WriteOperation[],
+): void {
+  for (const [space, row] of part.rows) {
+    put(operations, rowKey(generation, space, row.key), encodeRow(row));
+  }
+  for (const [space, key, value] of part.records) {
+    put(operations, recordKey(generation, space, key), value);
+  }
+}
+
+function putOrDelete(operations: WriteOperation[], key: string, body: string | undefined): void {
+  if (body === undefined) operations.push({ type: 'del', key });
+  else put(operations, key, body);
+}
+
+function put(operations: WriteOperation[], key: string, body: string): void {
+  operations.push({ type: 'put', key, value: seal(key, body) });
+}
+
+const isSame = (one: Position, other: Position): boolean =>
+  one.index === other.index && one.term === other.term;

@@ -1,0 +1,243 @@
+/**
+ * A member's storage on LevelDB. Guarantees: what was reported is durable, all of a write or nothing; a
+ * store that was lost, swapped or damaged is refused and left as it is; one process at a time; nothing
+ * is written after the first failed write. `README.md` has the invariants.
+ */
+import type { Clock } from '../../clock.ts';
+import { FairleadError } from '../../errors.ts';
+import { storeWriteBufferBytes } from '../../limits.ts';
+import type { Logger } from '../../log.ts';
+import { tryLockFile, type FileLock } from '../../runtime/flock.ts';
+import type { Storage, StoredState } from '../driver/storage.ts';
+import { dropAsFound, keepAsFound, putBackAsFound } from './as-found.ts';
+import { auditDatabase, auditInfoLog, type Audited } from './audit.ts';
+import { checkClosedMark, removeClosedMark, writeClosedMark } from './closed-mark.ts';
+import type { StoreCreation } from './creation.ts';
+import { openDatabase, type Database } from './database.ts';
+import { isSystemError, makeFolderDurably } from './durable-file.ts';
+import { findOrCreate } from './find.ts';
+import {
+  lost,
+  removeLeftovers,
+  storePaths,
+  writeIdentity,
+  type DurableIdentity,
+  type StorePaths,
+} from './layout.ts';
+import { Ledger } from './ledger.ts';
+import { auditLogTails } from './log-tail.ts';
+import { dropReserve, keepReserve } from './reserve.ts';
+import { spaceOf, startSpaceGuard } from './space.ts';
+import { storageLimits, type StorageLimits } from './storage-limits.ts';
+import { DiskStorage } from './storage.ts';
+
+/** Options of `openLevelStorage`. */
+export interface LevelStorageOpening {
+  /** Folder of the store alone; made when it is missing. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The storage is dead and so must the process be; called at most once. */
+  readonly onFatal: (error: FairleadError) => void;
+  /** Little of the disk is free, or enough again. */
+  readonly onSpace?: (low: boolean) => void;
+  /** What to make where there never was a store. Without it, that is STORE_LOST. Ignored where there is
+   *  one: compare identities. */
+  readonly create?: StoreCreation;
+  /**
+   * Proves what was read (that the rows add up to the digest) before it is trusted: what this throws
+   * refuses the store, and the files are left as they were found.
+   */
+  readonly prove?: (stored: StoredState) => void;
+  /** Smaller bounds, for tests. */
+  readonly limits?: Partial<StorageLimits>;
+  /** Puts something between storage and database, for tests. */
+  readonly wrapDatabase?: (database: Database) => Database;
+}
+
+/** An open storage. */
+export interface LevelStorage {
+  readonly storage: Storage;
+  readonly stored: StoredState;
+  /** Whether little of the disk was free when it was last looked at. */
+  spaceLow(): boolean;
+  /** Durably raises the epoch of the identity; like a write, it wants to be the only one. */
+  raiseEpoch(epoch: number): Promise<void>;
+  /** Waits for the write in flight, then marks an orderly end and lets go. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store in `directory`, or makes it.
+ * @throws STORE_LOCKED (another process has it), STORE_LOST, STORE_DAMAGED, STORE_TOO_NEW,
+ *   CLUSTER_NOT_EMPTY (all: nothing changed), STORE_NO_SPACE, STORE_FAILED (the system refuses)
+ */
+export async function openLevelStorage(options: LevelStorageOpening): Promise<LevelStorage> {
+  const paths = storePaths(options.directory);
+  try {
+    await makeFolderDurably(paths.directory);
+    const lock = takeLock(paths);
+    try {
+      return await openLocked(paths, lock, options);
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  } catch (error) {
+    throw asStoreError(error);
+  }
+}
+
+async function openLocked(
+  paths: StorePaths,
+  lock: FileLock,
+  options: LevelStorageOpening,
+): Promise<LevelStorage> {
+  await checkSpace(paths, options.log);
+  await putBackAsFound(paths);
+  const expected = await findOrCreate(paths, options.create);
+  await auditLogTails(paths.database);
+  await keepAsFound(paths);
+  let database: Database | undefined;
+  try {
+    database = await openDatabase(paths.database, { create: false });
+    const limits = { ...storageLimits, ...options.limits };
+    const audited = await audit(database, paths, expected);
+    const ledger = new Ledger(audited, limits.storeClearStep);
+    await checkClosedMark(paths.closedMark, ledger.describe());
+    const stored = storedState(audited);
+    options.prove?.(stored);
+    if (expected === undefined) await writeIdentity(paths.identity, audited.identity);
+    await removeClosedMark(paths.closedMark);
+    // syncs the folder: nothing may be written before either is gone for good
+    await dropAsFound(paths);
+    await tidy(paths, options.log);
+    return await start(paths, lock, { options, limits, database, ledger, stored });
+  } catch (error) {
+    await undo(database, paths, options.log);
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly options: LevelStorageOpening;
+  readonly limits: StorageLimits;
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly stored: StoredState;
+}
+
+async function start(paths: StorePaths, lock: FileLock, parts: Parts): Promise<LevelStorage> {
+  const { options, limits, ledger, stored } = parts;
+  const { log, clock, onFatal, onSpace = () => undefined } = options;
+  const { directory } = paths;
+  await keepReserve(paths.reserve, { directory, limits, log });
+  const guard = await startSpaceGuard({ directory, clock, log, limits, onSpace });
+  const storage = new DiskStorage({
+    database: options.wrapDatabase?.(parts.database) ?? parts.database,
+    ledger,
+    log,
+    sweepStep: limits.storeSweepStep,
+    onFatal,
+    async onClosed(description) {
+      guard.stop();
+      try {
+        if (description !== undefined) await writeClosedMark(paths.closedMark, description);
+      } catch (error) {
+        log.warn({ err: error }, 'the orderly end of the store could not be marked');
+      }
+      lock.close();
+    },
+  });
+  try {
+    await storage.clean();
+  } catch (error) {
+    guard.stop();
+    throw error;
+  }
+  return {
+    storage,
+    stored,
+    spaceLow: () => guard.isLow(),
+    raiseEpoch: (epoch) => storage.raiseEpoch(epoch),
+    close: () => storage.close(),
+  };
+}
+
+function storedState({ identity, end, base, entries, machine }: Audited): StoredState {
+  return { identity, hard: end.hard, base: base.mark, entries, machine };
+}
+
+async function audit(
+  database: Database,
+  paths: StorePaths,
+  expected: DurableIdentity | undefined,
+): Promise<Audited> {
+  await auditInfoLog(paths.database);
+  const audited = await auditDatabase(database);
+  const { identity } = audited;
+  const isSame =
+    expected === undefined ||
+    (expected.clusterId === identity.clusterId &&
+      expected.memberId === identity.memberId &&
+      expected.dataId === identity.dataId);
+  if (!isSame) throw lost('another one is in its place', { expected, identity });
+  return audited;
+}
+
+/** The files as found become the database again; what happened on the way is not the user's error. */
+async function undo(database: Database | undefined, paths: StorePaths, log: Logger): Promise<void> {
+  try {
+    await database?.close();
+    await putBackAsFound(paths);
+    await tidy(paths, log);
+  } catch (error) {
+    log.warn({ err: error }, 'the files as found are put back at the next start');
+  }
+}
+
+/** Leftovers only take room: that they cannot be removed is no reason to refuse a good store. */
+async function tidy(paths: StorePaths, log: Logger): Promise<void> {
+  try {
+    const kept = await removeLeftovers(paths.directory);
+    if (kept.length > 0) log.warn({ kept }, 'folders with foreign files were left alone');
+  } catch (error) {
+    log.warn({ err: error }, 'leftovers of an earlier opening could not be removed');
+  }
+}
+
+function takeLock(paths: StorePaths): FileLock {
+  const attempt = tryLockFile(paths.lock);
+  if (attempt.held) return attempt.lock;
+  const by = attempt.holderPid === undefined ? 'another process' : `process ${attempt.holderPid}`;
+  throw new FairleadError('STORE_LOCKED', `${by} uses the store in ${paths.directory}`, {
+    detail: { pid: attempt.holderPid },
+  });
+}
+
+/** Opening writes: LevelDB was seen to fail half-way with less than a few of its write buffers free. */
+async function checkSpace(paths: StorePaths, log: Logger): Promise<void> {
+  const wanted = 4 * storeWriteBufferBytes;
+  let space = await spaceOf(paths.directory);
+  if (space === undefined || space.freeBytes >= wanted) return;
+  await dropReserve(paths.reserve);
+  space = await spaceOf(paths.directory);
+  if (space === undefined || space.freeBytes >= wanted) {
+    log.error(
+      { ...space },
+      'the disk is full: the room set aside for that is used to open the store',
+    );
+    return;
+  }
+  throw new FairleadError('STORE_NO_SPACE', 'the disk is too full to open the store', {
+    detail: space,
+  });
+}
+
+function asStoreError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof FairleadError || !('code' in error)) {
+    return error;
+  }
+  const code = isSystemError(error, 'ENOSPC') ? 'STORE_NO_SPACE' : 'STORE_FAILED';
+  return new FairleadError(code, `the store cannot be opened: ${error.message}`, { cause: error });
+}

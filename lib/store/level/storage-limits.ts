@@ -1,0 +1,15 @@
+/** The bounds of the storage gathered from `lib/limits.ts`, so that tests can make them small. */
+import * as limits from '../../limits.ts';
+
+/** The bounds that the agent runs with. */
+export const storageLimits = {
+  storeClearStep: limits.storeClearStep,
+  storeSweepStep: limits.storeSweepStep,
+  storeFreeBytesMin: limits.storeFreeBytesMin,
+  storeFreePercentMin: limits.storeFreePercentMin,
+  storeSpaceCheckMs: limits.storeSpaceCheckMs,
+  storeReserveBytes: limits.storeReserveBytes,
+} as const;
+
+/** Same names, any numbers. */
+export type StorageLimits = { readonly [Name in keyof typeof storageLimits]: number };
