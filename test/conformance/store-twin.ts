@@ -1,5 +1,6 @@
 /** The obvious store: an array of rows and an array of changes. Slow, and easy to believe. */
 import * as fc from 'fast-check';
+import { expect } from 'vitest';
 import type {
   Compare,
   KeyRange,
@@ -12,13 +13,18 @@ import type {
   WatchEvent,
 } from '../../lib/store/port.ts';
 
-/** The obvious store. `txn` gives undefined where a store refuses with STORE_LIMIT. */
+/** The obvious store. `txn` gives undefined where a store refuses with STORE_LIMIT or LEASE_UNKNOWN. */
 export interface Twin {
   rows(): readonly KeyValue[];
   revision(): number;
   changes(): readonly WatchBatch[];
   txn(txn: Txn): TxnResult | undefined;
+  grant(lease: string): void;
+  /** Ends a lease; the number of keys that went with it. */
+  revoke(lease: string): number;
 }
+
+type Put = Extract<Operation, { readonly op: 'put' }>;
 
 const inside = (key: string, range: KeyRange): boolean =>
   range.end === undefined ? key === range.start : key >= range.start && key < range.end;
@@ -52,9 +58,10 @@ function holds(compare: Compare, row: KeyValue | undefined): boolean {
 export function createTwin(): Twin {
   let rows: readonly KeyValue[] = [];
   const changes: WatchBatch[] = [];
+  const leases = new Set<string>();
   let revision = 0;
 
-  function put(key: string, value: string): WatchEvent {
+  function put({ key, value, lease }: Put): WatchEvent {
     const previous = rows.find((row) => row.key === key);
     const row: KeyValue = {
       key,
@@ -62,6 +69,7 @@ export function createTwin(): Twin {
       createRevision: previous?.createRevision ?? revision + 1,
       modRevision: revision + 1,
       version: (previous?.version ?? 0) + 1,
+      ...(lease === undefined ? {} : { lease }),
     };
     rows = [...rows.filter((other) => other.key !== key), row].toSorted((a, b) =>
       a.key < b.key ? -1 : 1,
@@ -71,7 +79,7 @@ export function createTwin(): Twin {
 
   function run(operation: Operation, events: WatchEvent[]): OperationResult {
     if (operation.op === 'put') {
-      events.push(put(operation.key, operation.value));
+      events.push(put(operation));
       return { op: 'put' };
     }
     const found = rows.filter((row) => inside(row.key, operation));
@@ -79,9 +87,19 @@ export function createTwin(): Twin {
       const limit = operation.limit ?? found.length;
       return { op: 'range', rows: found.slice(0, limit), more: found.length > limit };
     }
+    remove(found, events);
+    return { op: 'delete', deleted: found.length };
+  }
+
+  function remove(found: readonly KeyValue[], events: WatchEvent[]): void {
     rows = rows.filter((row) => !found.includes(row));
     for (const row of found) events.push({ type: 'delete', key: row.key, previous: row });
-    return { op: 'delete', deleted: found.length };
+  }
+
+  function commit(events: readonly WatchEvent[]): void {
+    if (events.length === 0) return;
+    revision += 1;
+    changes.push({ revision, events });
   }
 
   return {
@@ -96,17 +114,92 @@ export function createTwin(): Twin {
           rows.find((row) => row.key === compare.key),
         ),
       );
-      const events: WatchEvent[] = [];
-      const results = (succeeded ? txn.then : (txn.else ?? [])).map((operation) =>
-        run(operation, events),
-      );
-      if (events.length > 0) {
-        revision += 1;
-        changes.push({ revision, events });
+      const chosen = succeeded ? txn.then : (txn.else ?? []);
+      if (chosen.some((each) => each.op === 'put' && each.lease && !leases.has(each.lease))) {
+        return undefined;
       }
+      const events: WatchEvent[] = [];
+      const results = chosen.map((operation) => run(operation, events));
+      commit(events);
       return { succeeded, revision, results };
     },
+    grant: (lease) => void leases.add(lease),
+    revoke(lease) {
+      leases.delete(lease);
+      const events: WatchEvent[] = [];
+      remove(
+        rows.filter((row) => row.lease === lease),
+        events,
+      );
+      commit(events);
+      return events.length;
+    },
   };
+}
+
+/**
+ * The twin's revisions, which count its own changes from 1, and those of a store that may share its counter
+ * with others: told apart here, in the same order on both sides.
+ */
+export class Translation {
+  /** The store's revision while it was empty. */
+  readonly start: number;
+  /** The store's revision for each of the twin's. */
+  readonly #outside: number[];
+
+  constructor(start: number) {
+    this.start = start;
+    this.#outside = [0];
+  }
+
+  /** The store's revision of the last change. */
+  get newest(): number {
+    return Math.max(this.start, this.#outside.at(-1) ?? 0);
+  }
+
+  /** A transaction for the store; a revision that has not come yet is one that cannot have come there. */
+  txnOut(txn: Txn): Txn {
+    const compare = txn.compare.map((each): Compare => {
+      if (each.target !== 'createRevision' && each.target !== 'modRevision') return each;
+      return { ...each, value: this.#outside[each.value] ?? 1_000_000_000 + each.value };
+    });
+    return { ...txn, compare };
+  }
+
+  /** The store's result with the twin's revisions; `count` is the twin's revision after it. */
+  resultIn(result: TxnResult, count: number): TxnResult {
+    if (count === this.#outside.length) {
+      expect(result.revision).toBeGreaterThan(this.newest);
+      this.#outside.push(result.revision);
+    }
+    expect(result.revision).toBeGreaterThanOrEqual(this.newest);
+    const results = result.results.map((each) =>
+      each.op === 'range' ? { ...each, rows: this.rowsIn(each.rows) } : each,
+    );
+    return { ...result, revision: count, results };
+  }
+
+  rowsIn(rows: readonly KeyValue[]): readonly KeyValue[] {
+    return rows.map((row) => this.#rowIn(row));
+  }
+
+  batchIn(batch: WatchBatch): WatchBatch {
+    const events = batch.events.map((event): WatchEvent => {
+      const previous = event.previous && this.#rowIn(event.previous);
+      return event.type === 'put'
+        ? { ...event, row: this.#rowIn(event.row), previous }
+        : { ...event, previous };
+    });
+    return { revision: this.#outside.indexOf(batch.revision), events };
+  }
+
+  #rowIn(row: KeyValue): KeyValue {
+    return {
+      ...row,
+      createRevision: this.#outside.indexOf(row.createRevision),
+      modRevision: this.#outside.indexOf(row.modRevision),
+    };
+  }
 }
 
 const key = fc.constantFrom('a', 'a/1', 'a/2', 'a0', 'b', 'b~', 'c');
