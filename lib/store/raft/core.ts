@@ -63,8 +63,9 @@ export class Core {
     this.log = new Log(start.base.at, start.entries);
     this.configs = new ConfigHistory(start.base, start.entries);
     this.disk = new Durability(this.log.lastIndex);
-    this.#term = start.hard.term;
-    this.#vote = start.hard.vote;
+    // A snapshot is put in place of the log without a new term: the crash may have come right after.
+    this.#term = Math.max(start.hard.term, start.base.at.term);
+    this.#vote = this.#term === start.hard.term ? start.hard.vote : undefined;
     this.#commit = Math.max(start.hard.commit, start.applied, start.base.at.index);
     this.#delivered = Math.max(start.applied, start.base.at.index);
     assert(Number.isSafeInteger(this.#term), 'terms are whole numbers');

@@ -2,7 +2,7 @@
 import { assert } from '../../assert.ts';
 import { quorumReached } from './quorum.ts';
 import type { Core } from './core.ts';
-import type { MemberId } from './entry.ts';
+import type { Entry, MemberId } from './entry.ts';
 import type { Leading } from './leading.ts';
 import type { AppendReply, HeartbeatReply } from './message.ts';
 import type { Progress } from './progress.ts';
@@ -19,20 +19,28 @@ export function replicate(core: Core, peer: Progress): void {
     if (!sendEntries(core, peer)) return;
 }
 
-/** One message from `next` on; without entries when there are none. False: a snapshot is needed. */
+/** One message with what is there from `next` on. False: a snapshot is needed. */
 function sendEntries(core: Core, peer: Progress): boolean {
-  const { log, options, commit, term } = core;
+  const { log, options } = core;
+  if (peer.next <= log.base.index) return send(core, peer, []);
+  const entries = log.sliceWithin(peer.next, log.lastIndex, {
+    entriesMax: options.entriesPerMessageMax,
+    bytesMax: options.bytesPerMessageMax,
+  });
+  return send(core, peer, entries);
+}
+
+/** One message behind what is sent already. False: what it would follow is forgotten here, and the member
+ *  needs a snapshot. */
+function send(core: Core, peer: Progress, entries: readonly Entry[]): boolean {
+  const { commit, term } = core;
   const index = peer.next - 1;
-  const previousTerm = log.termAt(index);
+  const previousTerm = core.log.termAt(index);
   if (previousTerm === undefined) {
     peer.awaitSnapshot();
     core.requestSnapshot(peer.member);
     return false;
   }
-  const entries = log.sliceWithin(peer.next, log.lastIndex, {
-    entriesMax: options.entriesPerMessageMax,
-    bytesMax: options.bytesPerMessageMax,
-  });
   const previous = { index, term: previousTerm };
   core.send(peer.member, { kind: 'append', term, previous, entries, commit });
   peer.sentCommit = commit;
@@ -40,15 +48,9 @@ function sendEntries(core: Core, peer: Progress): boolean {
   return true;
 }
 
-/** A message without entries, whatever the window: carries the commit index, and shows a gap. */
+/** A message without entries, whatever the window: it carries the commit index, and shows a gap. */
 function sendEmpty(core: Core, peer: Progress): void {
-  const { commit, term } = core;
-  const index = peer.next - 1;
-  const previousTerm = core.log.termAt(index);
-  if (previousTerm === undefined) return;
-  const previous = { index, term: previousTerm };
-  core.send(peer.member, { kind: 'append', term, previous, entries: [], commit });
-  peer.sentCommit = commit;
+  send(core, peer, []);
 }
 
 /** Everyone gets what there is. */
