@@ -4,14 +4,23 @@
  */
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { hasCode } from '../../lib/errors.ts';
+import { asFairleadError, FairleadError } from '../../lib/errors.ts';
 import { storeTxnOpsMax, storeKeyBytesMax, storeValueBytesMax } from '../../lib/limits.ts';
 import { storeRangeRowsMax } from '../../lib/limits.ts';
 import type { Compare, Operation, StateStore, TxnResult } from '../../lib/store/port.ts';
 import { prefixRange } from '../../lib/store/port.ts';
-import { everything, put, write, type OpenStore } from './open-store.ts';
+import {
+  everything,
+  expectEmpty,
+  expectNext,
+  expectStill,
+  put,
+  write,
+  writeEach,
+  type OpenStore,
+} from './open-store.ts';
 import { describeWatch } from './store-watch.ts';
-import { createTwin, randomTxn } from './store-twin.ts';
+import { createTwin, randomTxn, Translation } from './store-twin.ts';
 
 export type { OpenStore } from './open-store.ts';
 
@@ -26,49 +35,62 @@ export function describeStore(name: string, open: () => Promise<OpenStore>): voi
     });
     afterEach(() => opened.close());
 
-    describeRevisions(() => store);
+    describeRevisions(() => opened);
+    describeConcurrency(() => store);
     describeCompare(() => store);
-    describeBranches(() => store);
-    describeRanges(() => store);
-    describeRefusals(() => store);
+    describeBranches(() => opened);
+    describeRanges(() => opened);
+    describeRefusals(() => opened);
     describeEnd(() => opened);
     describeWatch(() => opened);
     describeTwin(open);
   });
 }
 
-function describeRevisions(store: () => StateStore): void {
-  it('is at revision 0 while empty and counts each changing transaction once', async () => {
-    expect(await store().range(everything)).toEqual({ revision: 0, rows: [], more: false });
-    expect((await write(store(), put('a'), put('b'))).revision).toBe(1);
-    expect((await write(store(), put('a'))).revision).toBe(2);
-    expect((await store().range(everything)).revision).toBe(2);
+function describeRevisions(opened: () => OpenStore): void {
+  const store = (): StateStore => opened().store;
+
+  it('counts each changing transaction once, from an empty store on', async () => {
+    const empty = await expectEmpty(opened());
+    const first = await write(store(), put('a'), put('b'));
+    expectNext(opened(), empty, first.revision);
+    const second = await write(store(), put('a'));
+    expectNext(opened(), first.revision, second.revision);
+    expectStill(opened(), second.revision, (await store().range(everything)).revision);
   });
 
   it('uses no revision up for a transaction that changes nothing', async () => {
-    await write(store(), put('a'));
-    expect((await write(store(), { op: 'range', ...everything })).revision).toBe(1);
-    expect((await write(store(), { op: 'delete', start: 'absent' })).revision).toBe(1);
-    expect((await write(store())).revision).toBe(1);
-    expect((await write(store(), put('a'))).revision).toBe(2);
+    const { revision } = await write(store(), put('a'));
+    const idle = [
+      await write(store(), { op: 'range', ...everything }),
+      await write(store(), { op: 'delete', start: 'absent' }),
+      await write(store()),
+    ];
+    for (const answer of idle) expectStill(opened(), revision, answer.revision);
+    expectNext(opened(), revision, (await write(store(), put('a'))).revision);
+    const [row] = (await store().range({ start: 'a' })).rows;
+    expect(row).toMatchObject({ createRevision: revision, version: 2 });
   });
 
   it('counts versions from 1, and begins anew after a delete', async () => {
-    await write(store(), put('a', '1'));
-    await write(store(), put('a', '2'));
-    const first = { key: 'a', value: '2', createRevision: 1, modRevision: 2, version: 2 };
-    expect((await store().range({ start: 'a' })).rows).toEqual([first]);
+    const [first = 0, second = 0] = await writeEach(store(), [put('a', '1'), put('a', '2')]);
+    expect((await store().range({ start: 'a' })).rows).toEqual([
+      { key: 'a', value: '2', createRevision: first, modRevision: second, version: 2 },
+    ]);
     await write(store(), { op: 'delete', start: 'a' });
-    await write(store(), put('a', '3'));
-    const second = { key: 'a', value: '3', createRevision: 4, modRevision: 4, version: 1 };
-    expect((await store().range({ start: 'a' })).rows).toEqual([second]);
+    const { revision } = await write(store(), put('a', '3'));
+    expect((await store().range({ start: 'a' })).rows).toEqual([
+      { key: 'a', value: '3', createRevision: revision, modRevision: revision, version: 1 },
+    ]);
   });
 
   it('counts a put of the same value as a change', async () => {
-    await write(store(), put('a', 'same'));
-    expect((await write(store(), put('a', 'same'))).revision).toBe(2);
+    const { revision } = await write(store(), put('a', 'same'));
+    expectNext(opened(), revision, (await write(store(), put('a', 'same'))).revision);
   });
+}
 
+function describeConcurrency(store: () => StateStore): void {
   it('gives concurrent transactions distinct revisions, and none is lost', async () => {
     const answers = await Promise.all(
       Array.from({ length: 200 }, (_, index) => write(store(), put(`key/${index}`))),
@@ -123,20 +145,22 @@ function describeCompare(store: () => StateStore): void {
   });
 
   it('compares value, version and revisions of a key', async () => {
-    await write(store(), put('other'));
-    await write(store(), put('a', 'x'));
-    await write(store(), put('a', 'y'));
-    expect(await succeeds({ key: 'a', target: 'value', operator: '=', value: 'y' })).toBe(true);
-    expect(await succeeds({ key: 'a', target: 'value', operator: '=', value: 'x' })).toBe(false);
-    expect(await succeeds({ key: 'a', target: 'value', operator: '!=', value: 'x' })).toBe(true);
-    expect(await succeeds({ key: 'a', target: 'version', operator: '=', value: 2 })).toBe(true);
-    expect(await succeeds({ key: 'a', target: 'createRevision', operator: '=', value: 2 })).toBe(
-      true,
-    );
-    expect(await succeeds({ key: 'a', target: 'modRevision', operator: '>', value: 2 })).toBe(true);
-    expect(await succeeds({ key: 'a', target: 'modRevision', operator: '<', value: 3 })).toBe(
-      false,
-    );
+    const operations = [put('other'), put('a', 'x'), put('a', 'y')];
+    const [, created = 0, modified = 0] = await writeEach(store(), operations);
+    const key = 'a';
+    expect(await succeeds({ key, target: 'value', operator: '=', value: 'y' })).toBe(true);
+    expect(await succeeds({ key, target: 'value', operator: '=', value: 'x' })).toBe(false);
+    expect(await succeeds({ key, target: 'value', operator: '!=', value: 'x' })).toBe(true);
+    expect(await succeeds({ key, target: 'version', operator: '=', value: 2 })).toBe(true);
+    const is = (
+      target: 'createRevision' | 'modRevision',
+      operator: '=' | '<' | '>',
+      value: number,
+    ) => succeeds({ key, target, operator, value });
+    expect(await is('createRevision', '=', created)).toBe(true);
+    expect(await is('createRevision', '=', modified)).toBe(false);
+    expect(await is('modRevision', '>', created)).toBe(true);
+    expect(await is('modRevision', '<', modified)).toBe(false);
   });
 
   it('needs all compares to hold', async () => {
@@ -150,23 +174,26 @@ function describeCompare(store: () => StateStore): void {
   });
 }
 
-function describeBranches(store: () => StateStore): void {
+function describeBranches(opened: () => OpenStore): void {
+  const store = (): StateStore => opened().store;
+
   it('runs then or else, never both', async () => {
     const ifAbsent: Compare = { key: 'a', target: 'version', operator: '=', value: 0 };
     const txn = { compare: [ifAbsent], then: [put('a')], else: [put('b')] };
-    expect(await store().txn(txn)).toMatchObject({ succeeded: true, revision: 1 });
+    const first = await store().txn(txn);
+    expect(first.succeeded).toBe(true);
     expect((await store().range(everything)).rows.map((row) => row.key)).toEqual(['a']);
-    expect(await store().txn(txn)).toMatchObject({ succeeded: false, revision: 2 });
+    const second = await store().txn(txn);
+    expect(second.succeeded).toBe(false);
+    expectNext(opened(), first.revision, second.revision);
     expect((await store().range(everything)).rows.map((row) => row.key)).toEqual(['a', 'b']);
   });
 
   it('does nothing without an else branch', async () => {
     const never: Compare = { key: 'a', target: 'version', operator: '>', value: 0 };
-    expect(await store().txn({ compare: [never], then: [put('a')] })).toEqual({
-      succeeded: false,
-      revision: 0,
-      results: [],
-    });
+    const { revision, ...rest } = await store().txn({ compare: [never], then: [put('a')] });
+    expect(rest).toEqual({ succeeded: false, results: [] });
+    expectStill(opened(), await expectEmpty(opened()), revision);
   });
 
   it('shows a range what came before it in the same transaction, and nothing of what comes after', async () => {
@@ -194,7 +221,9 @@ function describeBranches(store: () => StateStore): void {
   });
 }
 
-function describeRanges(store: () => StateStore): void {
+function describeRanges(opened: () => OpenStore): void {
+  const store = (): StateStore => opened().store;
+
   it('answers in byte order of the keys, whatever the order of writing', async () => {
     const keys = ['b', 'a~', 'a', 'B', 'a/2', 'a/10', 'a/1'];
     for (const key of keys) await write(store(), put(key));
@@ -230,7 +259,8 @@ function describeRanges(store: () => StateStore): void {
     for (let n = 1; n <= 20; n += 1) {
       const { revision } = await write(store(), put('a', String(n)));
       const seen = await store().range({ start: 'a', consistency: 'linearizable' });
-      expect([seen.revision, seen.rows[0]?.value]).toEqual([revision, String(n)]);
+      expect(seen.rows[0]?.value).toBe(String(n));
+      expectStill(opened(), revision, seen.revision);
     }
   });
 
@@ -243,17 +273,20 @@ function describeRanges(store: () => StateStore): void {
   });
 }
 
-function describeRefusals(store: () => StateStore): void {
+function describeRefusals(opened: () => OpenStore): void {
+  const store = (): StateStore => opened().store;
+
   const refused = async (...operations: Operation[]): Promise<void> => {
     const attempt = write(store(), put('witness'), ...operations);
     await expect(attempt).rejects.toMatchObject({ code: 'STORE_LIMIT' });
-    expect(await store().range(everything)).toEqual({ revision: 0, rows: [], more: false });
+    await expectEmpty(opened());
   };
 
   it('refuses keys that are empty, too long or not printable ASCII, and changes nothing', async () => {
     const long = 'k'.repeat(storeKeyBytesMax);
     for (const key of ['', 'a b', 'ä', 'a\n', '\x7f', `${long}k`]) await refused(put(key));
-    expect((await write(store(), put(long))).revision).toBe(1);
+    const empty = await expectEmpty(opened());
+    expectNext(opened(), empty, (await write(store(), put(long))).revision);
   });
 
   it('refuses values that are too long or not well-formed, and changes nothing', async () => {
@@ -261,7 +294,8 @@ function describeRefusals(store: () => StateStore): void {
     for (const value of ['\ud800', `${long}v`, 'ö'.repeat(storeValueBytesMax / 2 + 1)]) {
       await refused(put('a', value));
     }
-    expect((await write(store(), put('a', long))).revision).toBe(1);
+    const empty = await expectEmpty(opened());
+    expectNext(opened(), empty, (await write(store(), put('a', long))).revision);
   });
 
   it('refuses a key written twice in one branch, and changes nothing', async () => {
@@ -269,7 +303,8 @@ function describeRefusals(store: () => StateStore): void {
     await refused(put('a/1'), { op: 'delete', ...prefixRange('a/') });
     await refused({ op: 'delete', ...prefixRange('a/') }, put('a/1'));
     await refused({ op: 'delete', start: 'a/1' }, { op: 'delete', ...prefixRange('a/') });
-    expect((await write(store(), put('a'))).revision).toBe(1);
+    const empty = await expectEmpty(opened());
+    expectNext(opened(), empty, (await write(store(), put('a'))).revision);
   });
 
   it('takes neighbours in one branch', async () => {
@@ -283,7 +318,8 @@ function describeRefusals(store: () => StateStore): void {
   it('refuses too many operations', async () => {
     const many = Array.from({ length: storeTxnOpsMax }, (_, index) => put(`key/${index}`));
     await refused(...many);
-    expect((await write(store(), ...many)).revision).toBe(1);
+    const empty = await expectEmpty(opened());
+    expectNext(opened(), empty, (await write(store(), ...many)).revision);
   });
 
   it('refuses limits that are not positive integers', async () => {
@@ -311,24 +347,32 @@ function describeEnd(opened: () => OpenStore): void {
     const taken = Array.from({ length: 50 }, (_, index) => write(store, put(`key/${index}`)));
     await store.close();
     const revisions = (await Promise.all(taken)).map((answer) => answer.revision);
-    expect(revisions.toSorted((a, b) => a - b)).toEqual(taken.map((_, index) => index + 1));
+    const inOrder = revisions.toSorted((a, b) => a - b);
+    for (const [index, revision] of inOrder.entries()) {
+      if (index > 0) expectNext(opened(), inOrder[index - 1] ?? 0, revision);
+    }
   });
 
   it('holds the same rows, revisions and history when opened again', async () => {
     const { store } = opened();
-    await write(store, put('a', '1'), put('b', '1'));
-    await write(store, put('a', '2'), { op: 'delete', start: 'b' });
+    const first = await write(store, put('a', '1'), put('b', '1'));
+    const second = await write(store, put('a', '2'), { op: 'delete', start: 'b' });
     const before = await store.range(everything);
     const again = await opened().reopen?.();
     if (again === undefined) return;
-    expect(await again.range(everything)).toEqual(before);
-    const keys: string[] = [];
-    for await (const batch of again.watch({ ...everything, fromRevision: 1 })) {
-      keys.push(`${batch.revision}:${batch.events.map((event) => event.type).join()}`);
-      if (batch.revision === 2) break;
+    const after = await again.range(everything);
+    expect(after.rows).toEqual(before.rows);
+    expectStill(opened(), before.revision, after.revision);
+    const seen: unknown[] = [];
+    for await (const batch of again.watch({ ...everything, fromRevision: first.revision })) {
+      seen.push([batch.revision, batch.events.map((event) => event.type).join()]);
+      if (batch.revision === second.revision) break;
     }
-    expect(keys).toEqual(['1:put,put', '2:put,delete']);
-    expect((await write(again, put('c'))).revision).toBe(3);
+    expect(seen).toEqual([
+      [first.revision, 'put,put'],
+      [second.revision, 'put,delete'],
+    ]);
+    expectNext(opened(), after.revision, (await write(again, put('c'))).revision);
   });
 }
 
@@ -340,19 +384,28 @@ function describeTwin(open: () => Promise<OpenStore>): void {
         const { store } = fresh;
         try {
           const twin = createTwin();
+          const translation = new Translation((await store.range(everything)).revision);
+          const fromRevision = translation.start + 1;
           for (const txn of txns) {
             const expected = twin.txn(txn);
-            const actual = await store.txn(txn).catch((thrown: unknown) => thrown);
-            const outcome = hasCode(actual, 'STORE_LIMIT') ? undefined : actual;
-            expect(outcome).toEqual(expected);
+            const actual = await store
+              .txn(translation.txnOut(txn))
+              .catch((thrown: unknown) => asFairleadError(thrown));
+            if (actual instanceof FairleadError) {
+              expect([actual.code, expected]).toEqual(['STORE_LIMIT', undefined]);
+              continue;
+            }
+            if (fresh.revisions !== 'sparse') expect(actual.revision).toBe(twin.revision());
+            expect(translation.resultIn(actual, twin.revision())).toEqual(expected);
           }
-          const { rows, revision } = await store.range(everything);
-          expect({ rows, revision }).toEqual({ rows: twin.rows(), revision: twin.revision() });
+          const found = await store.range(everything);
+          expect(translation.rowsIn(found.rows)).toEqual(twin.rows());
+          expectStill(fresh, translation.newest, found.revision);
           const batches: unknown[] = [];
-          if (revision > 0) {
-            for await (const batch of store.watch({ ...everything, fromRevision: 1 })) {
-              batches.push(batch);
-              if (batch.revision === revision) break;
+          if (twin.revision() > 0) {
+            for await (const batch of store.watch({ ...everything, fromRevision })) {
+              batches.push(translation.batchIn(batch));
+              if (batch.revision === translation.newest) break;
             }
           }
           expect(batches).toEqual(twin.changes());
