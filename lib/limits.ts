@@ -118,6 +118,8 @@ export const raftWitnessPatience = 2;
 
 // --- cluster ---
 
+/** Entry and record types that this version knows. */
+export const featureLevelNewest = 1;
 /** Members of a cluster. Fan-out to 300 observers of one voter takes 5 ms; beyond 1000 etcd is the better
  *  store. */
 export const clusterMembersMax = 1_000;
@@ -184,9 +186,9 @@ export const peerSteadyMs = 5_000;
 export const peerLastWordsMs = 1_000;
 /** Connections accepted at once, members and strangers: more than a cluster has members. */
 export const peerConnectionsMax = 1_536;
-/** TLS handshakes at once, each up to 2.5 ms of work: the others wait their turn, so that 300 hosts that
- *  connect in the same moment do not hold up the event loop. */
-export const peerHandshakesMax = 16;
+/** TLS handshakes begun in one turn of the event loop, each up to 2.5 ms of work: 300 hosts that connect
+ *  in the same moment take turns with everything else. */
+export const peerHandshakesPerTurn = 4;
 /** Largest frame: the largest transaction as JSON in JSON, every character escaped, is 6 MiB. */
 export const peerFrameBytesMax = 8 * 1024 * 1024;
 
@@ -264,6 +266,12 @@ export const driverElectionTicks = 20;
 export const driverBatchEntriesMax = 512;
 /** Bytes of the same. */
 export const driverBatchBytesMax = 1024 * 1024;
+/** Appends to one member that are not answered yet: what is on the way at 1 ms and 10 000 writes/s. */
+export const driverMessagesInFlightMax = 64;
+/** A learner may become a voter when it is this close to the end of the log … */
+export const driverLearnerLagEntriesMax = 1_000;
+/** … for this long: 10 s. */
+export const driverLearnerSteadyTicks = 200;
 /** Proposals not answered yet, before `busy`: 1 s of the fastest writing seen would be more. */
 export const driverProposalsMax = 4_096;
 /** Bytes of the same. */

@@ -1,0 +1,36 @@
+/** How far the log is cut, and why not further (hazard 24). */
+import type { LogOutline, LogSize } from './log-outline.ts';
+
+/** What retention keeps. */
+export interface RetentionBounds {
+  /** Kept even when nobody needs it. */
+  readonly kept: LogSize;
+  /** Not exceeded even when somebody needs it, unless the state on the disk is behind. */
+  readonly max: LogSize;
+  /** Entries per cut, unless `max` forces a smaller one … */
+  readonly cutMin: number;
+  /** … and at most. */
+  readonly cutMax: number;
+}
+
+/** What a cut must leave. */
+export interface RetentionNeeds {
+  /** The state on the disk holds everything up to here; the log must hold the rest. */
+  readonly durableApplied: number;
+  /** Members that are alive, and snapshots on their way, need what comes after this. */
+  readonly neededAfter: number;
+}
+
+/** The index up to which the log is to be dropped now; undefined for not now. */
+export function cutOf(
+  outline: LogOutline,
+  needs: RetentionNeeds,
+  bounds: RetentionBounds,
+): number | undefined {
+  const forced = outline.cutTo(bounds.max);
+  const wanted = Math.min(outline.cutTo(bounds.kept), needs.neededAfter);
+  const base = outline.baseIndex;
+  const cut = Math.min(Math.max(forced, wanted), needs.durableApplied, base + bounds.cutMax);
+  if (cut <= base) return undefined;
+  return cut - base >= bounds.cutMin || forced > base ? cut : undefined;
+}
