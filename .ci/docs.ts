@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandTable } from '../lib/cli/commands.ts';
+import { commandSet } from '../lib/cli/commands.ts';
 import { environmentName } from '../lib/cli/option.ts';
 import { errorTable, treatmentOf, type ErrorCode } from '../lib/errors.ts';
 
@@ -43,15 +43,19 @@ ${rows.join('\n')}
 }
 
 function commandsDocument(): string {
-  const sections = commandTable.map(({ name, summary, notes, options }) => {
+  const sections = commandSet.commands.map(({ name, summary, notes, options, operands = [] }) => {
     const rows = options.map(
       ({ flag, short, placeholder, summary: what, defaultShown }) =>
-        `| \`${short === undefined ? '' : `-${short}, `}--${flag} ${placeholder}\` | \`${environmentName(flag)}\` | ${cell(defaultShown)} | ${cell(what)} |`,
+        `| \`${short === undefined ? '' : `-${short}, `}--${flag}${placeholder === undefined ? '' : ` ${placeholder}`}\` | \`${environmentName(flag)}\` | ${cell(defaultShown)} | ${cell(what)} |`,
     );
-    return `## fairlead ${name}
+    const words = operands.map((operand) =>
+      operand.optional ? `[${operand.name}]` : operand.name,
+    );
+    const taken = operands.map((operand) => `- \`${operand.name}\`: ${operand.summary}`).join('\n');
+    return `## ${['fairlead', name, ...words].join(' ')}
 
 ${summary.charAt(0).toUpperCase()}${summary.slice(1)}.
-
+${taken === '' ? '' : `\n${taken}\n`}
 | Flag | Variable | Default | Meaning |
 | --- | --- | --- | --- |
 ${rows.join('\n')}

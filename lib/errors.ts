@@ -156,6 +156,7 @@ export const errorTable = {
     fix: 'remove the networks of this host first, or join from a fresh --data-dir',
   },
   CLUSTER_SINGLE: { ...conflict, fix: 'fairlead cluster token --listen ADDRESS' },
+  CLUSTER_EXTERNAL: { ...conflict, fix: "use the store's own tools (etcdctl)" },
   CLUSTER_CHANGE: { ...conflict, fix: 'fairlead cluster status' },
   CLUSTER_MAJORITY: { ...conflict, fix: 'fairlead cluster status' },
   SNAPSHOT_INVALID: { ...usage, fix: 'use a file made by fairlead cluster snapshot save' },

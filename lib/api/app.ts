@@ -1,6 +1,6 @@
 /**
  * The host's own HTTP API, on a unix socket only root may open: is the process alive, can it serve a
- * container, what is wrong, and what it has. Read-only in this version. Answers are JSON with a
+ * container, what is wrong, what it has, and the cluster it is a member of. Answers are JSON with a
  * `schemaVersion`; errors carry the code, message and fix of `lib/errors.ts`.
  */
 import { Hono } from 'hono';
@@ -11,6 +11,8 @@ import type { Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import type { Pool } from '../model/pool.ts';
 import type { PoolUsage } from '../network/ipam/usage.ts';
+import type { ClusterOperations } from '../store/replicated/cluster.ts';
+import { clusterRoutes } from './cluster.ts';
 
 /** Version of every answer's shape. */
 export const apiSchemaVersion = 1;
@@ -24,9 +26,11 @@ export interface ApiSources {
   readonly networks: () => Promise<readonly Network[]>;
   readonly endpoints: () => Promise<readonly Endpoint[]>;
   readonly pools: () => Promise<readonly { readonly pool: Pool; readonly usage: PoolUsage }[]>;
+  /** Absent on a store that is not ours. */
+  readonly cluster: () => Promise<ClusterOperations | undefined>;
 }
 
-/** The application; it answers GET only. */
+/** The application. */
 export function createApiApp(sources: ApiSources): Hono {
   const app = new Hono();
   const base = { schemaVersion: apiSchemaVersion, node: sources.node };
@@ -57,6 +61,7 @@ export function createApiApp(sources: ApiSources): Hono {
     }));
     return context.json({ ...base, pools });
   });
+  app.route('/v1/cluster', clusterRoutes(sources.cluster));
 
   app.notFound((context) =>
     context.json(

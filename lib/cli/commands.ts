@@ -2,8 +2,10 @@
  * The commands as data: name, one line for lists, help text, options, and what running them means. The
  * parser, `--help`, and whatever lists commands read this table.
  */
+import { clusterCommands } from './cluster-commands.ts';
 import { readAgentOptions, agentOptionTable, type AgentOptions } from './agent-options.ts';
-import { readOptions, type OptionRow, type OptionSources } from './option.ts';
+import { readOptions, type OperandRow, type OptionRow, type OptionSources } from './option.ts';
+import type { CommandSet } from './parser.ts';
 import { describeVersion, versionOptionTable } from './version-text.ts';
 
 /** What commands do besides writing text; given by the program's entry point. */
@@ -22,17 +24,20 @@ export interface CommandContext {
 
 /** One command. */
 export interface CommandRow {
+  /** Its words; those before the last are a group of `commandSet`. */
   readonly name: string;
   readonly summary: string;
   /** Paragraphs for its own help, below the options. */
   readonly notes: string;
+  readonly operands?: readonly OperandRow[];
   readonly options: readonly OptionRow<unknown>[];
-  /** Refuses with a `FairleadError`, the text of which the user sees. */
-  run(context: CommandContext): Promise<void>;
+  /** Refuses with a `FairleadError`, the text of which the user sees. Answers the exit code, if it is
+   *  not 0. */
+  run(context: CommandContext): Promise<number | void>;
 }
 
-/** Every command, in the order of help. */
-export const commandTable: readonly CommandRow[] = [
+/** Commands that are no part of a group. */
+const ownCommands: readonly CommandRow[] = [
   {
     name: 'agent',
     summary: "answer Docker's plugin calls and keep Open vSwitch in step; runs until stopped",
@@ -60,3 +65,15 @@ Examples:
     },
   },
 ];
+
+/** Every command, in the order of help, and their groups. */
+export const commandSet: CommandSet = {
+  commands: [...ownCommands, ...clusterCommands],
+  groups: [
+    { name: 'cluster', summary: 'make hosts one cluster, see how it does, save and recover it' },
+    {
+      name: 'snapshot',
+      summary: 'save the state of the cluster to a file, look into one, restore it',
+    },
+  ],
+};

@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { asFairleadError, treatmentOf, type FairleadError } from '../errors.ts';
 import { helpColumnsMax } from '../limits.ts';
-import { commandTable, type Actions } from './commands.ts';
+import { commandSet, type Actions } from './commands.ts';
 import { parseArguments } from './parser.ts';
 import { describeVersion } from './version-text.ts';
 
@@ -43,7 +43,7 @@ export async function main(
   actions: Actions,
 ): Promise<number> {
   try {
-    const invocation = parseArguments(commandTable, args, {
+    const invocation = parseArguments(commandSet, args, {
       columns: Math.min(terminal.columns, helpColumnsMax),
       versionText: describeVersion('text').trimEnd(),
     });
@@ -51,9 +51,10 @@ export async function main(
       terminal.writeOut(invocation.text);
       return 0;
     }
-    const sources = { ...terminal, flags: invocation.flags };
-    await invocation.command.run({ sources, actions, writeOut: terminal.writeOut });
-    return 0;
+    const { flags, operands } = invocation;
+    const sources = { ...terminal, flags, operands };
+    const { writeOut } = terminal;
+    return (await invocation.command.run({ sources, actions, writeOut })) ?? 0;
   } catch (thrown) {
     const error = asFairleadError(thrown);
     terminal.writeError(`${errorLine(error)}\n`);

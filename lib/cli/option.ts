@@ -21,14 +21,22 @@ export interface OptionRow<Value> {
   readonly flag: string;
   /** One letter, where people type it often. */
   readonly short?: string;
-  /** Stands for the value in help. */
-  readonly placeholder: string;
+  /** Stands for the value in help; without it the flag is a switch, read as `true`. */
+  readonly placeholder?: string;
   readonly summary: string;
   /** The default as help shows it. */
   readonly defaultShown: string;
   /** The default as a user would have typed it; undefined leaves the option out. */
   readonly defaultText: string | undefined | ((facts: DefaultFacts) => string);
   readonly read: Reader<Value>;
+}
+
+/** A word that a command takes besides its options, in the order of the command's list. */
+export interface OperandRow {
+  /** As help shows it, in capitals. */
+  readonly name: string;
+  readonly summary: string;
+  readonly optional?: boolean;
 }
 
 /** Options by the name of the property that their value gets. */
@@ -40,6 +48,8 @@ export type OptionTable<Values> = {
 export interface OptionSources {
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Operands by name. */
+  readonly operands: Readonly<Record<string, string | undefined>>;
   readonly hostName: string;
   readonly stdoutIsTty: boolean;
 }

@@ -3,7 +3,7 @@
  * It writes nothing and ends nothing by itself. commander's own defaults and environment support stay
  * unused, because each value has to know where it came from.
  */
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { FairleadError } from '../errors.ts';
 import type { CommandRow } from './commands.ts';
 import { environmentName, type OptionRow } from './option.ts';
@@ -15,7 +15,20 @@ export type Invocation =
       readonly kind: 'command';
       readonly command: CommandRow;
       readonly flags: Readonly<Record<string, string | undefined>>;
+      readonly operands: Readonly<Record<string, string | undefined>>;
     };
+
+/** A family of commands that share their first word. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+}
+
+/** The commands, and the families that some belong to. */
+export interface CommandSet {
+  readonly commands: readonly CommandRow[];
+  readonly groups: readonly CommandGroup[];
+}
 
 /** How help is laid out, and what `--version` says. */
 export interface ParserOptions {
@@ -28,7 +41,7 @@ export interface ParserOptions {
  * @throws USAGE
  */
 export function parseArguments(
-  commands: readonly CommandRow[],
+  { commands, groups }: CommandSet,
   args: readonly string[],
   options: ParserOptions,
 ): Invocation {
@@ -49,15 +62,20 @@ export function parseArguments(
     .helpCommand('help [command]', 'show help of a command')
     .version(options.versionText, '-V, --version', 'show the version');
   for (const row of commands) {
-    program.addCommand(
-      commandOf(row).action((flags: Record<string, string | undefined>) => {
-        invocation = { kind: 'command', command: row, flags: byFlag(row, flags) };
-      }),
-    );
-    program.commands.at(-1)?.copyInheritedSettings(program);
+    const words = row.name.split(' ');
+    const name = words.pop() ?? '';
+    const family = words.reduce((parent, word) => familyOf(parent, word, groups), program);
+    const command = commandOf(row, name).action((...given: unknown[]) => {
+      const flags = given[row.operands?.length ?? 0] as Flags;
+      const operands = Object.fromEntries(
+        (row.operands ?? []).map((operand, at) => [operand.name, given[at] as string | undefined]),
+      );
+      invocation = { kind: 'command', command: row, flags: byFlag(row, flags), operands };
+    });
+    family.addCommand(command.copyInheritedSettings(family));
   }
   try {
-    program.parse(args.length === 0 ? ['--help'] : args, { from: 'user' });
+    program.parse(isFamily(args, commands) ? [...args, '--help'] : args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw complaintOf(error, args, commands);
@@ -65,18 +83,42 @@ export function parseArguments(
   return invocation ?? { kind: 'text', text };
 }
 
-function commandOf(row: CommandRow): Command {
-  const command = new Command(row.name)
+/** What commander says of a command's flags. */
+type Flags = Record<string, string | true | undefined>;
+
+/** The command that stands for the first word of several; alone it prints what they are. */
+function familyOf(parent: Command, word: string, groups: readonly CommandGroup[]): Command {
+  const existing = parent.commands.find((command) => command.name() === word);
+  if (existing !== undefined) return existing;
+  const summary = groups.find(({ name }) => name === word)?.summary ?? '';
+  const family = new Command(word)
+    .description(`${upperFirst(summary)}.`)
+    .summary(summary)
+    .usage('COMMAND [options]')
+    .copyInheritedSettings(parent)
+    .helpCommand('help [command]', 'show help of a command');
+  parent.addCommand(family);
+  return family;
+}
+
+function commandOf(row: CommandRow, name: string): Command {
+  const operands = row.operands ?? [];
+  const usage = operands.map((operand) => (operand.optional ? `[${operand.name}]` : operand.name));
+  const command = new Command(name)
     .description(`${upperFirst(row.summary)}.`)
     .summary(row.summary)
-    .usage(row.options.length === 0 ? '' : '[options]');
+    .usage([...usage, ...(row.options.length === 0 ? [] : ['[options]'])].join(' '));
+  for (const { name: operand, summary, optional } of operands) {
+    command.addArgument(new Argument(optional ? `[${operand}]` : `<${operand}>`, summary));
+  }
   for (const option of row.options) command.addOption(new Option(flagText(option), help(option)));
   if (row.notes !== '') command.addHelpText('after', `\n${row.notes}`);
   return command;
 }
 
 function flagText({ flag, short, placeholder }: OptionRow<unknown>): string {
-  return `${short === undefined ? '' : `-${short}, `}--${flag} <${placeholder}>`;
+  const value = placeholder === undefined ? '' : ` <${placeholder}>`;
+  return `${short === undefined ? '' : `-${short}, `}--${flag}${value}`;
 }
 
 function help({ flag, summary, defaultShown }: OptionRow<unknown>): string {
@@ -84,12 +126,12 @@ function help({ flag, summary, defaultShown }: OptionRow<unknown>): string {
 }
 
 /** commander names values in camel case; we name them by their flag. */
-function byFlag(
-  row: CommandRow,
-  flags: Record<string, string | undefined>,
-): Record<string, string | undefined> {
+function byFlag(row: CommandRow, flags: Flags): Record<string, string | undefined> {
   return Object.fromEntries(
-    row.options.map((option) => [option.flag, flags[new Option(flagText(option)).attributeName()]]),
+    row.options.map((option) => {
+      const value = flags[new Option(flagText(option)).attributeName()];
+      return [option.flag, value === true ? 'true' : value];
+    }),
   );
 }
 
@@ -102,8 +144,7 @@ function complaintOf(
   const message =
     error.code === 'commander.help' ? `unknown command '${args.at(-1) ?? ''}'` : error.message;
   const [tail = '', similar] = /\n\(Did you mean (.+)\?\)$/.exec(message) ?? [];
-  const inCommand = commands.find(({ name }) => name === args[0]);
-  const page = inCommand === undefined ? 'fairlead --help' : `fairlead ${inCommand.name} --help`;
+  const page = `fairlead ${pageOf(args, commands)}--help`;
   return new FairleadError(
     'USAGE',
     printable(message.slice(0, message.length - tail.length).replace(/^error: /, '')),
@@ -112,6 +153,22 @@ function complaintOf(
       cause: error,
     },
   );
+}
+
+/** True for the beginning of several commands and nothing else: nothing at all, or a group. */
+function isFamily(args: readonly string[], commands: readonly CommandRow[]): boolean {
+  const words = args.map((word) => `${word} `).join('');
+  return commands.some(({ name }) => name.startsWith(words));
+}
+
+/** The longest beginning of what was typed that has a help page, with a space behind it. */
+function pageOf(args: readonly string[], commands: readonly CommandRow[]): string {
+  for (let words = args.length; words > 0; words -= 1) {
+    const typed = args.slice(0, words).join(' ');
+    const known = commands.some(({ name }) => name === typed || name.startsWith(`${typed} `));
+    if (known) return `${typed} `;
+  }
+  return '';
 }
 
 /** What was typed comes back in a message: it must not break the line or drive a terminal. */

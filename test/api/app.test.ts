@@ -12,6 +12,7 @@ const sources: ApiSources = {
   networks: async () => [],
   endpoints: async () => [],
   pools: async () => [],
+  cluster: async () => undefined,
 };
 
 async function get(

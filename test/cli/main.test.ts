@@ -12,6 +12,11 @@ test.each([
   [['agent', '--mtu', 'x', '-h'], 'help-agent'],
   [['help', 'agent'], 'help-agent'],
   [['version', '--help'], 'help-version'],
+  [['cluster'], 'help-cluster'],
+  [['cluster', '--help'], 'help-cluster'],
+  [['cluster', 'token', '--help'], 'help-cluster-token'],
+  [['help', 'cluster'], 'help-cluster'],
+  [['cluster', 'snapshot', '-h'], 'help-cluster-snapshot'],
 ])('%j prints the help page and starts nothing', async (args, page) => {
   const { exitCode, out, error, agent } = await run(args);
   expect({ exitCode, error, agent }).toEqual({ exitCode: 0, error: '', agent: undefined });

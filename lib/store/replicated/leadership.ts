@@ -1,0 +1,61 @@
+/** Who leads, as this member knows, and waiting for that to change. */
+import type { Clock } from '../../clock.ts';
+import type { FairleadError } from '../../errors.ts';
+import type { MemberId } from '../raft/entry.ts';
+import type { RaftStatus } from '../raft/step.ts';
+import type { LeaderView } from './leader-calls.ts';
+
+/** Follows the status of consensus. */
+export class Leadership implements LeaderView {
+  readonly self: MemberId;
+  readonly clock: Clock;
+  readonly #waiting = new Set<() => void>();
+  readonly #ending: () => FairleadError | undefined;
+  #leader: MemberId | undefined;
+  #leaderlessSinceMs: number | undefined;
+
+  constructor(
+    self: MemberId,
+    around: { readonly clock: Clock; readonly ending: () => FairleadError | undefined },
+  ) {
+    this.self = self;
+    this.clock = around.clock;
+    this.#ending = around.ending;
+    this.#leaderlessSinceMs = around.clock.monotonicMs();
+  }
+
+  leader(): MemberId | undefined {
+    return this.#leader;
+  }
+
+  leaderlessSinceMs(): number | undefined {
+    return this.#leaderlessSinceMs;
+  }
+
+  ending(): FairleadError | undefined {
+    return this.#ending();
+  }
+
+  /** Consensus says so. */
+  update({ leader }: Pick<RaftStatus, 'leader'>): void {
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    this.#leaderlessSinceMs = leader === undefined ? this.clock.monotonicMs() : undefined;
+    this.wake();
+  }
+
+  /** Lets everybody who waits look again. */
+  wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  async leaderChange(ms: number): Promise<void> {
+    const changed = Promise.withResolvers<void>();
+    this.#waiting.add(changed.resolve);
+    const timer = new AbortController();
+    const late = this.clock.sleep(ms, timer.signal).catch(() => undefined);
+    await Promise.race([changed.promise, late]);
+    this.#waiting.delete(changed.resolve);
+    timer.abort();
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * What every member does now and then: says what is true of itself, and, while it leads, takes the
+ * configuration one step towards what the members' rows ask for. Level-triggered: a crash or a change of
+ * leader in the middle loses nothing.
+ */
+import type { Clock } from '../../clock.ts';
+import { asFairleadError, hasCode } from '../../errors.ts';
+import { clusterAliveMs } from '../../limits.ts';
+import type { Logger } from '../../log.ts';
+import { nextStep, type NextStep } from '../membership/desired.ts';
+import { planAnnounce, planForget, type MemberFacts } from '../membership/members.ts';
+import { planAlarm } from '../membership/tokens.ts';
+import { membersOf } from '../membership/read.ts';
+import { alarmKey, memberRange } from '../membership/rows.ts';
+import type { MemberId } from '../raft/entry.ts';
+import type { RaftStatus } from '../raft/step.ts';
+import { runPlan } from '../run-plan.ts';
+import type { ReplicatedEngine } from './engine.ts';
+
+/** What the loop works on. */
+export interface MemberLoopParts {
+  readonly engine: ReplicatedEngine;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** ms of one tick of consensus. */
+  readonly tickMs: number;
+  /** What is true of this member now. */
+  readonly facts: () => MemberFacts;
+  /** The disk is nearly full. */
+  readonly spaceLow: () => boolean;
+}
+
+/** Why the configuration is not what it is meant to be, if it stays so. */
+export interface LoopState {
+  waitingFor: string | undefined;
+}
+
+/** One round. Refusals are left to the next. */
+export async function memberRound(parts: MemberLoopParts, state: LoopState): Promise<void> {
+  const { engine, log } = parts;
+  const status = engine.status();
+  if (status.leader === undefined) return;
+  try {
+    await tellOfSelf(parts, status.id);
+    state.waitingFor = status.role === 'leader' ? await leadOn(parts, status) : undefined;
+  } catch (thrown) {
+    const error = asFairleadError(thrown);
+    // gone from the cluster: the connection says so better
+    if (hasCode(error, 'MEMBER_UNKNOWN')) return;
+    log.debug({ err: error }, 'the members are looked at again');
+  }
+}
+
+async function tellOfSelf({ engine, facts, spaceLow }: MemberLoopParts, self: MemberId) {
+  const row = engine.localSystemRange({ start: `member/${self}` }).rows[0];
+  if (row === undefined) return;
+  const [member] = membersOf([row]);
+  const now = facts();
+  const differs = Object.entries(now).some(
+    ([name, value]) =>
+      JSON.stringify(value) !== JSON.stringify(member?.value[name as keyof MemberFacts]),
+  );
+  if (differs) await runPlan(engine.system, () => planAnnounce(self, now));
+  const low = spaceLow();
+  const raised = engine.localSystemRange({ start: alarmKey(self) }).rows.length > 0;
+  if (low !== raised) await runPlan(engine.system, () => planAlarm(self, low));
+}
+
+/** Takes one step; answers what it waits for, if anything. */
+async function leadOn(parts: MemberLoopParts, status: RaftStatus): Promise<string | undefined> {
+  const { engine, clock } = parts;
+  const members = membersOf(engine.localSystemRange(memberRange).rows);
+  const step = nextStep({
+    self: status.id,
+    config: status.config,
+    members: members.map(({ value }) => value),
+    alive: aliveMembers(status, parts.tickMs),
+  });
+  if (step.kind === 'forget') {
+    await runPlan(engine.system, () => planForget(step.id, clock.wallMs()));
+    return undefined;
+  }
+  if (step.kind === 'none') return step.waitingFor;
+  return take(parts, step);
+}
+
+async function take(
+  { engine, log }: MemberLoopParts,
+  step: Exclude<NextStep, { kind: 'none' | 'forget' }>,
+): Promise<string | undefined> {
+  const outcome = await new Promise<{ readonly kind: string; readonly why?: string }>((resolve) => {
+    if (step.kind === 'config') engine.driver.changeConfig(step.config, resolve);
+    else engine.driver.transfer(step.to, resolve);
+  });
+  if (outcome.kind === 'done') {
+    log.info({ step }, 'the voters changed');
+    return undefined;
+  }
+  return outcome.why === 'changeInvalid' ? 'a new voter is not up to date yet' : undefined;
+}
+
+/** Members that were heard of lately, the leader included. */
+export function aliveMembers(status: RaftStatus, tickMs: number): ReadonlySet<MemberId> {
+  const alive = status.progress
+    .filter(({ silentTicks }) => (silentTicks ?? Infinity) * tickMs < clusterAliveMs)
+    .map(({ member }) => member);
+  return new Set([status.id, ...alive]);
+}

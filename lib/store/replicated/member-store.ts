@@ -1,0 +1,117 @@
+/** One member's disk and engine, opened together: what was read is proved before it is trusted. */
+import type { Clock } from '../../clock.ts';
+import type { FairleadError } from '../../errors.ts';
+import { featureLevelNewest } from '../../limits.ts';
+import type { Logger } from '../../log.ts';
+import { driverBounds, raftOptions, type DriverOptions } from '../driver/options.ts';
+import type { StoreIdentity } from '../driver/storage.ts';
+import type { StoreCreation } from '../level/creation.ts';
+import { contentHash } from '../level/format.ts';
+import { randomId } from '../level/layout.ts';
+import { openLevelStorage, type LevelStorage } from '../level/open.ts';
+import { Machine } from '../machine/machine.ts';
+import { emptyImage } from '../machine/state.ts';
+import { configEmpty, type RaftConfig } from '../raft/config.ts';
+import { positionStart, type MemberId } from '../raft/entry.ts';
+import type { RaftStatus } from '../raft/step.ts';
+import { ReplicatedEngine } from './engine.ts';
+import { storeLimits, type StoreLimits } from './limits.ts';
+
+/** How fast consensus notices: all in ms. */
+export interface Timing {
+  readonly heartbeatMs: number;
+  /** Least time without a leader before an election. */
+  readonly electionMs: number;
+}
+
+/** The timing of production. */
+export const timingDefault: Timing = {
+  heartbeatMs: raftOptions.heartbeatTicks * driverBounds.tickMs,
+  electionMs: raftOptions.electionTicks * driverBounds.tickMs,
+};
+
+/** How to open a member's store. */
+export interface MemberStoreOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** What to make where there never was a store. */
+  readonly create?: StoreCreation;
+  readonly isWitness: boolean;
+  readonly timing: Timing;
+  readonly limits?: Partial<StoreLimits>;
+  readonly sources: () => readonly MemberId[];
+  readonly onStatus: (status: RaftStatus) => void;
+  readonly onFatal: (error: FairleadError) => void;
+}
+
+/** An open member's store. */
+export interface MemberStore {
+  readonly engine: ReplicatedEngine;
+  readonly identity: StoreIdentity;
+  readonly spaceLow: () => boolean;
+}
+
+/**
+ * Opens it.
+ * @throws as `openLevelStorage`
+ */
+export async function openMemberStore(options: MemberStoreOptions): Promise<MemberStore> {
+  const { clock, log, timing, isWitness, onFatal } = options;
+  const limits = { ...storeLimits, ...options.limits };
+  const opened: LevelStorage = await openLevelStorage({
+    directory: options.directory,
+    clock,
+    log,
+    onFatal: (error) => engine?.fail(error),
+    prove: ({ machine }) => void Machine.load(machine, { limits, hash: contentHash }),
+    ...(options.create === undefined ? {} : { create: options.create }),
+  });
+  const engine = new ReplicatedEngine({
+    opened,
+    clock,
+    log,
+    limits,
+    driver: { ...paced(timing), isWitness },
+    sources: options.sources,
+    onStatus: options.onStatus,
+    onFatal,
+  });
+  return { engine, identity: opened.stored.identity, spaceLow: () => opened.spaceLow() };
+}
+
+/** What makes a cluster of one. */
+export function newCluster(): StoreCreation {
+  const memberId = randomId().slice(0, 16);
+  return newMember({ clusterId: randomId(), epoch: 0, memberId, dataId: randomId() }, [memberId]);
+}
+
+/** What makes a member's store, empty: with voters a cluster's first, without one that was let in. */
+export function newMember(
+  identity: Omit<StoreIdentity, 'featureLevel'>,
+  voters: readonly MemberId[] = [],
+): StoreCreation {
+  const config: RaftConfig = { ...configEmpty, voters };
+  return {
+    identity: { ...identity, featureLevel: featureLevelNewest },
+    base: { at: positionStart, config },
+    machine: emptyImage(),
+    importFirstFormat: voters.length > 0,
+  };
+}
+
+/** The tuning of production at another pace. */
+function paced(timing: Timing): Pick<DriverOptions, 'raft' | 'bounds'> {
+  const tickMs = Math.min(driverBounds.tickMs, Math.max(1, Math.floor(timing.heartbeatMs / 2)));
+  const ticks = (ms: number): number => Math.max(1, Math.round(ms / tickMs));
+  const electionTicks = ticks(timing.electionMs);
+  return {
+    raft: {
+      ...raftOptions,
+      electionTicks,
+      heartbeatTicks: ticks(timing.heartbeatMs),
+      learnerSteadyTicks: ticks(raftOptions.learnerSteadyTicks * driverBounds.tickMs),
+    },
+    bounds: { ...driverBounds, tickMs, subscribeTicks: electionTicks },
+  };
+}

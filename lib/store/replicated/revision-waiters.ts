@@ -1,0 +1,41 @@
+/** Waiting until this member has a revision. */
+import type { Clock } from '../../clock.ts';
+import { FairleadError } from '../../errors.ts';
+import { quorumWaitMs } from '../../limits.ts';
+
+/** Those who wait. */
+export class RevisionWaiters {
+  readonly #clock: Clock;
+  readonly #waiting = new Map<() => void, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** This member has everything up to `revision`. */
+  reached(revision: number): void {
+    for (const [wake, wanted] of this.#waiting) {
+      if (wanted <= revision) wake();
+    }
+  }
+
+  /**
+   * Resolves when `revision` is here. The caller looks first.
+   * @throws DEADLINE
+   */
+  async wait(revision: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = new AbortController();
+    this.#waiting.set(resolve, revision);
+    this.#clock.sleep(quorumWaitMs, timer.signal).then(
+      () => reject(new FairleadError('DEADLINE', `revision ${revision} has not come here yet`)),
+      () => undefined,
+    );
+    try {
+      await promise;
+    } finally {
+      this.#waiting.delete(resolve);
+      timer.abort();
+    }
+  }
+}
