@@ -4,6 +4,7 @@
  * back as somebody else.
  */
 import { FairleadError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
 import { createStore, type StoreCreation } from './creation.ts';
 import { damaged } from './format.ts';
 import { finishImport, importFirstStore, undoImport } from './import.ts';
@@ -15,6 +16,12 @@ import {
   type StorePaths,
 } from './layout.ts';
 
+/** What to make where there is nothing, and whom to tell what was left lying. */
+export interface FindOptions {
+  readonly create?: StoreCreation;
+  readonly log: Logger;
+}
+
 /**
  * Sees to it that there is a database to open. Returns whose it must be; undefined when a creation was
  * interrupted before its identity was written, and the database's own is to be used.
@@ -22,12 +29,13 @@ import {
  */
 export async function findOrCreate(
   paths: StorePaths,
-  create: StoreCreation | undefined,
+  options: FindOptions,
 ): Promise<DurableIdentity | undefined> {
+  const { create } = options;
   const identity = await readIdentity(paths.identity);
   if (identity?.format === 1) {
     await undoImport(paths);
-    return takeOver(paths, identity.storeId, create);
+    return takeOver(paths, identity.storeId, options);
   }
   await finishImport(paths);
   const presence = await databasePresence(paths.database);
@@ -45,10 +53,10 @@ export async function findOrCreate(
 async function takeOver(
   paths: StorePaths,
   storeId: string,
-  create: StoreCreation | undefined,
+  { create, log }: FindOptions,
 ): Promise<DurableIdentity> {
   if (create?.importFirstFormat === true) {
-    await importFirstStore(paths, storeId, create);
+    await importFirstStore(paths, storeId, create, log);
     return create.identity;
   }
   throw new FairleadError(

@@ -8,16 +8,15 @@ import { rename } from 'node:fs/promises';
 import { Digest, rowText } from '../machine/digest.ts';
 import type { MachineImage } from '../machine/image.ts';
 import { positionStart } from '../raft/entry.ts';
-import { dropAsFound, keepAsFound, putBackAsFound } from './as-found.ts';
-import { auditInfoLog } from './audit.ts';
+import type { Logger } from '../../log.ts';
+import { dropAsFound } from './as-found.ts';
 import { checkClosedMark, removeClosedMark } from './closed-mark.ts';
 import { createDatabase, type NewStore } from './creation.ts';
-import { openDatabase, type Database } from './database.ts';
 import { kindOf, renameDurably } from './durable-file.ts';
 import { readFirstStore, type FirstStore } from './format-1.ts';
 import { contentHash } from './format.ts';
 import { databasePresence, lost, temporaryPath, writeIdentity, type StorePaths } from './layout.ts';
-import { auditLogTails } from './log-tail.ts';
+import { openOnTrial } from './trial.ts';
 
 /** The old database is back in its place, if an import was interrupted before it was decided. */
 export async function undoImport(paths: StorePaths): Promise<void> {
@@ -42,11 +41,12 @@ export async function importFirstStore(
   paths: StorePaths,
   storeId: string,
   owner: Pick<NewStore, 'identity' | 'base'>,
+  log: Logger,
 ): Promise<void> {
   if ((await databasePresence(paths.database)) !== 'present') {
     throw lost('its database, or a part of it, is missing');
   }
-  const found = await readAsFound(paths, storeId);
+  const found = await readAsFound(paths, storeId, log);
   const base = { at: positionStart, config: owner.base.config };
   const machine = imageOf(found);
   const folder = await createDatabase(paths, { identity: owner.identity, base, machine });
@@ -56,14 +56,9 @@ export async function importFirstStore(
   await finishImport(paths);
 }
 
-/** Reads the old database; puts it back as it was found if it is not what it should be. */
-async function readAsFound(paths: StorePaths, storeId: string): Promise<FirstStore> {
-  await auditLogTails(paths.database);
-  await keepAsFound(paths);
-  let database: Database | undefined;
-  try {
-    database = await openDatabase(paths.database, { create: false });
-    await auditInfoLog(paths.database);
+/** Reads the old database; it is as it was found if it is not what it should be. */
+function readAsFound(paths: StorePaths, storeId: string, log: Logger): Promise<FirstStore> {
+  return openOnTrial(paths, log, async (database) => {
     const found = await readFirstStore(database);
     if (found.storeId !== storeId) throw lost('another one is in its place', { storeId });
     await checkClosedMark(paths.closedMark, found.description);
@@ -71,11 +66,7 @@ async function readAsFound(paths: StorePaths, storeId: string): Promise<FirstSto
     await removeClosedMark(paths.closedMark);
     await dropAsFound(paths);
     return found;
-  } catch (error) {
-    await database?.close();
-    await putBackAsFound(paths);
-    throw error;
-  }
+  });
 }
 
 function imageOf(found: FirstStore): MachineImage {

@@ -7,7 +7,8 @@
  */
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FairleadError } from '../../errors.ts';
+import { castagnoliEnd, castagnoliStart, castagnoliStep, unmaskChecksum } from './castagnoli.ts';
+import { damaged } from './format.ts';
 
 const blockBytes = 32 * 1024;
 /** Checksum (4), length (2), type (1). */
@@ -21,7 +22,7 @@ export async function auditLogTails(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.endsWith('.log') && !name.startsWith('MANIFEST-')) continue;
     if (hidesRecords(await readLastBlock(join(folder, name)))) {
-      throw new FairleadError('STORE_DAMAGED', `the store is damaged: ${name} hides records`);
+      throw damaged(`${name} hides records`);
     }
   }
 }
@@ -55,24 +56,11 @@ export function hidesRecords(block: Uint8Array): boolean {
 
 /** Whether type and payload are complete for some length: then only the length was wrong. */
 function isWholeRecord(typeAndPayload: Uint8Array, storedChecksum: number): boolean {
-  const wanted = unmask(storedChecksum);
-  let crc = 0xffffffff;
+  const wanted = unmaskChecksum(storedChecksum);
+  let register = castagnoliStart;
   for (const byte of typeAndPayload) {
-    crc = (crc >>> 8) ^ (castagnoli[(crc ^ byte) & 0xff] ?? 0);
-    if ((crc ^ 0xffffffff) >>> 0 === wanted) return true;
+    register = castagnoliStep(register, byte);
+    if (castagnoliEnd(register) === wanted) return true;
   }
   return false;
 }
-
-/** LevelDB stores checksums rotated and offset, so that a checksum of a checksum stays useful. */
-function unmask(masked: number): number {
-  const rotated = (masked - 0xa282ead8) >>> 0;
-  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
-}
-
-/** CRC-32C (RFC 3720, appendix B.4), bit-reversed polynomial; zlib has the other CRC-32 only. */
-const castagnoli: Uint32Array = Uint32Array.from({ length: 256 }, (_, index) => {
-  let crc = index;
-  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  return crc;
-});

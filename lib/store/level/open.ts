@@ -8,28 +8,27 @@ import { FairleadError } from '../../errors.ts';
 import { storeWriteBufferBytes } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
 import { tryLockFile, type FileLock } from '../../runtime/flock.ts';
-import type { Storage, StoredState } from '../driver/storage.ts';
-import { dropAsFound, keepAsFound, putBackAsFound } from './as-found.ts';
-import { auditDatabase, auditInfoLog, type Audited } from './audit.ts';
+import type { Storage, StoredState, StoreIdentity } from '../driver/storage.ts';
+import { dropAsFound, putBackAsFound } from './as-found.ts';
+import { auditDatabase, type Audited } from './audit.ts';
 import { checkClosedMark, removeClosedMark, writeClosedMark } from './closed-mark.ts';
 import type { StoreCreation } from './creation.ts';
-import { openDatabase, type Database } from './database.ts';
+import type { Database } from './database.ts';
 import { isSystemError, makeFolderDurably } from './durable-file.ts';
 import { findOrCreate } from './find.ts';
 import {
   lost,
-  removeLeftovers,
   storePaths,
   writeIdentity,
   type DurableIdentity,
   type StorePaths,
 } from './layout.ts';
 import { Ledger } from './ledger.ts';
-import { auditLogTails } from './log-tail.ts';
 import { dropReserve, keepReserve } from './reserve.ts';
 import { spaceOf, startSpaceGuard } from './space.ts';
 import { storageLimits, type StorageLimits } from './storage-limits.ts';
 import { DiskStorage } from './storage.ts';
+import { openOnTrial, tidy } from './trial.ts';
 
 /** Options of `openLevelStorage`. */
 export interface LevelStorageOpening {
@@ -95,14 +94,11 @@ async function openLocked(
 ): Promise<LevelStorage> {
   await checkSpace(paths, options.log);
   await putBackAsFound(paths);
-  const expected = await findOrCreate(paths, options.create);
-  await auditLogTails(paths.database);
-  await keepAsFound(paths);
-  let database: Database | undefined;
-  try {
-    database = await openDatabase(paths.database, { create: false });
+  const expected = await findOrCreate(paths, options);
+  return openOnTrial(paths, options.log, async (database) => {
+    const audited = await auditDatabase(database);
+    checkOwner(audited.identity, expected);
     const limits = { ...storageLimits, ...options.limits };
-    const audited = await audit(database, paths, expected);
     const ledger = new Ledger(audited, limits.storeClearStep);
     await checkClosedMark(paths.closedMark, ledger.describe());
     const stored = storedState(audited);
@@ -112,11 +108,8 @@ async function openLocked(
     // syncs the folder: nothing may be written before either is gone for good
     await dropAsFound(paths);
     await tidy(paths, options.log);
-    return await start(paths, lock, { options, limits, database, ledger, stored });
-  } catch (error) {
-    await undo(database, paths, options.log);
-    throw error;
-  }
+    return start(paths, lock, { options, limits, database, ledger, stored });
+  });
 }
 
 interface Parts {
@@ -168,42 +161,14 @@ function storedState({ identity, end, base, entries, machine }: Audited): Stored
   return { identity, hard: end.hard, base: base.mark, entries, machine };
 }
 
-async function audit(
-  database: Database,
-  paths: StorePaths,
-  expected: DurableIdentity | undefined,
-): Promise<Audited> {
-  await auditInfoLog(paths.database);
-  const audited = await auditDatabase(database);
-  const { identity } = audited;
+/** Another database in the place of ours is a lost store, were it of the same member. */
+function checkOwner(found: StoreIdentity, expected: DurableIdentity | undefined): void {
   const isSame =
     expected === undefined ||
-    (expected.clusterId === identity.clusterId &&
-      expected.memberId === identity.memberId &&
-      expected.dataId === identity.dataId);
-  if (!isSame) throw lost('another one is in its place', { expected, identity });
-  return audited;
-}
-
-/** The files as found become the database again; what happened on the way is not the user's error. */
-async function undo(database: Database | undefined, paths: StorePaths, log: Logger): Promise<void> {
-  try {
-    await database?.close();
-    await putBackAsFound(paths);
-    await tidy(paths, log);
-  } catch (error) {
-    log.warn({ err: error }, 'the files as found are put back at the next start');
-  }
-}
-
-/** Leftovers only take room: that they cannot be removed is no reason to refuse a good store. */
-async function tidy(paths: StorePaths, log: Logger): Promise<void> {
-  try {
-    const kept = await removeLeftovers(paths.directory);
-    if (kept.length > 0) log.warn({ kept }, 'folders with foreign files were left alone');
-  } catch (error) {
-    log.warn({ err: error }, 'leftovers of an earlier opening could not be removed');
-  }
+    (expected.clusterId === found.clusterId &&
+      expected.memberId === found.memberId &&
+      expected.dataId === found.dataId);
+  if (!isSame) throw lost('another one is in its place', { expected, found });
 }
 
 function takeLock(paths: StorePaths): FileLock {

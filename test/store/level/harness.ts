@@ -29,11 +29,17 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
+/** Options of `openStorage`; `create: undefined` makes nothing. */
+export type HarnessOptions = Partial<Omit<LevelStorageOpening, 'create'>> & {
+  readonly create?: LevelStorageOpening['create'] | undefined;
+};
+
 /** Opens a storage that is closed after the test. A death that no test expects is thrown. */
 export async function openStorage(
   directory: string,
-  options: Partial<LevelStorageOpening> = {},
+  options: HarnessOptions = {},
 ): Promise<LevelStorage> {
+  const { create, ...rest } = { create: creationOf(twinStart), ...options };
   const opened = await openLevelStorage({
     directory,
     clock: systemClock,
@@ -41,9 +47,9 @@ export async function openStorage(
     onFatal: (error) => {
       throw error;
     },
-    create: creationOf(twinStart),
     prove,
-    ...options,
+    ...rest,
+    ...(create === undefined ? {} : { create }),
     // a small reserve, so that many tests fit the disk
     limits: { storeReserveBytes: 4096, ...options.limits },
   });
