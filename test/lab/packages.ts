@@ -26,6 +26,8 @@ const packageOf: Readonly<Record<string, string>> = {
   mount: 'mount',
   tar: 'tar',
   'systemd-socket-activate': 'systemd',
+  etcd: 'etcd-server',
+  openssl: 'openssl',
 };
 
 /** The absolute path of a command, or `undefined`. */

@@ -14,14 +14,20 @@ export interface Collected {
   readonly batches: readonly WatchBatch[];
   /** Every change below this revision has been given; the watch may go on from here. */
   readonly next: number;
-  /** The history that the rest needs is gone, or the rest is too large to hold. */
-  readonly isGone: boolean;
+  /**
+   * Why this connection is of no more use: `torn` when an event came without its row before, which etcd
+   * forgets to add when the event happens while the watch begins; `tooLarge` for a change beyond the bound.
+   */
+  readonly broken?: 'torn' | 'tooLarge';
 }
 
-/** Bytes that an event holds in memory. */
+/** What an event takes beside its texts: many small ones must count, too. */
+const eventOwnBytes = 200;
+
+/** Bytes that an event holds in memory, roughly. */
 export function eventBytes(event: WatchEvent): number {
   const rows = event.type === 'put' ? [event.row, event.previous] : [event.previous];
-  let bytes = 0;
+  let bytes = eventOwnBytes;
   for (const row of rows) {
     if (row !== undefined) bytes += row.key.length + utf8Bytes(row.value);
   }
@@ -65,16 +71,16 @@ export class BatchCollector {
       if (revision > this.#revision) this.#complete(batches);
       this.#revision = revision;
       const read = readEvent(this.#prefix, event);
-      if (read === undefined) return { batches, next: this.#next, isGone: true };
+      if (read === undefined) return { batches, next: this.#next, broken: 'torn' };
       this.#events.push(read);
       this.#bytes += eventBytes(read);
-      if (this.#bytes > this.#bytesMax) return { batches, next: this.#next, isGone: true };
+      if (this.#bytes > this.#bytesMax) return { batches, next: this.#next, broken: 'tooLarge' };
     }
     if (!message.fragment) this.#complete(batches);
     // with no events it is a sign of progress: everything up to its revision was given
     const isProgress = message.events.length === 0 && !message.created && !message.canceled;
     if (isProgress) this.#next = Math.max(this.#next, message.header.revision + 1);
-    return { batches, next: this.#next, isGone: false };
+    return { batches, next: this.#next };
   }
 
   #complete(batches: WatchBatch[]): void {

@@ -145,7 +145,7 @@ function readRow(prefix: string, from: EtcdKeyValue): KeyValue {
 }
 
 /**
- * An event of a watch; undefined when its row before is no longer kept, so that the event is not whole.
+ * An event of a watch; undefined when its row before is missing though there must be one.
  * @throws ETCD_PROTOCOL
  */
 export function readEvent(prefix: string, event: EtcdEvent): WatchEvent | undefined {

@@ -19,9 +19,11 @@ import type { EtcdEndpoint } from './transport.ts';
 export type WatchEnd =
   /** Too much waits to be taken. */
   | { readonly why: 'full' }
+  /** An event was not whole; asking once more gets it. */
+  | { readonly why: 'torn' }
   /** The connection or its endpoint failed. */
   | { readonly why: 'lost'; readonly message: string }
-  /** What comes next is forgotten; `from` is where history begins now, if etcd said. */
+  /** What comes next is forgotten, or too large; `from` is where history begins now, if etcd said. */
   | { readonly why: 'gone'; readonly from: number }
   /** Trying again has no sense. */
   | { readonly why: 'refused'; readonly error: FairleadError }
@@ -167,11 +169,12 @@ export class WatchConnection {
       return;
     }
     try {
-      const { batches, next, isGone } = this.#collector.take(message);
+      const { batches, next, broken } = this.#collector.take(message);
       for (const batch of batches) this.#keep(batch);
       this.#next = next;
       this.#options.gateway.sawRevision(message.header.revision);
-      if (isGone) this.close({ why: 'gone', from: 0 });
+      if (broken === 'torn') this.close({ why: 'torn' });
+      if (broken === 'tooLarge') this.close({ why: 'gone', from: 0 });
     } catch (thrown) {
       if (!(thrown instanceof FairleadError)) throw thrown;
       this.close({ why: 'refused', error: thrown });

@@ -88,6 +88,7 @@ export class Watches {
       const end = yield* this.#read(connection, position, over);
       if (end.why === 'gone') throw goneError(position, end.from, this.#options.gateway.revision);
       if (end.why === 'refused') throw end.error;
+      if (end.why === 'torn') await this.#pause(position, over);
       if (end.why === 'lost' && !over.aborted) {
         this.#options.log.warn(
           { why: end.message, next: position.next },
