@@ -19,6 +19,7 @@ import {
   writeEach,
   type OpenStore,
 } from './open-store.ts';
+import { describeLeases } from './store-lease.ts';
 import { describeWatch } from './store-watch.ts';
 import { createTwin, randomTxn, Translation } from './store-twin.ts';
 
@@ -43,6 +44,7 @@ export function describeStore(name: string, open: () => Promise<OpenStore>): voi
     describeRefusals(() => opened);
     describeEnd(() => opened);
     describeWatch(() => opened);
+    describeLeases(() => opened);
     describeTwin(open);
   });
 }
@@ -191,9 +193,10 @@ function describeBranches(opened: () => OpenStore): void {
 
   it('does nothing without an else branch', async () => {
     const never: Compare = { key: 'a', target: 'version', operator: '>', value: 0 };
+    const empty = await expectEmpty(opened());
     const { revision, ...rest } = await store().txn({ compare: [never], then: [put('a')] });
     expect(rest).toEqual({ succeeded: false, results: [] });
-    expectStill(opened(), await expectEmpty(opened()), revision);
+    expectStill(opened(), empty, revision);
   });
 
   it('shows a range what came before it in the same transaction, and nothing of what comes after', async () => {

@@ -3,11 +3,13 @@
  * decided and not how it is kept. Every call gives way once, so that concurrent plans interleave.
  */
 import { assert } from '../../lib/assert.ts';
+import { FairleadError } from '../../lib/errors.ts';
 import { storeRangeRowsMax, storeTxnOpsMax } from '../../lib/limits.ts';
 import type {
   Compare,
   KeyRange,
   KeyValue,
+  Lease,
   Operation,
   OperationResult,
   RangeRequest,
@@ -23,9 +25,14 @@ export class MapStore {
   /** Called before each transaction is looked at: a place to change things behind a plan's back. */
   beforeTxn: (() => void) | undefined;
   reads = 0;
+  /** Leases that were not revoked. Here no time passes: a test plays their end by revoking them. */
+  readonly leases: Map<string, Lease>;
+  private granted: number;
 
   constructor(before?: MapStore) {
     this.rows = new Map(before?.rows);
+    this.leases = new Map(before?.leases);
+    this.granted = before?.granted ?? 0;
     this.revision = before?.revision ?? 0;
   }
 
@@ -49,9 +56,37 @@ export class MapStore {
     const written = new Set<string>();
     const revision = this.revision + 1;
     const branch = succeeded ? txn.then : (txn.else ?? []);
+    for (const each of branch) if (each.op === 'put' && each.lease) this.lease(each.lease);
     const results = branch.map((operation) => this.apply(operation, revision, written));
     if (written.size > 0) this.revision = revision;
     return { succeeded, revision: this.revision, results };
+  }
+
+  async grantLease(ttlMs: number): Promise<Lease> {
+    await Promise.resolve();
+    this.granted += 1;
+    const lease = { id: String(this.granted), ttlMs };
+    this.leases.set(lease.id, lease);
+    return lease;
+  }
+
+  async keepLease(id: string): Promise<Lease> {
+    await Promise.resolve();
+    return this.lease(id);
+  }
+
+  async revokeLease(id: string): Promise<void> {
+    await Promise.resolve();
+    this.leases.delete(this.lease(id).id);
+    const keys = [...this.rows.values()].filter((row) => row.lease === id).map((row) => row.key);
+    for (const key of keys) this.rows.delete(key);
+    if (keys.length > 0) this.revision += 1;
+  }
+
+  private lease(id: string): Lease {
+    const lease = this.leases.get(id);
+    if (lease === undefined) throw new FairleadError('LEASE_UNKNOWN', `there is no lease ${id}`);
+    return lease;
   }
 
   private keysIn({ start, end }: KeyRange): string[] {
@@ -77,7 +112,7 @@ export class MapStore {
       }
       return { op: 'delete', deleted: keys.length };
     }
-    const { key, value } = operation;
+    const { key, value, lease } = operation;
     assert(!written.has(key), 'no key is written twice');
     written.add(key);
     const before = this.rows.get(key);
@@ -87,6 +122,7 @@ export class MapStore {
       createRevision: before?.createRevision ?? revision,
       modRevision: revision,
       version: (before?.version ?? 0) + 1,
+      ...(lease === undefined ? {} : { lease }),
     });
     return { op: 'put' };
   }

@@ -74,8 +74,9 @@ export class MachineState {
    */
   finish(head: MachineHead): void {
     this.#settle();
-    if (this.#digest.count !== head.count) throw damagedState('rows are missing or came back');
-    if (this.#digest.text !== head.digest) throw damagedState('its rows do not add up');
+    const { count, text: digest } = this.#digest;
+    if (count !== head.count) throw damagedState('rows are missing or came back', { count, head });
+    if (digest !== head.digest) throw damagedState('its rows do not add up', { digest, head });
     this.sessions.orderRecords();
     for (const row of this.users.all()) {
       if (row.lease !== undefined && !this.leases.has(row.lease)) {
