@@ -94,6 +94,15 @@ export class Core {
     return this.config.voters.includes(this.id);
   }
 
+  /** Whether this member may stand for election. One that a change takes out may as long as the change is
+   *  not committed: it may be the only one that holds it, and so the only one that can win (Raft thesis
+   *  4.2.2). */
+  get mayStand(): boolean {
+    if (this.isVoter) return true;
+    const isOpen = this.configs.latestIndex > this.#commit;
+    return isOpen && this.configs.at(this.#commit).voters.includes(this.id);
+  }
+
   /** In the configuration, so not an observer. */
   get isMember(): boolean {
     return this.isVoter || this.config.learners.includes(this.id);

@@ -12,7 +12,7 @@ import type { PreVote, PreVoteReply, TimeoutNow, Vote, VoteReply } from './messa
  * hazard 10). A majority of one needs not ask.
  */
 export function campaign(core: Core): void {
-  if (core.state === 'leader' || !core.isVoter || isDiskStalled(core)) return;
+  if (core.state === 'leader' || !core.mayStand || isDiskStalled(core)) return;
   core.restartTimer();
   if (core.isAlone) {
     if (core.state !== 'candidate') stand(core, false);
