@@ -25,7 +25,8 @@ import type {
   WatchBatch,
   WatchRequest,
 } from '../port.ts';
-import { EtcdGateway, type EtcdCredentials } from './gateway.ts';
+import { EtcdGateway } from './gateway.ts';
+import type { EtcdCredentials } from './members.ts';
 import { isEmptyRange, rangeBody, readRows, readTxnAnswer, txnBody } from './messages.ts';
 import { grantSchema, keepAliveSchema, rangeSchema, revokeSchema, txnSchema } from './schemas.ts';
 import type { EtcdEndpoint, EtcdTls } from './transport.ts';
