@@ -3,7 +3,7 @@
 /** A series of measurements. */
 export interface Series {
   readonly figure: string;
-  readonly unit: 'ms' | 'MB';
+  readonly unit: 'ms' | 'MB' | 'writes/s';
   readonly values: readonly number[];
 }
 

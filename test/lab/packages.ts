@@ -28,6 +28,12 @@ const packageOf: Readonly<Record<string, string>> = {
   'systemd-socket-activate': 'systemd',
   etcd: 'etcd-server',
   openssl: 'openssl',
+  nft: 'nftables',
+  tc: 'iproute2',
+  faketime: 'faketime',
+  gcc: 'gcc',
+  // a command of the headers that gcc needs
+  gencat: 'libc6-dev',
 };
 
 /** The absolute path of a command, or `undefined`. */

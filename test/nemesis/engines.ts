@@ -1,5 +1,13 @@
 /** Engines that a voter process can open, by name. */
+import { join } from 'node:path';
+import { systemClock } from '../../lib/clock.ts';
 import { FairleadError } from '../../lib/errors.ts';
+import { silentLogger } from '../../lib/log.ts';
+import {
+  newCluster,
+  openMemberStore,
+  timingDefault,
+} from '../../lib/store/replicated/member-store.ts';
 import { JournalStore } from './journal-store.ts';
 import type { OpenEngine } from './store-server.ts';
 
@@ -27,7 +35,7 @@ export async function openEngine(
     case 'journal':
       return openJournal(settings);
     case 'replicated':
-      return onFatal(new FairleadError('USAGE', 'the replicated engine is not there yet')) as never;
+      return openReplicated(settings, onFatal);
   }
 }
 
@@ -39,5 +47,32 @@ function openJournal({ directory, forgets = 0 }: VoterSettings): OpenEngine {
     operate: (operation) =>
       Promise.reject(new FairleadError('CLUSTER_SINGLE', `${operation}: a host alone`)),
     close: () => store.close(),
+  };
+}
+
+async function openReplicated(
+  { directory, heartbeatMs, electionMs }: VoterSettings,
+  onFatal: (error: FairleadError) => void,
+): Promise<OpenEngine> {
+  const { engine } = await openMemberStore({
+    directory: join(directory, 'store'),
+    clock: systemClock,
+    log: silentLogger(),
+    create: newCluster(),
+    isWitness: false,
+    timing: {
+      heartbeatMs: heartbeatMs ?? timingDefault.heartbeatMs,
+      electionMs: electionMs ?? timingDefault.electionMs,
+    },
+    sources: () => [],
+    onStatus: () => {},
+    onFatal,
+  });
+  return {
+    store: engine,
+    status: () => Promise.resolve({ role: engine.status().role }),
+    operate: (operation) =>
+      Promise.reject(new FairleadError('CLUSTER_SINGLE', `${operation}: a host alone`)),
+    close: () => engine.close(),
   };
 }

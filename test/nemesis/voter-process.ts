@@ -9,6 +9,9 @@ import type { VoterSettings } from './engines.ts';
 
 const bin = join(import.meta.dirname, '../../node_modules/.bin');
 
+/** The voter's source. */
+export const voterScript = join(import.meta.dirname, 'voter.ts');
+
 const commands = {
   bun: [join(bin, 'bun')],
   deno: [join(bin, 'deno'), 'run', '--quiet', '-A'],
@@ -23,6 +26,8 @@ export const runtimes = Object.keys(commands) as readonly Runtime[];
 /** A voter's process, and how to start it. */
 export interface VoterProcessPlan {
   readonly runtime: Runtime;
+  /** The voter as a single file for this machine, in place of the runtime and the source. */
+  readonly binary?: string;
   readonly settings: VoterSettings;
   /** Name of its network namespace. */
   readonly namespace?: string;
@@ -59,10 +64,10 @@ export class VoterProcess {
 
   /** Starts it and does not wait. */
   spawn(): void {
-    const { runtime, settings, namespace, environment, logFile } = this.plan;
+    const { runtime, binary, settings, namespace, environment, logFile } = this.plan;
     const enter = namespace === undefined ? [] : ['nsenter', `--net=${namespacePath(namespace)}`];
-    const script = join(import.meta.dirname, 'voter.ts');
-    const command = [...enter, ...commands[runtime], script, JSON.stringify(settings)];
+    const program = binary === undefined ? [...commands[runtime], voterScript] : [binary];
+    const command = [...enter, ...program, JSON.stringify(settings)];
     const [file = '', ...words] = command;
     const log = openSync(logFile, 'a');
     this.#ready = false;

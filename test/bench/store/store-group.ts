@@ -1,0 +1,139 @@
+/**
+ * The replicated store beside etcd, in turns on the same machine: each figure's `versus` is etcd's in the
+ * same run. Absolute numbers are this machine's; the ratios are what counts.
+ */
+import { percentile, report, type Series } from '../figures.ts';
+import {
+  defaultTimes,
+  diskMb,
+  fastTimes,
+  rssMb,
+  type BenchCluster,
+  type ClusterPlan,
+  type OpenCluster,
+} from './cluster.ts';
+import { openEtcd } from './etcd-cluster.ts';
+import { failover, restart, runWriters } from './measure.ts';
+import { openOwn } from './own-cluster.ts';
+
+const writerCounts = [1, 16, 64, 256] as const;
+const rounds = 3;
+const warmUpMs = 500;
+const measuredMs = 3_000;
+/** Keys that throughput is measured on. */
+const throughputKeys = 10_000;
+const failovers = 9;
+const restarts = 9;
+const loadedKeys = 100_000;
+const loadWriters = 64;
+/** How long memory may settle after a load. */
+const settleMs = 3_000;
+
+/** Names of what is reported. */
+export const storeFigures: readonly string[] = [
+  ...writerCounts.flatMap((count) => [`store-w${count}`, `store-w${count}-latency`]),
+  ...writerCounts.flatMap((count) => [`store-single-w${count}`, `store-single-w${count}-latency`]),
+  'store-failover',
+  'store-restart',
+  'store-rss',
+  'store-disk',
+];
+
+const contestants = [
+  ['ours', openOwn],
+  ['etcd', openEtcd],
+] as const satisfies readonly (readonly [string, OpenCluster])[];
+
+type Pair = Readonly<Record<'ours' | 'etcd', number[]>>;
+
+const emptyPair = (): Pair => ({ ours: [], etcd: [] });
+
+/** Runs all of it. */
+export async function benchStore(): Promise<void> {
+  await benchThroughput(3, 'store-w');
+  await benchThroughput(1, 'store-single-w');
+  await benchFailover();
+  await benchRestart();
+  await benchLoaded();
+}
+
+async function withCluster(
+  open: OpenCluster,
+  plan: ClusterPlan,
+  work: (cluster: BenchCluster) => Promise<void>,
+): Promise<void> {
+  const cluster = await open(plan);
+  try {
+    await work(cluster);
+  } finally {
+    await cluster.close();
+  }
+}
+
+function reportPair(figure: string, unit: Series['unit'], { ours, etcd }: Pair): void {
+  const versus = { name: 'etcd', values: etcd };
+  const more = { versusP99: Math.round(percentile(etcd, 0.99) * 100) / 100 };
+  report({ figure, unit, values: ours }, versus, more);
+}
+
+async function benchThroughput(nodes: 1 | 3, figure: string): Promise<void> {
+  const rates = writerCounts.map(emptyPair);
+  const latencies = writerCounts.map(emptyPair);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, open] of contestants) {
+      await withCluster(open, { nodes, ...defaultTimes }, async (cluster) => {
+        for (const [at, writers] of writerCounts.entries()) {
+          const { endpoint } = await cluster.leader();
+          const plan = { endpoint, writers, warmUpMs, measuredMs, keys: throughputKeys };
+          const written = await runWriters(plan);
+          rates[at]?.[name].push((written.writes / written.ms) * 1_000);
+          for (const each of written.latencies) latencies[at]?.[name].push(each);
+        }
+      });
+    }
+  }
+  for (const [at, writers] of writerCounts.entries()) {
+    reportPair(`${figure}${writers}`, 'writes/s', rates[at] ?? emptyPair());
+    reportPair(`${figure}${writers}-latency`, 'ms', latencies[at] ?? emptyPair());
+  }
+}
+
+async function benchFailover(): Promise<void> {
+  const values = emptyPair();
+  for (const [name, open] of contestants) {
+    await withCluster(open, { nodes: 3, ...fastTimes }, async (cluster) => {
+      for (let count = 0; count < failovers; count += 1) {
+        values[name].push(await failover(cluster));
+      }
+    });
+  }
+  reportPair('store-failover', 'ms', values);
+}
+
+async function benchRestart(): Promise<void> {
+  const values = emptyPair();
+  for (const [name, open] of contestants) {
+    await withCluster(open, { nodes: 1, ...defaultTimes }, async (cluster) => {
+      for (let count = 0; count < restarts; count += 1) values[name].push(await restart(cluster));
+    });
+  }
+  reportPair('store-restart', 'ms', values);
+}
+
+/** Memory with 100 000 keys, and disk after as many writes: the largest of the three nodes. */
+async function benchLoaded(): Promise<void> {
+  const memory = emptyPair();
+  const disk = emptyPair();
+  for (const [name, open] of contestants) {
+    await withCluster(open, { nodes: 3, ...defaultTimes }, async (cluster) => {
+      const { endpoint } = await cluster.leader();
+      const amount = { writes: loadedKeys, keys: loadedKeys, warmUpMs: 0, measuredMs: 0 };
+      await runWriters({ endpoint, writers: loadWriters, ...amount });
+      await new Promise((resolve) => setTimeout(resolve, settleMs));
+      memory[name].push(Math.max(...cluster.nodes.map((each) => rssMb(each.pid()))));
+      disk[name].push(Math.max(...cluster.nodes.map((each) => diskMb(each.directory))));
+    });
+  }
+  reportPair('store-rss', 'MB', memory);
+  reportPair('store-disk', 'MB', disk);
+}
