@@ -1,0 +1,156 @@
+/**
+ * The administrator: adds, promotes, demotes, removes and replaces members, one request at a time, mostly
+ * at the leader, with no regard for whether it is a good moment.
+ */
+import type { ChangeOutcome } from '../../lib/store/driver/ports.ts';
+import { encodeConfig, type RaftConfig } from '../../lib/store/raft/config.ts';
+import type { MemberId } from '../../lib/store/raft/entry.ts';
+import type { Cluster } from './cluster.ts';
+import type { Host } from './host.ts';
+import type { Random } from './random.ts';
+import { demand } from './violation.ts';
+
+const sorted = (ids: readonly MemberId[]) => ids.toSorted();
+const off = (ids: readonly MemberId[], id: MemberId) => ids.filter((each) => each !== id);
+
+/** Who votes and who does not, over time. */
+export class Admin {
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+  /** Changes that are asked for and not answered. */
+  #open = 0;
+  changes = 0;
+
+  constructor(cluster: Cluster, random: Random) {
+    this.#cluster = cluster;
+    this.#random = random;
+  }
+
+  /** Nothing is asked for that could still be taken. */
+  get isIdle(): boolean {
+    return this.#open === 0;
+  }
+
+  /** Hands leadership to a random member. */
+  transfer(): void {
+    const { leader } = this.#cluster;
+    if (leader === undefined) return;
+    const to = this.#random.pick(this.#cluster.hosts).id;
+    this.#cluster.note(64, leader.number, 0, () => `admin: ${leader.id} to hand over to ${to}`);
+    leader.run((driver) => driver.transfer(to, () => undefined));
+  }
+
+  /** Changes something about the members. */
+  change(): void {
+    const { leader, hosts } = this.#cluster;
+    const host = this.#random.chance(0.9) ? leader : this.#random.pick(hosts);
+    if (host?.driver === undefined || this.#open > 0) return;
+    const { config } = host.driver.status();
+    const next = this.#cluster.lost === undefined ? this.#next(config) : this.#replace(config);
+    if (next !== undefined) this.#ask(host, next);
+  }
+
+  /** A lost member goes out first, before anything else changes. */
+  #replace(config: RaftConfig): RaftConfig | undefined {
+    const { lost } = this.#cluster;
+    if (lost === undefined || !config.voters.includes(lost)) return undefined;
+    return this.#without(config, lost);
+  }
+
+  #next(config: RaftConfig): RaftConfig | undefined {
+    const random = this.#random;
+    const { hosts } = this.#cluster;
+    const isIn = ({ id }: Host) => config.voters.includes(id) || config.learners.includes(id);
+    const dice = random.below(10);
+    const learner = config.learners.length === 0 ? undefined : random.pick(config.learners);
+    if (dice < 4 && learner !== undefined) {
+      return {
+        ...config,
+        voters: sorted([...config.voters, learner]),
+        learners: off(config.learners, learner),
+      };
+    }
+    if (dice < 7) {
+      const outside = hosts.filter((host) => !isIn(host));
+      if (outside.length === 0) return undefined;
+      const host = this.#fresh(random.pick(outside));
+      return { ...config, learners: sorted([...config.learners, host.id]) };
+    }
+    if (config.voters.length < 2) return undefined;
+    const voter = random.pick(config.voters);
+    if (dice === 7 && !config.witnesses.includes(voter)) {
+      return {
+        ...config,
+        voters: off(config.voters, voter),
+        learners: sorted([...config.learners, voter]),
+      };
+    }
+    return this.#without(config, dice === 8 && learner !== undefined ? learner : voter);
+  }
+
+  /** A host that is not a member gets ready to be one: who was removed comes back under a new name. */
+  #fresh(host: Host): Host {
+    const { log } = this.#cluster;
+    const wasMember = log.committed.some(
+      ({ entry }) => entry.kind === 'config' && entry.data.includes(host.id),
+    );
+    if (wasMember) this.#cluster.renew(host);
+    host.isIdle = false;
+    host.start();
+    return host;
+  }
+
+  #without(config: RaftConfig, id: MemberId): RaftConfig {
+    return {
+      voters: off(config.voters, id),
+      learners: off(config.learners, id),
+      witnesses: off(config.witnesses, id),
+    };
+  }
+
+  #ask(host: Host, config: RaftConfig): void {
+    const text = encodeConfig(config);
+    this.#cluster.note(65, host.number, config.voters.length, () => `admin: ${host.id} to change to ${text}`);
+    this.#open += 1;
+    let isOver = false;
+    const end = () => {
+      if (!isOver) this.#open -= 1;
+      isOver = true;
+    };
+    host.run((driver, answers) => {
+      const done = answers<ChangeOutcome>((outcome) => {
+        this.#cluster.note(66, host.number, outcome.kind.length, () => `admin: ${JSON.stringify(outcome)}`);
+        end();
+        if (outcome.kind !== 'done') return;
+        this.changes += 1;
+        demand(
+          this.#cluster.log.committed.some(({ entry }) => entry.data === text),
+          'changeNotCommitted',
+          () => text,
+        );
+        this.#left(config);
+      });
+      driver.changeConfig(config, done);
+    });
+    // a process that dies answers nothing; what it queued dies with it
+    this.#cluster.agenda.after(this.#cluster.options.timeoutMs + 500, end);
+  }
+
+  /** Who was removed is told sooner or later, and stops. */
+  #left({ voters, learners }: RaftConfig): void {
+    const { lost, agenda, hosts } = this.#cluster;
+    if (lost !== undefined && !voters.includes(lost)) this.#cluster.lost = undefined;
+    for (const host of hosts) {
+      const { id } = host;
+      const isIn = voters.includes(id) || learners.includes(id);
+      if (isIn || host.isIdle || this.#random.chance(0.3)) continue;
+      agenda.after(this.#random.between(0, 1500), () => {
+        const { config } = this.#cluster.log;
+        const cameBack = host.id !== id || config.voters.includes(id) || config.learners.includes(id);
+        if (cameBack) return;
+        host.crash();
+        host.isIdle = true;
+      });
+    }
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * One seed from beginning to end: first faults, and nothing wrong may ever be seen; then none, and soon
+ * everything must be right: a leader, every request answered, every state the same.
+ */
+import { Admin } from './admin.ts';
+import { Client } from './client.ts';
+import { Cluster } from './cluster.ts';
+import type { Host } from './host.ts';
+import { Nemesis } from './nemesis.ts';
+import type { SimOptions } from './options.ts';
+import { Random } from './random.ts';
+import { demand, Violation } from './violation.ts';
+
+/** What a run came to. */
+export interface RunResult {
+  readonly violation: Violation | undefined;
+  readonly hash: string;
+  readonly lines: readonly string[];
+  readonly virtualMs: number;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** Events in one run; far above what any takes, so that one which never ends is seen. */
+const eventsMax = 2_000_000;
+
+/** Runs a cluster with these options under this seed. */
+export function runSeed(seed: bigint, options: SimOptions, keepsLines = false): RunResult {
+  const run = new Run(seed, options, keepsLines);
+  let violation: Violation | undefined;
+  try {
+    run.play();
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    violation = error;
+  }
+  return run.result(violation);
+}
+
+class Run {
+  readonly #cluster: Cluster;
+  readonly #clients: readonly Client[];
+  readonly #admin: Admin;
+  readonly #nemesis: Nemesis;
+
+  constructor(seed: bigint, options: SimOptions, keepsLines: boolean) {
+    this.#cluster = new Cluster(seed, options, keepsLines);
+    this.#admin = new Admin(this.#cluster, new Random(seed, 3));
+    this.#nemesis = new Nemesis(this.#cluster, new Random(seed, 4), this.#admin);
+    this.#clients = Array.from(
+      { length: options.clients },
+      (_, number) => new Client(this.#cluster, new Random(seed, 8 + number), number),
+    );
+  }
+
+  play(): void {
+    const cluster = this.#cluster;
+    for (const host of cluster.hosts) host.start();
+    for (const client of this.#clients) client.start();
+    this.#nemesis.start();
+    const { agenda, options } = cluster;
+    while (agenda.step(options.chaosMs)) {
+      demand(agenda.count < eventsMax, 'endless', () => `${eventsMax} events`);
+    }
+    cluster.calmDown();
+    this.#recover();
+  }
+
+  /** The longest time in which an election is called. */
+  get #electionMs(): number {
+    const { electionTicks, tickMs, drift, witness } = this.#cluster.options;
+    return (2 * electionTicks * tickMs * (witness ? 2 : 1)) / (1 - drift);
+  }
+
+  #recover(): void {
+    const cluster = this.#cluster;
+    const { timeoutMs, diskMs, netDelayMs, soonMs } = cluster.options;
+    const roundMs = 4 * (diskMs + netDelayMs + soonMs) + 50;
+    const stalledMs = Math.max(0, cluster.stalledUntilMs - cluster.agenda.now);
+    this.#until('noLeader', stalledMs + 10 * this.#electionMs, () => this.#leads());
+    for (const client of this.#clients) client.isStopping = true;
+    this.#clearAlarms();
+    const answerMs = 4 * timeoutMs + 60 * roundMs + 6 * this.#electionMs;
+    this.#until('notAnswered', answerMs, () => this.#clients.every((client) => client.isIdle));
+    this.#until('notConverged', 100 * roundMs + 8 * this.#electionMs, () => this.#isConverged());
+    if (cluster.options.leases) {
+      this.#until('leaseForever', 900 * 1.6 + 4 * roundMs + 6 * this.#electionMs, () => cluster.state.model.leases.size === 0);
+    }
+    // what was asked for last may still move leadership
+    this.#pass(this.#electionMs);
+    this.#until('noLeader', 4 * this.#electionMs, () => this.#leads());
+    const { leaderTerm } = cluster.log;
+    this.#pass(2 * this.#electionMs);
+    demand(
+      cluster.log.leaderTerm === leaderTerm && this.#leads(),
+      'leaderDisturbed',
+      () => `term ${leaderTerm} to ${cluster.log.leaderTerm} with no fault (hazard 10)`,
+    );
+    this.#until('notConverged', 20 * roundMs + this.#electionMs, () => this.#isConverged());
+    for (const host of cluster.hosts) this.#compare(host);
+  }
+
+  #pass(ms: number): void {
+    const { agenda } = this.#cluster;
+    const end = agenda.now + ms;
+    while (agenda.step(end));
+  }
+
+  /** Runs on until something holds, which must be in time. */
+  #until(rule: string, withinMs: number, holds: () => boolean): void {
+    const { agenda } = this.#cluster;
+    const deadline = agenda.now + withinMs;
+    while (!holds()) {
+      demand(agenda.now < deadline && agenda.count < eventsMax, rule, () => `in ${withinMs} ms: ${this.#describe()}`);
+      const stepEnd = Math.min(deadline, agenda.now + 10);
+      while (agenda.step(stepEnd));
+    }
+  }
+
+  #describe(): string {
+    const members = this.#cluster.hosts.map((host) => {
+      const status = host.driver?.status();
+      return status === undefined
+        ? `${host.id} down`
+        : `${host.id} ${status.role} term ${status.term} commit ${status.commit} of ${status.last.index} applied ${host.driver?.gauges.applied}`;
+    });
+    const clients = this.#clients.map((client) => client.waitingFor);
+    return [...members, ...clients].join('; ');
+  }
+
+  /** Somebody leads and has committed in its own term. */
+  #leads(): boolean {
+    const { leader, log } = this.#cluster;
+    if (leader === undefined) return false;
+    return log.committed.at(-1)?.inTerm === log.leaderTerm;
+  }
+
+  #clearAlarms(): void {
+    this.#cluster.system({
+      compare: [],
+      then: [{ op: 'delete', start: 'alarm/', end: 'alarm0' }],
+    });
+  }
+
+  /** Every member that runs stands where the leader stands. Who was removed and was not told of it does
+   *  not count: it asks for votes for ever, and disturbs nobody. */
+  #isConverged(): boolean {
+    const { leader, hosts } = this.#cluster;
+    const commit = leader?.driver?.status().commit;
+    if (commit === undefined) return false;
+    return hosts.every((host) => {
+      if (host.driver === undefined) return host.isIdle;
+      return this.#isOutside(host) || host.driver.gauges.applied === commit;
+    });
+  }
+
+  #isOutside({ id, driver }: Host): boolean {
+    const { voters, learners } = this.#cluster.log.config;
+    return !voters.includes(id) && !learners.includes(id) && driver?.status().role !== 'observer';
+  }
+
+  /** What a member answers, and what its disk holds, are what they should be. */
+  #compare(host: Host): void {
+    const { state } = this.#cluster;
+    const machine = host.driver?.machine;
+    if (machine === undefined) return;
+    state.head(host.id, machine.head());
+    const range = { start: '!', end: '~' };
+    const floor = this.#isOutside(host) ? 0 : state.model.users.revision;
+    state.read(range, machine.range(range), floor);
+    state.disk(host.id, host.disk);
+  }
+
+  result(violation: Violation | undefined): RunResult {
+    const { agenda, trace, log, state } = this.#cluster;
+    const sum = (of: (client: Client) => number) =>
+      this.#clients.reduce((total, client) => total + of(client), 0);
+    return {
+      violation,
+      hash: trace.text,
+      lines: trace.lines ?? [],
+      virtualMs: agenda.now,
+      counts: {
+        events: agenda.count,
+        entries: log.committed.length,
+        revisions: state.model.users.revision,
+        acknowledged: sum((client) => client.acknowledged),
+        reads: sum((client) => client.reads),
+        changes: this.#admin.changes,
+        ...log.counts,
+        ...this.#cluster.counts,
+      },
+    };
+  }
+}
