@@ -178,7 +178,7 @@ export const peerHandshakeMs = 8_000;
 /** Reconnect delays: first, and the ceiling they double up to; each is drawn from its upper half. */
 export const peerReconnectFirstMs = 50;
 export const peerReconnectMaxMs = 2_000;
-/** Delay after a refusal: nothing changes there until a person does something. */
+/** The ceiling after refusals: little changes there until a person does something. */
 export const peerRefusedRetryMs = 5_000;
 /** A connection that lasted this long was a success: the next delay is the first again. */
 export const peerSteadyMs = 5_000;
@@ -189,6 +189,23 @@ export const peerConnectionsMax = 1_536;
 /** TLS handshakes begun in one turn of the event loop, each up to 2.5 ms of work: 300 hosts that connect
  *  in the same moment take turns with everything else. */
 export const peerHandshakesPerTurn = 4;
+/** Addresses in a join token: those of three to five voters. */
+export const joinAddressesMax = 16;
+/** Longest of them: a DNS name has 253 characters, and a token is to be pasted. */
+export const joinAddressCharactersMax = 128;
+/** Longest join token: all addresses of the longest kind. */
+export const joinTokenCharactersMax = 3_072;
+/** Requests to join in work at once, and begun per second: each is a replicated transaction. */
+export const joinRequestsMax = 32;
+export const joinRequestsPerSecond = 50;
+/** What a host tells of itself when it joins, as JSON. */
+export const joinFactsBytesMax = 8 * 1024;
+/** Time for the cluster to let a host in: a few elections. */
+export const joinAnswerMs = 30_000;
+/** Pause before a host asks again that could not be let in just now. */
+export const joinRetryMs = 500;
+/** Largest file by which a host joins that meets the others by USB stick: 1 000 members of 300 bytes. */
+export const joinFileBytesMax = 1024 * 1024;
 /** Largest frame: the largest transaction as JSON in JSON, every character escaped, is 6 MiB. */
 export const peerFrameBytesMax = 8 * 1024 * 1024;
 
