@@ -70,6 +70,7 @@ export class Leases {
       throw new FairleadError('STORE_LIMIT', `there are ${this.#leases.size} leases already`);
     }
     this.#add(id, { ttlMs, generation: 1 });
+    this.changes.note(id);
   }
 
   /**
@@ -145,10 +146,11 @@ export class Leases {
    * Takes in the record of an image.
    * @throws STORE_DAMAGED
    */
-  addRecord(id: string, text: string): void {
+  load(id: string, text: string, digest: Digest): void {
     const match = /^\[([1-9]\d{0,15}),([1-9]\d{0,15})\]$/.exec(text);
     if (match === null || this.#leases.has(id)) throw damagedRecord('leases', id);
     this.#add(id, { ttlMs: Number(match[1]), generation: Number(match[2]) });
+    this.changes.load(id, text, digest);
   }
 
   /** All records as text, in key order. */
@@ -165,7 +167,6 @@ export class Leases {
 
   #add(id: string, { ttlMs, generation }: { ttlMs: number; generation: number }): void {
     this.#leases.set(id, { ttlMs, generation, keys: new Set(), bytes: 0 });
-    this.changes.note(id);
   }
 
   #held(id: string): Held {

@@ -2,8 +2,7 @@
  * Which records of a space changed: the counterpart of `rows.ts` for what is kept as objects in memory and
  * becomes text only when the digest or a delta asks for it.
  */
-import type { Digest } from './digest.ts';
-import { recordText } from './digest.ts';
+import { recordText, type Digest } from './digest.ts';
 import type { RecordSpace } from './image.ts';
 
 /** Follows the changes of records whose current text `read` knows; undefined for one that is gone. */
@@ -18,6 +17,11 @@ export class RecordChanges {
   constructor(space: RecordSpace, read: (key: string) => string | undefined) {
     this.#space = space;
     this.#read = read;
+  }
+
+  /** A record of an image is there, which is no news. */
+  load(key: string, text: string, digest: Digest): void {
+    this.#hashes.set(key, digest.add(recordText(this.#space, key, text)));
   }
 
   /** A record came, changed or went. */

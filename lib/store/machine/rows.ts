@@ -3,6 +3,7 @@
  * Hashing waits until the digest is asked for, so a key that is written ten times is hashed once.
  */
 import type { KeyValue, WatchEvent } from '../port.ts';
+import { damagedState } from './damage.ts';
 import { rowText, type Digest } from './digest.ts';
 import type { RowSpace } from './image.ts';
 import { createSortedMap } from './sorted-map.ts';
@@ -40,11 +41,14 @@ export class Rows implements View {
     yield* this.scan('', '\x7f');
   }
 
-  /** Takes in a row of an image. */
-  put(row: KeyValue): void {
-    const previous = this.#rows.get(row.key);
-    this.#note(row.key, previous);
-    this.#bytes += rowBytes(row) - (previous === undefined ? 0 : rowBytes(previous));
+  /**
+   * Takes in a row of an image, which is no news.
+   * @throws STORE_DAMAGED when there is one of this key
+   */
+  load(row: KeyValue, digest: Digest): void {
+    if (this.#rows.has(row.key)) throw damagedState('a row is there twice', { key: row.key });
+    digest.add(rowText(this.#space, row));
+    this.#bytes += rowBytes(row);
     this.#rows.set(row.key, row);
   }
 

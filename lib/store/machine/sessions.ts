@@ -98,21 +98,21 @@ export class Sessions {
   }
 
   /**
-   * Takes in the record of an image; `orderRecords` is to be called after the last.
+   * Takes in the record of an image; `order` is to be called after the last.
    * @throws STORE_DAMAGED
    */
-  addRecord(client: string, text: string): void {
+  load(client: string, text: string, digest: Digest): void {
     const session = decodeSession(text);
     if (session === undefined || this.#sessions.has(client)) {
       throw damagedRecord('sessions', client);
     }
     this.#sessions.set(client, session);
     this.#bytes += sessionBytes + session.bytes;
-    this.changes.note(client);
+    this.changes.load(client, text, digest);
   }
 
   /** Puts the sessions of an image into the order in which they are forgotten. */
-  orderRecords(): void {
+  order(): void {
     // no two commands have the same machine time
     const ordered = [...this.#sessions].toSorted(([, a], [, b]) => a.usedMs - b.usedMs);
     this.#sessions.clear();

@@ -2,6 +2,7 @@
  * The four spaces of the state and where it stands: what an image holds, checked when it is put together
  * and given out as references. What commands do to it is in `machine.ts`.
  */
+import type { KeyValue } from '../port.ts';
 import type { Position } from '../raft/entry.ts';
 import { positionStart } from '../raft/entry.ts';
 import { damagedState } from './damage.ts';
@@ -49,6 +50,8 @@ export class MachineState {
   readonly sessions: Sessions;
   standing: Standing = standingStart;
   readonly #digest: Digest;
+  /** Rows of an image that go with a lease, until all leases are there. */
+  readonly #leased: KeyValue[] = [];
 
   constructor({ limits, hash }: MachineOptions) {
     this.leases = new Leases(limits);
@@ -61,11 +64,13 @@ export class MachineState {
    * @throws STORE_DAMAGED
    */
   add(part: ImagePart): void {
-    for (const [space, row] of part.rows) (space === 'users' ? this.users : this.system).put(row);
-    for (const [space, key, text] of part.records) {
-      (space === 'leases' ? this.leases : this.sessions).addRecord(key, text);
+    for (const [space, row] of part.rows) {
+      (space === 'users' ? this.users : this.system).load(row, this.#digest);
+      if (row.lease !== undefined) this.#leased.push(row);
     }
-    this.#settle();
+    for (const [space, key, text] of part.records) {
+      (space === 'leases' ? this.leases : this.sessions).load(key, text, this.#digest);
+    }
   }
 
   /**
@@ -73,21 +78,18 @@ export class MachineState {
    * @throws STORE_DAMAGED
    */
   finish(head: MachineHead): void {
-    this.#settle();
     const { count, text: digest } = this.#digest;
     if (count !== head.count) throw damagedState('rows are missing or came back', { count, head });
     if (digest !== head.digest) throw damagedState('its rows do not add up', { digest, head });
-    this.sessions.orderRecords();
-    for (const row of this.users.all()) {
-      if (row.lease !== undefined && !this.leases.has(row.lease)) {
+    this.sessions.order();
+    for (const row of this.#leased.splice(0)) {
+      if (!this.leases.has(row.lease ?? '')) {
         throw damagedState('a row goes with a lease that is not there', { key: row.key });
       }
       this.leases.attach(row);
     }
     const { applied, revision, systemRevision, compacted, timeMs } = head;
     this.standing = { applied, revision, systemRevision, compacted, timeMs };
-    // nothing of it is news
-    this.takeChanged();
   }
 
   /** Where the state stands. */
