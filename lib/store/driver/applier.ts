@@ -7,6 +7,7 @@ import type { Entry, Position } from '../raft/entry.ts';
 import type { SnapshotMark } from '../raft/message.ts';
 import type { Delta } from '../machine/image.ts';
 import type { Applied, Machine } from '../machine/machine.ts';
+import { emptyImage } from '../machine/state.ts';
 import type { BatchBounds } from './log-queue.ts';
 
 /** What an applier goes on from. */
@@ -99,6 +100,14 @@ export class Applier {
   takeDelta(): Delta | undefined {
     this.#unwritten = 0;
     return this.#machine?.takeDelta();
+  }
+
+  /** What the disk must be told when the log begins after `base`: of a witness, that its state is empty
+   *  at that place, so that log and state belong together on its disk as on any other. */
+  deltaOfBase(base: SnapshotMark): Delta | undefined {
+    if (this.#machine !== undefined) return undefined;
+    const head = { ...emptyImage().head, applied: base.at };
+    return { rows: [], records: [], changes: [], forget: { from: 0, to: 0 }, head };
   }
 
   /** The disk's state is that of `index`. */

@@ -76,7 +76,8 @@ export class BatchWriter {
     // The state on the disk must not be ahead of the log there: a start could not tell what is missing.
     // Below what waits in the queue the log will be final with this batch.
     const mayTellState = applier.applied.index < queue.lowestTouched();
-    const delta = mayTellState ? applier.takeDelta() : undefined;
+    const witnessed = base === undefined ? undefined : applier.deltaOfBase(base);
+    const delta = witnessed ?? (mayTellState ? applier.takeDelta() : undefined);
     this.#stage = undefined;
     this.#base = undefined;
     const write: StorageWrite = {

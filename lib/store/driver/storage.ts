@@ -42,8 +42,10 @@ export interface StorageWrite {
   readonly stage?: { readonly first: boolean; readonly part: ImagePart };
   /** What was staged becomes the state, and the log is empty after `base`. */
   readonly install?: { readonly head: MachineHead; readonly base: SnapshotMark };
-  /** Replaces the identity's feature level. */
+  /** Replaces the identity's feature level; it never falls. */
   readonly featureLevel?: number;
+  /** Replaces the identity's epoch; it never falls. With `install` a recovery: both or neither. */
+  readonly epoch?: number;
 }
 
 /** A disk. */
