@@ -1,11 +1,18 @@
 /** Stores on a real etcd, for the tests of the etcd engine. */
-import { systemClock } from '../../../lib/clock.ts';
+import { systemClock, type Clock } from '../../../lib/clock.ts';
 import type { FairleadError } from '../../../lib/errors.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import type { StateStore } from '../../../lib/store/port.ts';
 import { openEtcdStore, type EtcdStoreOptions } from '../../../lib/store/etcd/store.ts';
 import type { OpenStore } from '../../conformance/store.ts';
 import type { EtcdCluster } from '../../support/etcd-server.ts';
+
+/** A clock on which waits of seconds take milliseconds. */
+export const hasty: Clock = {
+  ...systemClock,
+  monotonicMs: () => systemClock.monotonicMs() * 50,
+  sleep: (ms, signal) => systemClock.sleep(ms / 50, signal),
+};
 
 /** Opens a store of a cluster. An end of etcd that no test expects is thrown. */
 export function openStore(
