@@ -5,6 +5,7 @@
  *     npm run bench                 all groups
  *     npm run bench -- GROUP|FIGURE…
  */
+import type { LabHost } from '../lab/host.ts';
 import { openLab } from '../lab/lab.ts';
 import { groups, type BenchGroup } from './groups.ts';
 
@@ -27,14 +28,21 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void lab.down().finally(() => process.exit(130)));
 }
 const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
+let host: LabHost | undefined;
+
+/** The host with an engine that most groups need, and its image. */
+async function engine(): Promise<[LabHost, string]> {
+  [host] = host === undefined ? await lab.up(1, { progress: say }) : [host];
+  if (host === undefined) throw new Error('the lab has no host');
+  return [host, await host.image()];
+}
+
 const selected = chosen(process.argv.slice(2));
 try {
-  const [host] = await lab.up(1, { progress: say });
-  if (host === undefined) throw new Error('the lab has no host');
-  const image = await host.image();
   for (const group of selected) {
     say(group.name);
-    await group.run(host, image);
+    if (group.needs === 'nothing') await group.run();
+    else await group.run(...(await engine()));
   }
 } finally {
   await lab.down();

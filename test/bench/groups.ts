@@ -16,13 +16,13 @@ import { dockerOk } from '../support/docker.ts';
 import { openPluginClient, type PluginClient } from '../support/plugin-client.ts';
 import { until } from '../support/until.ts';
 import { report, timed } from './figures.ts';
+import { benchStore, storeFigures } from './store/store-group.ts';
 
 /** A group of figures that share their set-up. */
-export interface BenchGroup {
-  readonly name: string;
-  readonly figures: readonly string[];
-  run(host: LabHost, image: string): Promise<void>;
-}
+export type BenchGroup = { readonly name: string; readonly figures: readonly string[] } & (
+  | { readonly needs: 'engine'; run(host: LabHost, image: string): Promise<void> }
+  | { readonly needs: 'nothing'; run(): Promise<void> }
+);
 
 const attachSizes = [10, 100, 500] as const;
 const attachSamples = 100;
@@ -36,11 +36,12 @@ const rssSampleMs = 500;
 
 /** All groups, in the order they run. */
 export const groups: readonly BenchGroup[] = [
-  { name: 'plugin', figures: ['attach', 'detach'], run: benchAttach },
-  { name: 'network', figures: ['network-create'], run: benchNetworkCreate },
-  { name: 'docker', figures: ['docker-run'], run: benchDockerRun },
-  { name: 'start', figures: ['first-answer'], run: benchFirstAnswer },
-  { name: 'memory', figures: ['rss-idle', 'rss-200'], run: benchMemory },
+  { name: 'plugin', figures: ['attach', 'detach'], needs: 'engine', run: benchAttach },
+  { name: 'network', figures: ['network-create'], needs: 'engine', run: benchNetworkCreate },
+  { name: 'docker', figures: ['docker-run'], needs: 'engine', run: benchDockerRun },
+  { name: 'start', figures: ['first-answer'], needs: 'engine', run: benchFirstAnswer },
+  { name: 'memory', figures: ['rss-idle', 'rss-200'], needs: 'engine', run: benchMemory },
+  { name: 'store', figures: storeFigures, needs: 'nothing', run: benchStore },
 ];
 
 /** Runs work beside a fresh agent. A stand-in's records are unknown to the engine and would be swept,

@@ -47,14 +47,15 @@ export class Arena {
   readonly plan: ArenaPlan;
   /** Keeps the voter of each site running. */
   readonly supervisors: Supervisor[] = [];
-  readonly #outside: string;
+  /** Namespace between the hosts. */
+  readonly outside: string;
   readonly #buried: string[] = [];
 
   private constructor(plan: ArenaPlan) {
     this.plan = plan;
     this.folder = mkdtempSync(join(tmpdir(), 'fairlead-nemesis-'));
     const start = `fnem${process.pid}-`;
-    this.#outside = `${start}out`;
+    this.outside = `${start}out`;
     const makeSite = (runtime: Runtime, at: number): Site => {
       const number = at + 1;
       const own = join(this.folder, `site${number}`);
@@ -96,9 +97,9 @@ export class Arena {
 
   async #build(): Promise<void> {
     await buildShim(this.folder);
-    await makeOutside(this.#outside);
+    await makeOutside(this.outside);
     for (const site of [...this.sites, this.spare]) {
-      await makeHostNamespace(site.namespace, this.#outside, site.number);
+      await makeHostNamespace(site.namespace, this.outside, site.number);
       await this.#mount(site);
       this.setSync(site, 0);
       this.setClock(site, '+0');
@@ -199,7 +200,7 @@ export class Arena {
       if (existsSync(site.directory))
         await runOk(['umount', site.directory]).catch(() => undefined);
     }
-    await removeNamespace(this.#outside);
+    await removeNamespace(this.outside);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

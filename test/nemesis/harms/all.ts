@@ -1,7 +1,7 @@
 /** Every harm there is, by name. */
 import { deleteDirectory, flipBytes, oldDirectory, swapCertificate } from './directories.ts';
 import type { Harm } from './harm.ts';
-import { cutOneWay, flap, loss, narrowLink, split } from './links.ts';
+import { cutOneWay, delay, flap, loss, narrowLink, split } from './links.ts';
 import { clock, diskFull, slowSync } from './machines.ts';
 import { members, transfer } from './members.ts';
 import { killAll, killLeader, killOne, pause, rollingRestart } from './processes.ts';
@@ -18,6 +18,7 @@ export const harms: readonly Harm[] = [
   flap,
   loss,
   narrowLink,
+  delay,
   diskFull,
   slowSync,
   clock,

@@ -1,4 +1,5 @@
 /** Harm to the network: cut one way, split, flapping, losing, narrow. */
+import { makeDetour } from '../detour.ts';
 import { clearNetwork, narrow, setDrops } from '../network.ts';
 import type { Harm, Stage } from './harm.ts';
 
@@ -82,3 +83,16 @@ async function isolate(
     others.map(({ address }) => ({ address, way: 'both' as const })),
   );
 }
+
+/** Everything that hosts say to each other takes 50 ms longer, each way. */
+export const delay: Harm = {
+  name: 'delay',
+  async run(stage) {
+    const delayMs = stage.between(5, 50);
+    const { outside, sites } = stage.arena;
+    const end = await makeDetour({ outside, sites, delayMs });
+    await stage.sleep(2_000, highMs);
+    await end();
+    return `${delayMs} ms`;
+  },
+};
