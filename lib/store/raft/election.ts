@@ -58,11 +58,17 @@ function others(core: Core): readonly MemberId[] {
   return core.config.voters.filter((id) => id !== core.id);
 }
 
+/** Whether a leader is heard that is not the one who asks: a leader that stands for election leads no
+ *  more. */
+function isLoyal(core: Core, candidate: MemberId): boolean {
+  return core.hasLiveLeader && core.leader !== candidate;
+}
+
 /** Would this member vote for the sender? Changes nothing here. */
 export function onPreVote(core: Core, from: MemberId, message: PreVote): void {
   if (core.configs.wasRemoved(from, core.commit)) return;
   const granted =
-    message.term > core.term && !core.hasLiveLeader && isUpToDate(message.last, core.last);
+    message.term > core.term && !isLoyal(core, from) && isUpToDate(message.last, core.last);
   const term = granted ? message.term : core.term;
   core.send(from, { kind: 'preVoteReply', term, granted });
 }
@@ -71,7 +77,7 @@ export function onPreVote(core: Core, from: MemberId, message: PreVote): void {
 export function onVote(core: Core, from: MemberId, message: Vote): void {
   if (core.configs.wasRemoved(from, core.commit)) return;
   if (message.term > core.term) {
-    if (core.hasLiveLeader && !message.transfer) return;
+    if (isLoyal(core, from) && !message.transfer) return;
     core.follow(message.term, undefined);
   }
   const { term } = core;
