@@ -81,8 +81,10 @@ export class SnapshotDesk {
 
   /** Time goes by. */
   tick(): void {
-    const lacking = this.#parts.core.status.progress.filter(({ state }) => state === 'snapshot');
-    this.#sender.tick((member) => lacking.some((each) => each.member === member));
+    const { status, outline } = this.#parts.core;
+    const lacking = status.progress.filter(({ state }) => state === 'snapshot');
+    const wants = (member: MemberId): boolean => lacking.some((each) => each.member === member);
+    this.#sender.tick(wants, outline.baseIndex);
   }
 
   /** An answer to a part came. */

@@ -93,13 +93,17 @@ export class SnapshotSender {
     else this.#ports.failed(from);
   }
 
-  /** Time goes by: parts are sent again or given up. `wants` says who still needs one. */
-  tick(wants: (member: MemberId) => boolean): void {
+  /**
+   * Time goes by: parts are sent again or given up. `wants` says who still needs one. What nobody has
+   * answered and the log does not follow any more (it begins after `logBase`) would be of no use.
+   */
+  tick(wants: (member: MemberId) => boolean, logBase: number): void {
     for (const member of [...this.#waiting]) if (!wants(member)) this.failed(member);
     for (const [member, transfer] of [...this.#active]) {
       transfer.ticksSinceProgress += 1;
-      const { ticksSinceProgress: silent } = transfer;
-      if (!wants(member) || silent >= this.#bounds.silentTicks) this.failed(member);
+      const { ticksSinceProgress: silent, number, image } = transfer;
+      const isStale = number === 0 && image.base.at.index < logBase;
+      if (!wants(member) || isStale || silent >= this.#bounds.silentTicks) this.failed(member);
       else if (silent % this.#bounds.resendTicks === 0) this.#sendPart(member, transfer);
     }
     this.#begin();

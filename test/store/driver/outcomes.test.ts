@@ -86,7 +86,7 @@ test('a text that no member could read back is refused by its name, and stops no
   expect(answer.outcome).toMatchObject({ kind: 'reply' });
 });
 
-function read(member: MemberTwin): { outcome: ReadOutcome | undefined } {
+function askToRead(member: MemberTwin): { outcome: ReadOutcome | undefined } {
   const answer: { outcome: ReadOutcome | undefined } = { outcome: undefined };
   member.driver.confirmRead((outcome) => (answer.outcome = outcome));
   return answer;
@@ -98,7 +98,7 @@ test('hazard 19: a read gets an index that covers every write answered before it
   const write = leader.put('key');
   cluster.settle();
   const index = write.outcome?.kind === 'reply' ? write.outcome.index : undefined;
-  const answer = read(leader);
+  const answer = askToRead(leader);
   cluster.settle();
   expect(answer.outcome).toEqual({ kind: 'index', index });
 });
@@ -107,7 +107,7 @@ test('hazard 19: a leader that is cut off confirms no read', () => {
   const cluster = three();
   const leader = cluster.elect();
   cutOff(cluster, leader);
-  const answer = read(leader);
+  const answer = askToRead(leader);
   cluster.settle();
   expect(answer.outcome).toBeUndefined();
   cluster.ticks(60);
@@ -118,7 +118,7 @@ test('readers who come together share a round, and there are not more than the b
   const cluster = three({ readersMax: 100 });
   const leader = cluster.elect();
   const before = cluster.posted.length;
-  const answers = Array.from({ length: 101 }, () => read(leader));
+  const answers = Array.from({ length: 101 }, () => askToRead(leader));
   cluster.settle();
   const rounds = cluster.posted
     .slice(before)
@@ -207,7 +207,7 @@ test('after a stop everyone is answered, nothing is sent or written, and request
   const appended = leader.put('appended');
   cluster.settle();
   const queued = leader.put('queued');
-  const reader = read(leader);
+  const reader = askToRead(leader);
   const { length } = cluster.posted;
   const writes = leader.disk.writes.length;
   leader.driver.stop();
@@ -215,7 +215,7 @@ test('after a stop everyone is answered, nothing is sent or written, and request
   expect(queued.outcome).toMatchObject({ kind: 'refused' });
   expect(reader.outcome).toMatchObject({ kind: 'refused' });
   expect(leader.put('late').outcome).toMatchObject({ kind: 'refused' });
-  expect(read(leader).outcome).toMatchObject({ kind: 'refused' });
+  expect(askToRead(leader).outcome).toMatchObject({ kind: 'refused' });
   leader.driver.stop();
   leader.runSoon();
   leader.disk.finish();

@@ -29,8 +29,8 @@ export function configOf(
   voters: string,
   { learners = '', witnesses = '' }: { learners?: string; witnesses?: string } = {},
 ): RaftConfig {
-  const [v, l, w] = [voters, learners, witnesses].map((all) => [...all].map(idOf));
-  return { voters: v ?? [], learners: l ?? [], witnesses: w ?? [] };
+  const idsOf = (letters: string) => Array.from(letters, idOf);
+  return { voters: idsOf(voters), learners: idsOf(learners), witnesses: idsOf(witnesses) };
 }
 
 /** One driver and what it told. */
