@@ -130,14 +130,11 @@ export class Leases {
     }
   }
 
-  /**
-   * A row goes with its lease, if it has one.
-   * @throws LEASE_UNKNOWN
-   */
+  /** A row goes with its lease, if it has one, which is there. */
   attach(row: KeyValue): void {
     if (row.lease === undefined) return;
-    const held = this.#held(row.lease);
-    assert(!held.keys.has(row.key), 'a key is attached once');
+    const held = this.#leases.get(row.lease);
+    assert(held?.keys.has(row.key) === false, 'a key is attached once, to a lease that is there');
     held.keys.add(row.key);
     held.bytes += rowBytes(row);
   }
@@ -177,9 +174,8 @@ export class Leases {
 
   #detach(row: KeyValue): void {
     if (row.lease === undefined) return;
-    const held = this.#held(row.lease);
-    const wasAttached = held.keys.delete(row.key);
-    assert(wasAttached, 'a key that goes was attached');
+    const held = this.#leases.get(row.lease);
+    assert(held?.keys.delete(row.key) === true, 'a key that goes was attached');
     held.bytes -= rowBytes(row);
   }
 

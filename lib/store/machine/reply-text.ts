@@ -1,10 +1,11 @@
 /**
  * Answers as sessions remember them: short texts, since each is kept until the client has acknowledged it
- * and is written with the client's record.
+ * and is written with the client's record. They hold no words of ours: a version that says a refusal in
+ * other words must come to the same state (hazard 34).
  *
  *     [sequence]                                    done, nothing to tell
  *     [sequence, revision]                          done at this revision; the answer was too large to keep
- *     [sequence, code, message]                     refused
+ *     [sequence, code]                              refused
  *     [sequence, succeeded, revision, results]      the result of a transaction
  *
  * A result is -1 for a put, a number of keys for a delete, and [more, rows] for a range.
@@ -20,7 +21,7 @@ type StoredResult = number | readonly [more: 0 | 1, rows: readonly KeyValue[]];
 export type StoredReply =
   | readonly [sequence: number]
   | readonly [sequence: number, revision: number]
-  | readonly [sequence: number, code: ErrorCode, message: string]
+  | readonly [sequence: number, code: ErrorCode]
   | readonly [
       sequence: number,
       succeeded: 0 | 1,
@@ -30,18 +31,17 @@ export type StoredReply =
 
 /** The text of an answer, without its results if it would be longer than `bytesMax`. */
 export function encodeReply(sequence: number, reply: Reply, bytesMax: number): string {
-  if (reply.ok && reply.result === undefined) return JSON.stringify([sequence]);
-  const isLarge = reply.ok && rowsBytes(reply.result) > bytesMax;
-  const text = isLarge ? '' : JSON.stringify(stored(sequence, reply));
-  if (!isLarge && utf8Bytes(text) <= bytesMax) return text;
-  if (!reply.ok) return JSON.stringify([sequence, reply.code, 'it was refused']);
-  return JSON.stringify([sequence, reply.result?.revision]);
+  if (!reply.ok) return JSON.stringify([sequence, reply.code] satisfies StoredReply);
+  const { result } = reply;
+  if (result === undefined) return JSON.stringify([sequence] satisfies StoredReply);
+  if (rowsBytes(result) <= bytesMax) {
+    const text = JSON.stringify(stored(sequence, result));
+    if (utf8Bytes(text) <= bytesMax) return text;
+  }
+  return JSON.stringify([sequence, result.revision] satisfies StoredReply);
 }
 
-function stored(sequence: number, reply: Reply): StoredReply {
-  if (!reply.ok) return [sequence, reply.code, reply.message];
-  if (reply.result === undefined) return [sequence];
-  const { succeeded, revision, results } = reply.result;
+function stored(sequence: number, { succeeded, revision, results }: TxnResult): StoredReply {
   return [sequence, succeeded ? 1 : 0, revision, results.map(storedResult)];
 }
 
@@ -52,9 +52,9 @@ function storedResult(result: OperationResult): StoredResult {
 }
 
 /** Looked at first, so that a large answer is not made into text only to be dropped. */
-function rowsBytes(result: TxnResult | undefined): number {
+function rowsBytes(result: TxnResult): number {
   let bytes = 0;
-  for (const each of result?.results ?? []) {
+  for (const each of result.results) {
     if (each.op === 'range') for (const row of each.rows) bytes += rowBytes(row);
   }
   return bytes;
@@ -68,16 +68,18 @@ export function decodeReply(text: string): Reply {
     case 1:
       return { ok: true, result: undefined };
     case 2:
-      return {
-        ok: false,
-        code: 'STORE_OUTCOME_UNKNOWN',
-        message: `it was done at revision ${reply[1]}; its answer was too large to be remembered`,
-      };
-    case 3:
-      return { ok: false, code: reply[1], message: reply[2] };
+      return repeated(reply[1]);
     case 4:
       return { ok: true, result: decodeResult(reply[1] === 1, reply[2], reply[3]) };
   }
+}
+
+function repeated(what: number | ErrorCode): Reply {
+  if (typeof what === 'string') {
+    return { ok: false, code: what, message: 'it was refused when it came first' };
+  }
+  const message = `it was done at revision ${what}; its answer was too large to be remembered`;
+  return { ok: false, code: 'STORE_OUTCOME_UNKNOWN', message };
 }
 
 function decodeResult(
@@ -105,9 +107,7 @@ export function isStoredReply(value: unknown): value is StoredReply {
     case 1:
       return true;
     case 2:
-      return Number.isSafeInteger(second);
-    case 3:
-      return typeof second === 'string' && second in errorTable && typeof third === 'string';
+      return Number.isSafeInteger(second) || Object.hasOwn(errorTable, String(second));
     case 4:
       return (second === 0 || second === 1) && Number.isSafeInteger(third) && Array.isArray(fourth);
     default:

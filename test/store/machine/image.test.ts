@@ -83,6 +83,7 @@ describe('an image', () => {
       other({ rows: [...rows, ['users', { ...first[1], key: 'more' }]] }),
       other({ rows: [[first[0], { ...first[1], value: 'flipped' }], ...rows.slice(1)] }),
       other({ rows: [[first[0], { ...first[1], version: 77 }], ...rows.slice(1)] }),
+      other({ rows: [[first[0], { ...first[1], lease: '8' }], ...rows.slice(1)] }),
       other({ rows: [['system', first[1]], ...rows.slice(1)] }),
       other({ records: records.map(([space, key]) => [space, key, '[1,1]']) }),
       other({ records: records.map(([space, key]) => [space, key, 'x']) }),

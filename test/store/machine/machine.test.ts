@@ -1,10 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { AssertionFailure } from '../../../lib/assert.ts';
 import type { Command } from '../../../lib/store/machine/command.ts';
-import { noSpacePrefix } from '../../../lib/store/machine/machine.ts';
+import { Machine, noSpacePrefix } from '../../../lib/store/machine/machine.ts';
 import type { Entry } from '../../../lib/store/raft/entry.ts';
 import { put } from '../../conformance/open-store.ts';
-import { ask, clientId, feed, newMachine, result, rowsOf, systemWrite, write } from './feeding.ts';
+import {
+  ask,
+  clientId,
+  feed,
+  newMachine,
+  options,
+  result,
+  rowsOf,
+  systemWrite,
+  write,
+} from './feeding.ts';
 
 const entry = (index: number, more: Partial<Entry> = {}): Entry => ({
   index,
@@ -136,6 +146,14 @@ describe('room', () => {
     expect(ask(machine, write(put('b', 'x'.repeat(60))))).toMatchObject({ ok: true });
   });
 
+  it('comes back when a lease ends', () => {
+    const machine = newMachine({ storeStateBytesMax: 100 });
+    ask(machine, { do: 'grantLease', lease: '1', ttlMs: 1_000 });
+    ask(machine, write({ op: 'put', key: 'a', value: 'x'.repeat(90), lease: '1' }));
+    ask(machine, { do: 'revokeLease', lease: '1' });
+    expect(ask(machine, write(put('b', 'x'.repeat(90))))).toMatchObject({ ok: true });
+  });
+
   it('is refused to puts of users while any voter has none on its disk (hazard 28)', () => {
     const machine = newMachine();
     ask(machine, write(put('a')));
@@ -147,8 +165,38 @@ describe('room', () => {
     expect(ask(machine, write({ op: 'delete', start: 'a' }))).toMatchObject({ ok: true });
     ask(machine, systemWrite({ op: 'delete', start: alarm('m1') }));
     expect(ask(machine, write(put('b')))).toMatchObject(refused);
+    const again = Machine.load(machine.image(), options());
+    expect(ask(again, write(put('b')))).toMatchObject(refused);
     ask(machine, systemWrite({ op: 'delete', start: alarm('m2') }));
     expect(ask(machine, write(put('b')))).toMatchObject({ ok: true });
+  });
+});
+
+describe('a delta', () => {
+  it('tells of a change once, with what came of it in the end', () => {
+    const machine = newMachine();
+    const session = { client: clientId(1), sequence: 1, acknowledged: 0 };
+    ask(machine, { do: 'openSession' }, { session });
+    ask(machine, { do: 'grantLease', lease: '1', ttlMs: 1_000 });
+    ask(machine, { do: 'grantLease', lease: '2', ttlMs: 1_000 });
+    ask(machine, { do: 'revokeLease', lease: '2' });
+    ask(machine, write(put('a', '1'), put('b')));
+    ask(machine, write(put('a', '2'), { op: 'delete', start: 'b' }));
+    ask(machine, systemWrite(put('a')));
+    const delta = machine.takeDelta();
+    expect(delta?.rows.map(([space, key, row]) => [space, key, row?.value])).toEqual([
+      ['users', 'a', '2'],
+      ['users', 'b', undefined],
+      ['system', 'a', 'v'],
+    ]);
+    expect(delta?.records).toEqual([
+      ['leases', '1', '[1000,1]'],
+      ['leases', '2', undefined],
+      ['sessions', clientId(1), '[0,60000]'],
+    ]);
+    expect(delta?.changes.map(({ revision }) => revision)).toEqual([1, 2]);
+    ask(machine, write());
+    expect(machine.takeDelta()).toMatchObject({ rows: [], records: [], changes: [] });
   });
 });
 
