@@ -132,6 +132,47 @@ describe('rows of users and of the system', () => {
   });
 });
 
+describe('a transaction', () => {
+  const all = { op: 'delete', start: 'k', end: 'l' } as const;
+  const limit = { ok: false, code: 'STORE_LIMIT' };
+  const ten = write(...Array.from({ length: 10 }, (_, n) => put(`k${n}`, 'x'.repeat(98))));
+
+  it('changes a bounded number of bytes, before and after together', () => {
+    const machine = newMachine({ storeChangeBytesMax: 1_000 });
+    expect(ask(machine, ten)).toMatchObject({ ok: true });
+    expect(ask(machine, ten)).toMatchObject(limit);
+    expect(ask(machine, write(all, put('more')))).toMatchObject(limit);
+    expect(ask(machine, write(all))).toMatchObject({ ok: true });
+  });
+
+  it('deletes a bounded number of keys at once, and touches a bounded number of rows', () => {
+    const machine = newMachine({ storeDeleteRangeMax: 9, storeTxnRowsMax: 12 });
+    ask(machine, ten);
+    const range = { op: 'range', start: 'k', end: 'l' } as const;
+    expect(ask(machine, write(all))).toMatchObject(limit);
+    expect(ask(machine, write(range, range))).toMatchObject(limit);
+    expect(ask(machine, write({ ...range, limit: 6 }, range))).toMatchObject(limit);
+    expect(ask(machine, write({ ...range, limit: 6 }, { ...range, limit: 6 }))).toMatchObject({
+      ok: true,
+    });
+    expect(rowsOf(machine)).toHaveLength(10);
+    expect(ask(machine, write({ op: 'delete', start: 'k', end: 'k9' }))).toMatchObject({
+      ok: true,
+    });
+  });
+
+  it('sends a bounded number of bytes and operations along', () => {
+    const machine = newMachine({ storeBatchBytesMax: 200, storeTxnOpsMax: 2 });
+    expect(ask(machine, write(put('a', 'x'.repeat(100)), put('b', 'x'.repeat(99))))).toMatchObject(
+      limit,
+    );
+    expect(ask(machine, write(put('a', 'x'.repeat(99)), put('b', 'ö'.repeat(49))))).toMatchObject({
+      ok: true,
+    });
+    expect(ask(machine, write(put('a'), put('b'), put('c')))).toMatchObject(limit);
+  });
+});
+
 describe('room', () => {
   it('has a bound for users: growth is refused, the rest is not', () => {
     const machine = newMachine({ storeStateBytesMax: 100, storeSystemBytesMax: 50 });
