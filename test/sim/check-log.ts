@@ -396,8 +396,12 @@ export class LogCheck {
     disk: Disk,
   ): void {
     this.#spoke(id, term);
+    // An acknowledgement that waited for the disk may leave after a later leader cut off what it is for.
+    // It does no harm: this member helped that leader to power knowing of the entry, so the entry
+    // cannot be committed by it, and everyone else who acknowledged it has it.
+    if (disk.hard.term > term) return;
     demand(
-      disk.last >= matched && disk.hard.term >= term,
+      disk.last >= matched && disk.hard.term === term,
       'ackBeforeFsync',
       () => `${id} acknowledges ${matched} in term ${term}, its disk has ${disk.last} in term ${disk.hard.term} (hazard 1)`,
     );
@@ -405,7 +409,7 @@ export class LogCheck {
     if (leader === undefined || this.#leaders.get(term) !== to || leader.term !== term) return;
     const wanted = termAt(leader, matched);
     demand(
-      disk.hard.term > term || wanted === undefined || disk.holds(matched, wanted),
+      wanted === undefined || disk.holds(matched, wanted),
       'ackOfOther',
       () => `${id} acknowledges ${matched} to ${to} and has not its entry durable (hazard 8)`,
     );

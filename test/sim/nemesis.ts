@@ -148,10 +148,8 @@ export class Nemesis {
     const { log, hosts, lost } = this.#cluster;
     if (lost !== undefined || !this.#admin.isIdle || host.isIdle) return;
     const configs = hosts.flatMap(({ id }) => log.configsOf(id));
-    const isSafe = configs.every(
-      ({ voters }) => voters.length === 0 || !voters.includes(host.id) || voters.length >= 3,
-    );
-    if (!isSafe || host.isWitness) return;
+    // a witness cannot bring another member up to date, so with one there must be no loss
+    if (configs.some(({ witnesses }) => witnesses.length > 0)) return;
     const isVoter = configs.some(({ voters }) => voters.includes(host.id));
     if (isVoter && configs.some(({ voters }) => voters.length > 0 && voters.length < 3)) return;
     if (isVoter) this.#cluster.lost = host.id;

@@ -154,8 +154,8 @@ export class LeaderDesk {
   /** An entry was applied. */
   applied(entry: Entry, reply: Reply | undefined): void {
     this.#proposals.applied(entry, reply);
-    const { role, term } = this.#parts.core.status;
-    if (this.#isReady || role !== 'leader' || entry.term !== term) return;
+    // a witness leads only to hand over, and has no leases to watch
+    if (this.#isReady || !this.#mayServe || entry.term !== this.#parts.core.status.term) return;
     this.#isReady = true;
     this.#leases.reset();
   }
