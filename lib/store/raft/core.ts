@@ -157,7 +157,9 @@ export class Core {
     for (const read of this.leading?.reads ?? []) this.out.answerRead(read.id, undefined);
     this.leading = undefined;
     this.tally = undefined;
-    if (this.state !== 'follower') this.restartTimer();
+    // Drawn anew with every leader, so that those that are close together once are not so for ever. Who
+    // merely learns of a term loses no patience by it.
+    if (this.state !== 'follower' || leader !== undefined) this.restartTimer();
     this.state = 'follower';
     this.leader = undefined;
     if (leader !== undefined) this.hearLeader(leader);

@@ -10,7 +10,9 @@ import type { Feed } from './message.ts';
  * been heard, so that no entry is of a term after the member's own; the feeder's term is only news.
  */
 export function onFeed(core: Core, from: MemberId, message: Feed): void {
-  if (core.isMember) return;
+  // One that leads although it is taken out has everything that is committed.
+  if (core.isMember || core.state === 'leader') return;
+  if (core.state !== 'follower') core.follow(core.term, undefined);
   const { previous, entries, leader } = message;
   core.fed = { leader, heardAt: core.now };
   if (!fits(core, previous)) {

@@ -121,8 +121,12 @@ export function tickFeeds(core: Core): void {
 export function onFeedSnapshot(core: Core, to: MemberId, index: number | undefined): void {
   const feed = core.feeds.get(to);
   if (feed === undefined || !feed.lacksSnapshot) return;
-  feed.restart(index ?? feed.matched);
-  if (index !== undefined) pump(core, feed);
+  if (index === undefined) {
+    core.feeds.delete(to);
+    return;
+  }
+  feed.restart(index);
+  pump(core, feed);
 }
 
 /** What was sent to an observer may be lost. */

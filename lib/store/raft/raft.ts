@@ -140,7 +140,7 @@ function tickWaiting(core: Core): void {
   const isOver = core.timePasses();
   // Otherwise members that know a leader which is gone would refuse each other for ever (hazard 11).
   if (!core.hasLiveLeader) core.leader = undefined;
-  if (isOver || core.isAlone) election.campaign(core);
+  if (isOver || (core.isAlone && core.leader === undefined)) election.campaign(core);
 }
 
 function tickLeading(core: Core, leading: Leading): void {

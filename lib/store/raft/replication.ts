@@ -135,8 +135,9 @@ export function onHeartbeatReply(core: Core, from: MemberId, reply: HeartbeatRep
   const isStuck = peer.matchedAtHeartbeat === peer.matched && peer.matched < core.log.lastIndex;
   peer.matchedAtHeartbeat = peer.matched;
   if (peer.state === 'probe') {
+    if (peer.waiting && !isStuck) return;
     peer.waiting = false;
-    if (isStuck) replicate(core, peer);
+    if (peer.matched < core.log.lastIndex) replicate(core, peer);
   } else if (peer.state === 'replicate' && isStuck) {
     if (peer.next <= core.log.lastIndex && peer.inFlight < core.options.messagesInFlightMax)
       replicate(core, peer);

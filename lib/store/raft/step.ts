@@ -24,9 +24,9 @@ export type Input =
   /** Entries up to `index` (applied and durable in the state) may be forgotten. */
   | { readonly type: 'compact'; readonly index: number }
   /** A snapshot was received whole and is durable in place of the old state and log. The owner asks
-   *  `Raft.needsSnapshot` right before it begins to write the snapshot's install, and gives the core
-   *  nothing from then until this: an install that the core does not need would drop entries that were
-   *  acknowledged (hazard 24). */
+   *  `Raft.needsSnapshot` right before it begins to write the snapshot's install, when every write
+   *  before is done, and gives the core nothing from then until this: an install that the core does not
+   *  need would drop entries that were acknowledged (hazard 24). */
   | { readonly type: 'installed'; readonly snapshot: SnapshotMark }
   /** A member got a snapshot up to `index` from us, or did not. */
   | { readonly type: 'snapshotDone'; readonly to: MemberId; readonly index: number }

@@ -356,7 +356,8 @@ export class Story {
   #subscribe(words: Words): void {
     const observer = this.#member(words.at(0));
     const { commit, base } = observer.status;
-    const term = observer.committed.find(({ index }) => index === commit)?.term;
+    const entries = [...observer.committed, ...observer.disk.entries];
+    const term = entries.find(({ index }) => index === commit)?.term;
     const at = { index: commit, term: term ?? base.at.term };
     const message = { kind: 'subscribe', at } as const;
     this.#send([{ from: observer.id, to: idOf(words.at(1)), message }]);
