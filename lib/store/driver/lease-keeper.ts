@@ -87,7 +87,7 @@ export class LeaseKeeper {
       }
       this.#ports.whenApplied(confirmed.index, (reached) => {
         const lease = this.#ports.lease(id);
-        if (!reached) done({ kind: 'refused', ...this.#ports.refusal(), why: 'busy' });
+        if (!reached) done({ kind: 'refused', ...this.#ports.refusal() });
         else if (lease === undefined) done({ kind: 'unknownLease' });
         else if (this.#clock.isEnding(id)) this.#renew(id, done);
         else this.#kept(lease, done);

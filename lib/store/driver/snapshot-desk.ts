@@ -81,7 +81,9 @@ export class SnapshotDesk {
 
   /** Time goes by. */
   tick(): void {
-    const { status, outline } = this.#parts.core;
+    const { core } = this.#parts;
+    const { status, outline } = core;
+    this.#receiver.tick({ needsSnapshot: (at) => core.needsSnapshot(at) });
     const lacking = status.progress.filter(({ state }) => state === 'snapshot');
     const wants = (member: MemberId): boolean => lacking.some((each) => each.member === member);
     this.#sender.tick(wants, outline.baseIndex);

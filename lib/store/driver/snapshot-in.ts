@@ -12,6 +12,7 @@ import type { MemberId, Position } from '../raft/entry.ts';
 import type { SnapshotMark } from '../raft/message.ts';
 import type { Role } from '../raft/step.ts';
 import type { SnapshotChunk } from './messages.ts';
+import type { DriverOptions } from './options.ts';
 
 /** What the receiver must know of its own member to judge a part. */
 export interface ReceiverView {
@@ -60,6 +61,7 @@ interface Transfer {
   next: number;
   /** The part before it is not durable yet. */
   isStaging: boolean;
+  ticksSinceProgress: number;
   ready: ReadySnapshot | undefined;
 }
 
@@ -69,11 +71,13 @@ const nothing: ImagePart = { rows: [], records: [] };
 export class SnapshotReceiver {
   readonly #machine: MachineOptions;
   readonly #isWitness: boolean;
+  readonly #silentTicks: number;
   #transfer: Transfer | undefined;
 
-  constructor(parts: { readonly machine: MachineOptions; readonly isWitness: boolean }) {
-    this.#machine = parts.machine;
-    this.#isWitness = parts.isWitness;
+  constructor({ machine, isWitness, bounds }: DriverOptions) {
+    this.#machine = machine;
+    this.#isWitness = isWitness;
+    this.#silentTicks = bounds.transfers.silentTicks;
   }
 
   /** The snapshot that may be put in place. From then on no other part is looked at. */
@@ -98,7 +102,17 @@ export class SnapshotReceiver {
     if (chunk.number !== 0 || isOlder) return { kind: 'answer', outcome: 'refused' };
     const { term, transfer: id, base } = chunk;
     const builder = this.#isWitness ? undefined : new ImageBuilder(this.#machine);
-    this.#transfer = { from, term, id, base, builder, next: 0, isStaging: false, ready: undefined };
+    this.#transfer = {
+      from,
+      term,
+      id,
+      base,
+      builder,
+      next: 0,
+      isStaging: false,
+      ready: undefined,
+      ticksSinceProgress: 0,
+    };
     return this.#takeNext(this.#transfer, chunk);
   }
 
@@ -110,6 +124,15 @@ export class SnapshotReceiver {
     // the last part is acknowledged when the snapshot is in place
     if (transfer.ready !== undefined) return undefined;
     return { from: transfer.from, transfer: transfer.id, number: transfer.next - 1 };
+  }
+
+  /** Time goes by: a snapshot that stays away, or is not needed any more, gives its memory back. */
+  tick(view: Pick<ReceiverView, 'needsSnapshot'>): void {
+    const transfer = this.#transfer;
+    if (transfer === undefined || transfer.isStaging) return;
+    transfer.ticksSinceProgress += 1;
+    const isOver = transfer.ticksSinceProgress > this.#silentTicks;
+    if (isOver || !view.needsSnapshot(transfer.base.at)) this.#transfer = undefined;
   }
 
   /** Forgets what was received; also after it was put in place. */
@@ -130,6 +153,7 @@ export class SnapshotReceiver {
       return { kind: 'answer', outcome: 'refused' };
     }
     transfer.next += 1;
+    transfer.ticksSinceProgress = 0;
     transfer.ready = proved.ready;
     const isWitness = transfer.builder === undefined;
     if (isWitness && proved.ready === undefined) return { kind: 'answer', outcome: 'next' };

@@ -158,6 +158,22 @@ test('a snapshot that makes no progress is given up and begun again', () => {
   expect(headOf(late)).toEqual(headOf(leader));
 });
 
+test('a snapshot that stays away, or that the log has overtaken, gives its memory back', () => {
+  const transfers = { transfersMax: 2, resendTicks: 4, silentTicks: 10 };
+  const { cluster, leader, late } = behind({ ...tight, transfers });
+  late.restart();
+  cluster.isLost = ({ to }) => to === late.id;
+  const whole = wholeOf(leader, 900);
+  const part = { ...whole, part: { rows: [], records: [] }, head: undefined };
+  late.driver.receive(leader.id, part);
+  cluster.settle();
+  expect(replyOf(cluster, 900)).toEqual(['next']);
+  cluster.ticks(12);
+  late.driver.receive(leader.id, { ...part, number: 1 });
+  cluster.settle();
+  expect(replyOf(cluster, 900), 'it is not known any more').toEqual(['next', 'refused']);
+});
+
 test('no more than so many snapshots are under way at once', () => {
   const config = configOf('a');
   const bounds = { ...tight, transfers: { ...driverBounds.transfers, transfersMax: 2 } };
@@ -330,6 +346,25 @@ test('a witness takes the place of a snapshot and not its contents', () => {
   witness.restart();
   cluster.ticks(10);
   expect(witness.driver.status().last).toEqual(leader.driver.status().last);
+});
+
+test('a witness that comes to lead hands on, and nothing asks it for a state', () => {
+  const config = configOf('abw', { witnesses: 'w' });
+  const cluster = new ClusterTwin({ config, members: 'abw' });
+  const witness = cluster.member('w');
+  cluster.isLost = ({ from, message }) => {
+    const isElection = message.kind === 'preVote' || message.kind === 'vote';
+    return message.kind === 'timeoutNow' || (from !== witness.id && isElection);
+  };
+  const isLed = (member: MemberTwin) => () => member.role === 'leader';
+  cluster.ticks(400, isLed(witness));
+  expect(witness.role).toBe('leader');
+  cluster.ticks(30);
+  expect(witness.role).toBe('leader');
+  expect(witness.put('key').outcome).toMatchObject({ kind: 'refused' });
+  cluster.isLost = () => false;
+  cluster.ticks(30);
+  expect(cluster.leader).not.toBe(witness);
 });
 
 test('a witness cuts its log, and a read or a write finds no leader in it', () => {
