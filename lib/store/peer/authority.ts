@@ -3,8 +3,16 @@
  * signatures ECDSA with SHA-256, since every runtime takes them and they are small. Dates hold from 1970
  * on, because the clocks of edge hosts lie; a clock that is certainly wrong is not believed here either.
  */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { randomBytes, sign, X509Certificate } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  X509Certificate,
+  type KeyObject,
+} from 'node:crypto';
 import { FairleadError } from '../../errors.ts';
 import { authorityValidMs, certificateClockFloorMs, certificateValidMs } from '../../limits.ts';
 import * as der from './der.ts';
@@ -43,7 +51,7 @@ export function makeKeyPair(): KeyPair {
 /** A new authority; `wallMs` is the present. */
 export function makeAuthority(clusterId: string, wallMs: number): Authority {
   const keys = makeKeyPair();
-  const publicKey = readPublicKey(keys.publicKey);
+  const publicKey = spkiOf(readPublicKey(keys.publicKey));
   const name = authorityName(clusterId, publicKey);
   const keyId = keyIdentifier(publicKey);
   const certificate = signCertificate({
@@ -72,7 +80,7 @@ export function issueCertificate(
   authority: Authority,
   member: MemberName & { readonly publicKey: string; readonly wallMs: number },
 ): string {
-  const publicKey = readPublicKey(member.publicKey);
+  const publicKey = spkiOf(readPublicKey(member.publicKey));
   const issuerKey = spkiOf(new X509Certificate(authority.certificate).publicKey);
   return signCertificate({
     issuer: authorityName(member.clusterId, issuerKey),
@@ -194,20 +202,25 @@ function keyIdentifier(spki: Uint8Array): Uint8Array {
 /** The prefix of a SubjectPublicKeyInfo with a P-256 key; 64 bytes of point follow. */
 const p256Prefix = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
 
-/** SubjectPublicKeyInfo of a PEM text. */
-function readPublicKey(pem: string): Uint8Array {
-  let spki: Buffer;
-  try {
-    spki = spkiOf(createPublicKey({ key: pem, format: 'pem', type: 'spki' }));
-  } catch (cause) {
-    throw new FairleadError('PEER_CERTIFICATE', 'this is no public key', { cause });
+/**
+ * A public key on P-256 (PEM). The text of a private key or of a certificate is not taken for one, although
+ * a public key could be had from it.
+ * @throws PEER_CERTIFICATE
+ */
+export function readPublicKey(pem: string): KeyObject {
+  if (pem.startsWith('-----BEGIN PUBLIC KEY-----\n')) {
+    try {
+      const key = createPublicKey({ key: pem, format: 'pem', type: 'spki' });
+      const spki = spkiOf(key);
+      if (spki.length === p256Prefix.length + 64 && spki.indexOf(p256Prefix) === 0) return key;
+    } catch {
+      // told below
+    }
   }
-  const isP256 = spki.length === p256Prefix.length + 64 && spki.indexOf(p256Prefix) === 0;
-  if (!isP256) throw new FairleadError('PEER_CERTIFICATE', 'a public key on P-256 is needed');
-  return spki;
+  throw new FairleadError('PEER_CERTIFICATE', 'this is no public key on P-256');
 }
 
-function spkiOf(key: ReturnType<typeof createPublicKey>): Buffer {
+function spkiOf(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' });
 }
 

@@ -1,7 +1,7 @@
 /** What a host gets when it is let in, and the checks before it believes that. */
-import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { FairleadError } from '../../errors.ts';
+import { readPublicKey } from './authority.ts';
 import { findPinned, readCertificate, verifyMember } from './certificate.ts';
 import { longIdText } from './shapes.ts';
 
@@ -46,7 +46,7 @@ export function checkGrant(
   findPinned(grant.authorities, expected.pin);
   const trust = { clusterId, authorities: grant.authorities, enforceDates: false };
   const { memberId } = verifyMember(grant.certificate, trust, 0);
-  const ours = createPublicKey(expected.publicKey);
+  const ours = readPublicKey(expected.publicKey);
   if (!readCertificate(grant.certificate).publicKey.equals(ours)) {
     throw new FairleadError('PEER_CERTIFICATE', 'the certificate is for the key of another host');
   }

@@ -3,11 +3,11 @@
  * one, and facts about itself that only membership understands. Over the network the secret of the token
  * goes with it, bound to the certificate that the other side has shown.
  */
-import { createHmac, createPublicKey, sign, timingSafeEqual, verify } from 'node:crypto';
+import { createHmac, sign, timingSafeEqual, verify } from 'node:crypto';
 import { z } from 'zod';
 import { FairleadError } from '../../errors.ts';
 import { joinFactsBytesMax } from '../../limits.ts';
-import type { KeyPair } from './authority.ts';
+import { readPublicKey, type KeyPair } from './authority.ts';
 
 /** A public key, proof of the private one, and facts. */
 export interface CertificateRequest {
@@ -55,7 +55,7 @@ export function makeCertificateRequest(keys: KeyPair, facts: unknown): Certifica
 export function verifyCertificateRequest(request: CertificateRequest): unknown {
   let isProved = false;
   try {
-    const key = createPublicKey({ key: request.publicKey, format: 'pem', type: 'spki' });
+    const key = readPublicKey(request.publicKey);
     isProved = verify('sha256', signedText(request), key, Buffer.from(request.proof, 'base64'));
     if (isProved) return JSON.parse(request.facts);
   } catch {

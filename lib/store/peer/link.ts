@@ -62,6 +62,7 @@ export class Link {
   readonly #tallies: Readonly<Record<Lane, ReceiveTally>>;
   #pingSentMs: number;
   #tickedMs: number;
+  #patientUntilMs = 0;
 
   constructor(options: LinkOptions, handlers: LinkHandlers) {
     const { frames, clock } = options;
@@ -114,8 +115,9 @@ export class Link {
     this.#tickedMs = nowMs;
     this.#calls.tick(nowMs);
     // after a stall of our own the bytes of the other side wait to be read
-    const stalled = sinceTickMs > peerPingMs;
-    if (!stalled && nowMs - this.#frames.lastReceivedMs >= peerSilentMs) {
+    if (sinceTickMs > peerPingMs) this.#patientUntilMs = nowMs + peerPingMs;
+    const silentMs = nowMs - this.#frames.lastReceivedMs;
+    if (nowMs >= this.#patientUntilMs && silentMs >= peerSilentMs) {
       this.close(new FairleadError('PEER_UNREACHABLE', 'the other host went silent'));
       return;
     }

@@ -61,7 +61,10 @@ export class Roster {
     const member = link.hello.memberId;
     if (this.#retired.delete(link) || this.#active.get(member) !== link) return false;
     this.#active.delete(member);
-    const other = [...this.#retired].find(({ hello }) => hello.memberId === member);
+    const { run } = link.hello;
+    const other = [...this.#retired].find(
+      ({ hello }) => hello.memberId === member && hello.run === run,
+    );
     if (other === undefined) return true;
     this.#retired.delete(other);
     other.retiredMs = undefined;

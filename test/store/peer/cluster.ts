@@ -13,6 +13,7 @@ import type { HelloFacts } from '../../../lib/store/peer/hello.ts';
 import { openPeers, type Peers, type PeersOptions } from '../../../lib/store/peer/peers.ts';
 import type { PeerAddress, PeerCredentials } from '../../../lib/store/peer/secure.ts';
 import type { PeerMessage } from '../../../lib/store/driver/messages.ts';
+import { until } from '../../support/until.ts';
 
 export const clusterId = 'c1'.repeat(16);
 const nowMs = Date.UTC(2027, 0, 1);
@@ -106,4 +107,10 @@ export function introduce(one: TestMember, other: TestMember): void {
 /** Whether a member is connected to another. */
 export function isConnected(one: TestMember, other: { readonly id: string }): boolean {
   return one.peers.states().some(({ member, connected }) => member === other.id && connected);
+}
+
+/** Makes one member dial another, and waits until both are connected. */
+export async function connect(one: TestMember, other: TestMember): Promise<void> {
+  introduce(one, other);
+  await until('both are connected', () => isConnected(one, other) && isConnected(other, one));
 }
