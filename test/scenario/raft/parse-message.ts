@@ -19,7 +19,8 @@ function entry(text: string): Entry {
 /** The message of `inject a->b message`. */
 export function parseMessage(words: Words): RaftMessage {
   const term = words.number('term', 0);
-  const [kind, flag] = words.plain;
+  const kind = words.at(0);
+  const flag = words.plain[1];
   switch (kind) {
     case 'preVote':
       return { kind, term, last: place(words.text('last') ?? '0@0') };
@@ -72,6 +73,6 @@ export function parseMessage(words: Words): RaftMessage {
       };
     }
     default:
-      throw new Error(`no such message: ${String(kind)}`);
+      throw new Error(`no such message: ${kind}`);
   }
 }
