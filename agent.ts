@@ -69,6 +69,9 @@ async function runAgent(options: AgentOptions): Promise<void> {
 function hostOptions(options: AgentOptions): HostOptions {
   return {
     dataDirectory: options.dataDir,
+    name: options.hostName,
+    version,
+    store: options.store,
     ovsdbPath: options.ovsDbSocket,
     dockerSocket: options.dockerSocket,
     pluginName: options.pluginName,
@@ -110,6 +113,7 @@ async function startListening(
     networks: async () => (await host).networks(),
     endpoints: async () => (await host).endpoints(),
     pools: async () => (await host).pools(),
+    cluster: async () => (await host).cluster,
   });
   const around = { clock: systemClock, log: log.child({ part: 'listen' }) };
   const listeners = [

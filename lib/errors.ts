@@ -156,6 +156,7 @@ export const errorTable = {
     fix: 'remove the networks of this host first, or join from a fresh --data-dir',
   },
   CLUSTER_SINGLE: { ...conflict, fix: 'fairlead cluster token --listen ADDRESS' },
+  CLUSTER_WAITING: { httpStatus: 504, exitCode: 6, fix: 'fairlead cluster status' },
   CLUSTER_EXTERNAL: { ...conflict, fix: "use the store's own tools (etcdctl)" },
   CLUSTER_CHANGE: { ...conflict, fix: 'fairlead cluster status' },
   CLUSTER_MAJORITY: { ...conflict, fix: 'fairlead cluster status' },

@@ -93,6 +93,11 @@ export const storeSpaceCheckMs = 5_000;
 /** Room set aside for opening the store on a full disk: 4 write buffers for that, the rest for deletes
  *  and for the tables that LevelDB writes before it drops old ones. */
 export const storeReserveBytes = 16 * 1024 * 1024;
+/** Bytes of LevelDB's tables that are read before it opens them: some 4 ms per MiB. More are read in the
+ *  background, so that a start stays short. */
+export const storeTableAuditBytes = 8 * 1024 * 1024;
+/** Pause before each table read in the background; reading one keeps the event loop for 10 ms. */
+export const storeTablePauseMs = 250;
 /** Forgotten entries of the log removed with one write: some 3 ms. */
 export const storeClearStep = 1_000;
 /** Keys of other generations removed with one write. A part of a snapshot has about as many, so that
@@ -127,6 +132,8 @@ export const clusterMembersMax = 1_000;
 export const clusterVotersMax = 7;
 /** Removed members remembered, so that they can be told; an older one is told that it is unknown. */
 export const clusterRemovedMax = 1_024;
+/** Members taken out by one transaction after a recovery: each is a compare and a put. */
+export const clusterAbandonStep = 60;
 /** Open join tokens; all are cleaned up in one transaction. */
 export const clusterTokensMax = 100;
 /** How often the leader looks at what members are meant to be. */
@@ -338,6 +345,14 @@ export const driverStallTicks = 1_200;
 /** Ticks for a transfer of leadership before its outcome is called unknown: three election timeouts. */
 export const driverHandoverTicks = 60;
 
+/** How long a request to hand leadership over waits: longer than the leader itself does. */
+export const transferWaitMs = 10_000;
+/** How long joining tries the addresses of a token. */
+export const joinTimeoutMs = 20_000;
+/** Port that members listen on unless told otherwise; none is assigned to it by IANA. */
+export const peerPortDefault = 8_470;
+/** How long a status waits for members to say how they are. */
+export const clusterFactsMs = 1_000;
 /** By how much revisions jump when a cluster goes on under a new epoch: more than any lost future had. */
 export const recoveryRevisionStep = 1_000_000_000;
 /** Longest line of a snapshot file: the largest value, with every character escaped. */
@@ -349,6 +364,9 @@ export const tokenTtlMinMs = 60_000;
 export const tokenTtlMaxMs = 30 * 86_400_000;
 /** Hosts that join with one token: a whole site. */
 export const tokenUsesMax = 1_000;
+
+/** Rows of an older version moved by one transaction: each is a compare, a put and a delete. */
+export const adoptRowsStep = 40;
 
 // --- addresses ---
 
@@ -515,4 +533,5 @@ assert(etcdReadMs < etcdWriteMs && etcdWriteMs < callSlowMs, 'etcd must answer b
 assert(absentConfirmMs < unclaimedMs, 'unclaimed addresses outlive unconfirmed endpoints');
 assert(spacePoolsMax <= storeRangeRowsMax, 'all pools of a space must fit one page');
 assert(poolReleaseRows * 2 <= storeDeleteRangeMax, 'a step of ReleasePool must fit one delete');
+assert(adoptRowsStep * 3 <= storeTxnOpsMax, 'adopting some rows must fit one txn');
 assert(releasedTrimRows * 2 <= storeTxnOpsMax, 'forgetting released addresses must fit one txn');

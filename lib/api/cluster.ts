@@ -6,7 +6,13 @@
 import { Hono, type Context } from 'hono';
 import { z } from 'zod';
 import { FairleadError } from '../errors.ts';
-import { requestBytesMax, tokenTtlMaxMs, tokenTtlMinMs, tokenUsesMax } from '../limits.ts';
+import {
+  joinFileBytesMax,
+  requestBytesMax,
+  tokenTtlMaxMs,
+  tokenTtlMinMs,
+  tokenUsesMax,
+} from '../limits.ts';
 import { memberRoles } from '../store/membership/rows.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
 import { linesOf } from './lines.ts';
@@ -16,7 +22,7 @@ const listen = {
   listen: address.exactOptional(),
   advertise: z.array(address).max(8).exactOptional(),
 };
-const text = z.strictObject({ text: z.string().max(64 * 1024) });
+const fileText = z.string().max(joinFileBytesMax);
 const bodies = {
   init: z.strictObject(listen),
   token: z.strictObject({
@@ -26,7 +32,9 @@ const bodies = {
     uses: z.number().int().min(1).max(tokenUsesMax),
   }),
   join: z.strictObject({ ...listen, token: z.string().max(4_096) }),
-  text,
+  request: z.strictObject(listen),
+  answer: z.strictObject({ text: fileText, role: z.enum(memberRoles) }),
+  accept: z.strictObject({ text: fileText, pin: z.string().max(64).exactOptional() }),
   force: z.strictObject({ force: z.boolean().default(false) }),
   transfer: z.strictObject({ to: z.string().max(64).exactOptional() }),
   recover: z.strictObject({ stopped: z.array(z.string().max(64)).max(1_000), dryRun: z.boolean() }),
@@ -55,16 +63,16 @@ export function clusterRoutes(cluster: () => Promise<ClusterOperations | undefin
     return context.json(await (await own()).join(wish));
   });
   app.post('/join/request', async (context) => {
-    const wish = await bodyOf(context, bodies.join);
+    const wish = await bodyOf(context, bodies.request);
     return context.json({ text: await (await own()).joinRequest(wish) });
   });
   app.post('/join/answer', async (context) => {
-    const body = await bodyOf(context, bodies.text);
-    return context.json({ text: await (await own()).joinAnswer(body.text) });
+    const { text, role } = await bodyOf(context, bodies.answer);
+    return context.json({ text: await (await own()).joinAnswer(text, role) });
   });
   app.post('/join/accept', async (context) => {
-    const body = await bodyOf(context, bodies.text);
-    return context.json(await (await own()).joinAccept(body.text));
+    const { text, pin } = await bodyOf(context, bodies.accept);
+    return context.json(await (await own()).joinAccept(text, pin));
   });
   memberRoutes(app, own);
   recoveryRoutes(app, own);

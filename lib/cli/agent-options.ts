@@ -9,6 +9,8 @@ import { linkMtuDefault, linkMtuMax, linkMtuMin } from '../limits.ts';
 import { logFormats, logLevels, type LogFormat, type LogLevel } from '../log.ts';
 import type { DefaultBlock } from '../network/ipam/block.ts';
 import { readOptions, type OptionSources, type OptionTable } from './option.ts';
+import type { StoreChoice } from '../store/open.ts';
+import { readEndpoints, readStore } from './store-reading.ts';
 import {
   readDiscoveryFile,
   readHostName,
@@ -26,6 +28,9 @@ export interface AgentOptions {
   readonly dataDir: string;
   readonly runDir: string;
   readonly hostName: string;
+  readonly store: StoreChoice;
+  /** Contiv's way to say `store`. */
+  readonly etcdEndpoints?: StoreChoice;
   readonly pluginName: string;
   readonly pluginSocket: string;
   readonly apiSocket: string;
@@ -79,6 +84,22 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
     defaultShown: "the machine's host name",
     defaultText: ({ hostName }) => hostName,
     read: readHostName,
+  },
+  store: {
+    flag: 'store',
+    placeholder: 'STORE',
+    summary: 'embedded (our own, in DATA-DIR) or etcd://HOST:PORT,…/PREFIX',
+    defaultShown: 'embedded',
+    defaultText: 'embedded',
+    read: readStore,
+  },
+  etcdEndpoints: {
+    flag: 'etcd-endpoints',
+    placeholder: 'URL,…',
+    summary: "Contiv's way to name an etcd: http://HOST:PORT,…",
+    defaultShown: 'none',
+    defaultText: undefined,
+    read: readEndpoints,
   },
   pluginName: {
     flag: 'plugin-name',
@@ -184,7 +205,7 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
  * @throws USAGE
  */
 export function readAgentOptions(sources: OptionSources): AgentOptions {
-  const options = readOptions(agentOptionTable, sources);
+  const options = withEndpoints(readOptions(agentOptionTable, sources));
   if (options.pluginSocket === options.apiSocket) {
     throw new FairleadError(
       'USAGE',
@@ -198,6 +219,15 @@ export function readAgentOptions(sources: OptionSources): AgentOptions {
     checkDiscoveryFile(options.discoveryFile, fileNameOf(options.pluginName));
   }
   return options;
+}
+
+function withEndpoints(options: AgentOptions): AgentOptions {
+  const { store, etcdEndpoints } = options;
+  if (etcdEndpoints === undefined) return options;
+  if (store.engine === 'embedded') return { ...options, store: etcdEndpoints };
+  throw new FairleadError('USAGE', '--store and --etcd-endpoints both name an etcd', {
+    fix: 'must be one of them',
+  });
 }
 
 /** Docker takes a plugin's name from the file it found it by: another name would never be found. */

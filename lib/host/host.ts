@@ -2,7 +2,6 @@
  * A host put together: store, links, Open vSwitch and Docker, and the loops that keep them equal.
  * Faces get the operations and what there is to show; they do not see the parts.
  */
-import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { Conditions } from '../conditions.ts';
 import type { DatapathChoice } from '../datapath/datapath-type.ts';
@@ -18,8 +17,12 @@ import type { Network } from '../model/network.ts';
 import type { Pool } from '../model/pool.ts';
 import type { PoolSurroundings } from '../network/ipam/pools.ts';
 import { poolUsage, type PoolUsage } from '../network/ipam/usage.ts';
-import { openLevelStore } from '../store/level/store.ts';
+import { hostPrefix, isHostWork } from '../model/keys.ts';
+import { openStore, type OpenedStore, type StoreChoice } from '../store/open.ts';
+import { prefixed } from '../store/prefixed.ts';
 import type { StateStore } from '../store/port.ts';
+import type { ClusterOperations } from '../store/replicated/cluster.ts';
+import { adoptRows } from './adopt.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
 import { startDockerLoop } from './docker-loop.ts';
 import { HostOperations } from './operations.ts';
@@ -28,6 +31,11 @@ import { readEndpoints, readNetworks, readPoolAddresses, readPools } from './rec
 /** Where things are, and the operator's choices. */
 export interface HostOptions {
   readonly dataDirectory: string;
+  /** Name of this host among others. */
+  readonly name: string;
+  /** Version of the program. */
+  readonly version: string;
+  readonly store: StoreChoice;
   readonly ovsdbPath: string;
   readonly dockerSocket: string;
   readonly pluginName: string;
@@ -54,6 +62,8 @@ export interface PoolWithUsage {
 /** A host at work. */
 export interface Host {
   readonly operations: HostOperations;
+  /** Of a store of our own. */
+  readonly cluster: ClusterOperations | undefined;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
   networks(): Promise<readonly Network[]>;
@@ -70,24 +80,43 @@ export interface Host {
 export async function startHost(options: HostOptions, around: HostSurroundings): Promise<Host> {
   const { clock, log } = around;
   const links = await openLinks(clock);
-  const store = await openLevelStore({
-    directory: join(options.dataDirectory, 'store'),
+  const opened = await openStore({
+    choice: options.store,
+    dataDirectory: options.dataDirectory,
+    hostName: options.name,
+    version: options.version,
     clock,
-    log: log.child({ part: 'store' }),
+    log,
+    blocksJoin: isHostWork,
     onFatal: around.onFatal,
   }).catch(async (thrown: unknown) => {
     await links.close();
     throw thrown;
   });
-  return assemble(options, around, links, store);
+  try {
+    await adoptIfOurs(opened, log);
+  } catch (thrown) {
+    await Promise.all([links.close(), opened.close()]);
+    throw thrown;
+  }
+  return assemble(options, around, links, opened);
+}
+
+/** Only our own store can hold rows of an older version, and only one that is alone. */
+async function adoptIfOurs({ store, hostName, cluster }: OpenedStore, log: Logger): Promise<void> {
+  if (cluster === undefined || !cluster.isAlone()) return;
+  const rows = await adoptRows(store, hostName);
+  if (rows > 0) log.info({ rows }, 'took over what version 0.1.0 kept');
 }
 
 function assemble(
   options: HostOptions,
   { clock, log, conditions }: HostSurroundings,
   links: Links,
-  store: StateStore,
+  opened: OpenedStore,
 ): Host {
+  // what a host keeps for itself lies below its name, so that hosts of a cluster do not meet
+  const store = prefixed(opened.store, hostPrefix(opened.hostName));
   const ovsdb = OvsdbClient.start({ path: options.ovsdbPath, clock, log });
   let drifted = (): void => undefined;
   const hostSwitch = new HostSwitch({
@@ -124,6 +153,7 @@ function assemble(
   });
   return {
     operations,
+    cluster: opened.cluster,
     obstacle: () => hostSwitch.obstacle(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
     endpoints: async () => (await readEndpoints(store)).map(({ value }) => value),
@@ -133,7 +163,7 @@ function assemble(
       await hostSwitch.close();
       await ovsdb.close();
       await links.close();
-      await store.close();
+      await opened.close();
     },
   };
 }

@@ -13,9 +13,21 @@
  *     ipam/pool/<space>/<cidr>                a pool
  *     ipam/address/<space>/<cidr>/<hex>       an address of a pool: held or released
  *
+ * All of it is what one host keeps for itself, and lies below `host/<name>/` in the store.
+ *
  * Addresses in keys are fixed-width hex (8 or 32 digits), so that key order is address order.
  */
 import { prefixRange, type KeyRange } from '../store/port.ts';
+
+/** What the keys of a host begin with in the store. */
+export const hostPrefix = (hostName: string): string => `host/${hostName}/`;
+
+/** Whether a key of the store belongs to some host. */
+export const isOfSomeHost = (key: string): boolean => key.startsWith('host/');
+
+/** Whether a key of the store (with its prefix) is a network or container of some host. */
+export const isHostWork = (key: string): boolean =>
+  /^host\/[^/]+\/(?:network|endpoint)\//.test(key);
 
 /** Key of the engine's identity. */
 export const dockerEngineKey = 'docker-engine';

@@ -112,8 +112,12 @@ export class Ledger {
     if (write.stage !== undefined) this.#stage(write.stage.first, write.stage.part, operations);
     if (write.install !== undefined) this.#install(write.install.head, write.install.base);
     if (write.hard !== undefined) this.#end = { ...this.#end, hard: write.hard };
-    if (write.featureLevel !== undefined)
-      this.identify({ featureLevel: write.featureLevel }, operations);
+    const { epoch, featureLevel } = write;
+    if (epoch !== undefined || featureLevel !== undefined) {
+      const { epoch: epochBefore, featureLevel: levelBefore } = this.#identity;
+      const change = { epoch: epoch ?? epochBefore, featureLevel: featureLevel ?? levelBefore };
+      this.identify(change, operations);
+    }
     this.#clearForgotten(operations);
     if (this.#end !== before.end) put(operations, hardKey, encodeLogEnd(this.#end));
     if (this.#base !== before.base) put(operations, baseKey, encodeLogBase(this.#base));

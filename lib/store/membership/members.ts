@@ -4,9 +4,14 @@
  * from the rows by `desired.ts`, on whoever leads.
  */
 import { FairleadError } from '../../errors.ts';
-import { clusterMembersMax, clusterRemovedMax, clusterVotersMax } from '../../limits.ts';
+import {
+  clusterAbandonStep,
+  clusterMembersMax,
+  clusterRemovedMax,
+  clusterVotersMax,
+} from '../../limits.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
-import { asRead, type Plan } from '../plan.ts';
+import { asRead, type Plan, type Step } from '../plan.ts';
 import type { Compare, Operation } from '../port.ts';
 import { readMembers, readRow, requireMember } from './read.ts';
 import {
@@ -51,54 +56,70 @@ export function* planFound(first: Member): Plan<void> {
   };
 }
 
-/** A host that wants in with a token. */
+/** By what a host is let in: a token (the hash of its secret), or an operator's word. */
+export type Permission =
+  | { readonly kind: 'token'; readonly hash: string }
+  | { readonly kind: 'operator'; readonly role: MemberRole };
+
+/** A host that wants in. */
 export interface JoinWish {
-  /** SHA-256 of the token's secret, hex. */
-  readonly tokenHash: string;
+  readonly by: Permission;
   readonly member: Omit<Member, 'role' | 'leaving'>;
   /** Wall clock of the member that decides. */
   readonly nowMs: number;
 }
 
 /**
- * Lets a host in and uses the token up by one. Refuses with TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED,
+ * Lets a host in and uses the token up by one; a host that is in already asked before and lost the answer.
+ * Refuses with TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED,
  * MEMBER_EXISTS (name taken), CLUSTER_CHANGE (no room for more).
  */
 export function* planAdmit(wish: JoinWish): Plan<Member> {
-  const token = yield* readRow(tokenKey(wish.tokenHash), tokenSchema);
-  if (token === undefined) {
-    throw new FairleadError('TOKEN_UNKNOWN', 'the cluster does not know this token');
+  const before = yield* readRow(memberKey(wish.member.id), memberSchema);
+  if (before !== undefined && before.value.dataId === wish.member.dataId) {
+    return { txn: undefined, answer: before.value };
   }
-  if (token.value.expiresAtMs <= wish.nowMs) {
-    throw new FairleadError('TOKEN_EXPIRED', 'the token has expired');
-  }
-  if (token.value.usesLeft === 0) {
-    throw new FairleadError('TOKEN_USED', 'the token was used as often as it may be');
-  }
-  const member: Member = { ...wish.member, role: token.value.role, leaving: false };
+  const compare: Compare[] = [];
+  const then: Operation[] = [];
+  const role =
+    wish.by.kind === 'operator'
+      ? wish.by.role
+      : yield* useToken(wish.by.hash, wish.nowMs, { compare, then });
+  const member: Member = { ...wish.member, role, leaving: false };
   const members = yield* readMembers();
   checkRoom(members, member);
   const owner = yield* readRow(nameKey(member.name), nameSchema);
   if (owner !== undefined) {
     throw new FairleadError('MEMBER_EXISTS', `the cluster has a member ${member.name} already`);
   }
-  const left = { ...token.value, usesLeft: token.value.usesLeft - 1 };
-  return {
-    txn: {
-      compare: [
-        asRead(tokenKey(wish.tokenHash), token),
-        asRead(nameKey(member.name), undefined),
-        asRead(memberKey(member.id), undefined),
-        asRead(removedKey(member.id), undefined),
-      ],
-      then: [
-        putRow(tokenKey(wish.tokenHash), left),
-        putRow(memberKey(member.id), member),
-        putRow(nameKey(member.name), { id: member.id }),
-      ],
-    },
-    answer: member,
-  };
+  compare.push(
+    asRead(nameKey(member.name), undefined),
+    asRead(memberKey(member.id), before),
+    asRead(removedKey(member.id), undefined),
+  );
+  then.push(putRow(memberKey(member.id), member), putRow(nameKey(member.name), { id: member.id }));
+  return { txn: { compare, then }, answer: member };
+}
+
+/** Uses a token up by one; answers the role that it is for. */
+function* useToken(
+  hash: string,
+  nowMs: number,
+  draft: { readonly compare: Compare[]; readonly then: Operation[] },
+): Step<MemberRole> {
+  const token = yield* readRow(tokenKey(hash), tokenSchema);
+  if (token === undefined) {
+    throw new FairleadError('TOKEN_UNKNOWN', 'the cluster does not know this token');
+  }
+  if (token.value.expiresAtMs <= nowMs) {
+    throw new FairleadError('TOKEN_EXPIRED', 'the token has expired');
+  }
+  if (token.value.usesLeft === 0) {
+    throw new FairleadError('TOKEN_USED', 'the token was used as often as it may be');
+  }
+  draft.compare.push(asRead(tokenKey(hash), token));
+  draft.then.push(putRow(tokenKey(hash), { ...token.value, usesLeft: token.value.usesLeft - 1 }));
+  return token.value.role;
 }
 
 function checkRoom(members: readonly Stored<Member>[], wanted: Member): void {
@@ -125,35 +146,6 @@ function checkVoters(members: readonly Stored<Member>[], wanted: Member): void {
   });
 }
 
-/**
- * A member that lost its data or was quarantined comes back as a new one, in place of the old: same
- * name, same role. Refuses with MEMBER_UNKNOWN or, when the old one may still be at work, MEMBER_EXISTS.
- */
-export function* planReplace(oldId: string, fresh: Member, nowMs: number): Plan<Member> {
-  const old = yield* readRow(memberKey(oldId), memberSchema);
-  if (old === undefined) {
-    throw new FairleadError('MEMBER_REMOVED', 'this host is no member of the cluster any more');
-  }
-  const { name, role } = old.value;
-  const member: Member = { ...fresh, name, role, leaving: false };
-  return {
-    txn: {
-      compare: [asRead(memberKey(oldId), old), asRead(memberKey(member.id), undefined)],
-      then: [
-        // stays until the leader has taken it out of the configuration
-        putRow(memberKey(oldId), {
-          ...old.value,
-          name: `${name.slice(0, 40)}.${oldId.slice(0, 8)}.lost`,
-          leaving: true,
-        }),
-        putRow(memberKey(member.id), { ...member, joinedAtMs: nowMs }),
-        putRow(nameKey(name), { id: member.id }),
-      ],
-    },
-    answer: member,
-  };
-}
-
 /** Gives a member another role. Refuses with MEMBER_UNKNOWN, CLUSTER_CHANGE. */
 export function* planSetRole(name: string, role: MemberRole): Plan<Member> {
   const stored = yield* requireMember(name);
@@ -162,6 +154,15 @@ export function* planSetRole(name: string, role: MemberRole): Plan<Member> {
     throw new FairleadError('CLUSTER_CHANGE', `${name} is being removed`);
   }
   if (stored.value.role === role) return { txn: undefined, answer: member };
+  if (stored.value.role === 'witness' || role === 'witness') {
+    throw new FairleadError(
+      'CLUSTER_CHANGE',
+      `${name} cannot become ${role}: a witness has no state`,
+      {
+        fix: 'remove it, and join it again with a token for that role',
+      },
+    );
+  }
   const members = yield* readMembers();
   checkVoters(members, member);
   checkStateKept(members, member, `${name} is the last voter that keeps state`);
@@ -234,9 +235,23 @@ export function* planForget(id: string, nowMs: number): Plan<boolean> {
 const removedAt = (row: Parameters<typeof decodeRecord>[1]): number =>
   decodeRecord(removedSchema, row).value.removedAtMs;
 
+/** After a recovery: everybody else is to be taken out, some at a time. Answers whether there are more. */
+export function* planAbandon(self: string): Plan<boolean> {
+  const others = (yield* readMembers()).filter(({ value }) => value.id !== self && !value.leaving);
+  const some = others.slice(0, clusterAbandonStep);
+  if (some.length === 0) return { txn: undefined, answer: false };
+  return {
+    txn: {
+      compare: some.map((stored) => asRead(memberKey(stored.value.id), stored)),
+      then: some.map(({ value }) => putRow(memberKey(value.id), { ...value, leaving: true })),
+    },
+    answer: others.length > some.length,
+  };
+}
+
 /** What a member says of itself when it connects or starts. */
 export type MemberFacts = Partial<
-  Pick<Member, 'version' | 'addresses' | 'dataId' | 'certificateEndsAtMs'>
+  Pick<Member, 'version' | 'addresses' | 'certificateEndsAtMs' | 'certificatePin'>
 >;
 
 /** Keeps a member's row true. Refuses with MEMBER_UNKNOWN. */

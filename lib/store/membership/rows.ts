@@ -42,6 +42,8 @@ export const memberSchema = z.strictObject({
   leaving: z.boolean(),
   /** Newest certificate made for it: the day it ends, ms. */
   certificateEndsAtMs: z.number().int().optional(),
+  /** SHA-256 of the key of the authority that signed it, hex. */
+  certificatePin: hashSchema.optional(),
 });
 /** A member. */
 export type Member = z.infer<typeof memberSchema>;

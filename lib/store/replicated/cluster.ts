@@ -109,6 +109,8 @@ export interface SnapshotFacts {
 
 /** The operations. */
 export interface ClusterOperations {
+  /** This host is the only member, and needs nobody. */
+  isAlone(): boolean;
   status(): Promise<ClusterStatus>;
   /** Opens the listener, makes the authority where there is none; again: changes where it listens. */
   init(wish: ListenWish): Promise<ClusterStatus>;
@@ -123,9 +125,10 @@ export interface ClusterOperations {
   /** Joins the cluster of the token. This host must be alone and without networks. */
   join(wish: ListenWish & { readonly token: string }): Promise<ClusterStatus>;
   /** By USB stick: what to carry to a voter, what a voter answers, and what this host does with it. */
-  joinRequest(wish: ListenWish & { readonly token: string }): Promise<string>;
-  joinAnswer(request: string): Promise<string>;
-  joinAccept(answer: string): Promise<ClusterStatus>;
+  joinRequest(wish: ListenWish): Promise<string>;
+  joinAnswer(request: string, role: MemberRole): Promise<string>;
+  /** `pin`: what the voter showed as its authority, when the stick itself is not trusted. */
+  joinAccept(answer: string, pin: string | undefined): Promise<ClusterStatus>;
   promote(name: string): Promise<ClusterStatus>;
   demote(name: string): Promise<ClusterStatus>;
   /** `force`: although the rest would have to get along without a majority alive. */

@@ -14,6 +14,7 @@ import type { Storage } from '../driver/storage.ts';
 import type { PeerMessage } from '../driver/messages.ts';
 import { checkTxn } from '../machine/check-request.ts';
 import type { Command } from '../machine/command.ts';
+import type { MachineImage } from '../machine/image.ts';
 import { Machine } from '../machine/machine.ts';
 import { emptyImage } from '../machine/state.ts';
 import type { PlanStore } from '../run-plan.ts';
@@ -34,7 +35,7 @@ import { contentHash } from '../level/format.ts';
 import { randomId } from '../level/layout.ts';
 import { Leadership } from './leadership.ts';
 import { catchUp, keepLease, type ReaderParts } from './reads.ts';
-import { memberRequests, type SendRequest } from './requests.ts';
+import { memberRequests, type MemberRequests, type SendRequest } from './requests.ts';
 import { Submitter } from './submit.ts';
 import { storeLimits, type StoreLimits } from './limits.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
@@ -76,8 +77,11 @@ export class ReplicatedEngine implements StateStore {
   readonly #ticking: ReturnType<typeof setInterval>;
   /** Last revision whose change record is on the disk. */
   #stored: number;
+  /** What can be asked of other members. */
+  readonly requests: MemberRequests;
   #transport: Transport | undefined;
   #failure: FairleadError | undefined;
+  #retired: FairleadError | undefined;
   #closing: Promise<void> | undefined;
   readonly #pending = new Set<Promise<unknown>>();
 
@@ -127,8 +131,13 @@ export class ReplicatedEngine implements StateStore {
     });
     const requests = memberRequests((to, request, options) => {
       if (this.#transport !== undefined) return this.#transport.request(to, request, options);
-      return Promise.reject(new FairleadError('PEER_UNREACHABLE', 'this host has no peers'));
+      return Promise.reject(
+        new FairleadError('PEER_UNREACHABLE', 'this host has no peers', {
+          detail: { outcome: 'not-sent' },
+        }),
+      );
     });
+    this.requests = requests;
     const view = this.#leadership;
     const shared = { driver: this.#driver, view, requests };
     this.#reader = shared;
@@ -157,9 +166,24 @@ export class ReplicatedEngine implements StateStore {
     return this.#driver.status();
   }
 
+  /** Index of the last entry in the state. */
+  applied(): number {
+    return this.#driver.gauges.applied;
+  }
+
+  /** Revision of the users' rows, as this member has them. */
+  revision(): number {
+    return this.#machine.revision;
+  }
+
   /** Changes up to this revision are forgotten. */
   compacted(): number {
     return this.#machine.compacted;
+  }
+
+  /** ms of one tick of consensus. */
+  get tickMs(): number {
+    return this.#parts.driver.bounds.tickMs;
   }
 
   /** Who leads, and waiting for that. */
@@ -176,6 +200,11 @@ export class ReplicatedEngine implements StateStore {
   /** The cluster's own rows as this member has them. */
   localSystemRange(request: RangeRequest): RangeResult {
     return this.#machine.systemRange(request);
+  }
+
+  /** The whole state as this member has it, by reference. */
+  image(): MachineImage {
+    return this.#machine.image();
   }
 
   /** Gives the engine a way to the others, or takes it away. */
@@ -212,6 +241,22 @@ export class ReplicatedEngine implements StateStore {
   close(): Promise<void> {
     this.#closing ??= this.#shut();
     return this.#closing;
+  }
+
+  /** Takes this member out of service: it is no part of the cluster any more. What it has may still be
+   *  read locally; the process lives on, and may join again. */
+  retire(error: FairleadError): void {
+    if (this.#failure !== undefined || this.#retired !== undefined) return;
+    this.#retired = error;
+    clearInterval(this.#ticking);
+    this.#driver.stop();
+    this.#leadership.wake();
+    this.#parts.log.error({ err: error }, 'this host is out of its cluster');
+  }
+
+  /** Why this member is out of service, if it is. */
+  get retired(): FairleadError | undefined {
+    return this.#retired;
   }
 
   /** Ends the store: what waits is refused, nothing is answered any more. */
@@ -251,7 +296,7 @@ export class ReplicatedEngine implements StateStore {
   }
 
   #ending(): FairleadError | undefined {
-    return this.#failure;
+    return this.#failure ?? this.#retired;
   }
 
   async #range(
@@ -279,6 +324,7 @@ export class ReplicatedEngine implements StateStore {
 
   async #tracked<T>(work: () => Promise<T>): Promise<T> {
     this.#checkOpen();
+    if (this.#retired !== undefined) throw this.#retired;
     if (this.#pending.size >= storeQueueTxnsMax) {
       throw new FairleadError('BUSY', 'too many requests wait for the store');
     }

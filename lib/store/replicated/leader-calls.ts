@@ -4,7 +4,7 @@
  * whether what was asked may still happen.
  */
 import type { Clock } from '../../clock.ts';
-import { FairleadError, hasCode } from '../../errors.ts';
+import { FairleadError } from '../../errors.ts';
 import { quorumWaitMs, submitRetryMs } from '../../limits.ts';
 import type { MemberId } from '../raft/entry.ts';
 
@@ -17,7 +17,7 @@ export type Attempt<Answer> =
 /** A call: how it is made here, and how at another member. */
 export interface LeaderCall<Answer> {
   here(): Promise<Attempt<Answer>>;
-  /** Rejects with PEER_UNREACHABLE when nothing was sent; any other failure counts as lost. */
+  /** Rejects with a `detail.outcome` of 'not-sent' when nothing was; any other failure counts as lost. */
   at(leader: MemberId): Promise<Attempt<Answer>>;
   /** A lost attempt may be repeated without harm. */
   readonly repeatable: boolean;
@@ -75,10 +75,16 @@ async function attemptOnce<Answer>(
   try {
     return await call.at(leader);
   } catch (error) {
-    if (hasCode(error, 'PEER_UNREACHABLE')) return { kind: 'refused' };
+    if (error instanceof FairleadError && wasNotSent(error.detail)) return { kind: 'refused' };
     if (error instanceof FairleadError && error.code !== 'INTERNAL') return { kind: 'lost' };
     throw error;
   }
+}
+
+function wasNotSent(detail: unknown): boolean {
+  return typeof detail === 'object' && detail !== null && 'outcome' in detail
+    ? detail.outcome === 'not-sent'
+    : false;
 }
 
 function quorumLost(): FairleadError {

@@ -3,31 +3,28 @@
  * configuration one step towards what the members' rows ask for. Level-triggered: a crash or a change of
  * leader in the middle loses nothing.
  */
-import type { Clock } from '../../clock.ts';
 import { asFairleadError, hasCode } from '../../errors.ts';
 import { clusterAliveMs } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
+import type { Member } from '../membership/rows.ts';
+import { keepCredentials, type CredentialParts } from './credentials.ts';
 import { nextStep, type NextStep } from '../membership/desired.ts';
 import { planAnnounce, planForget, type MemberFacts } from '../membership/members.ts';
 import { planAlarm } from '../membership/tokens.ts';
 import { membersOf } from '../membership/read.ts';
-import { alarmKey, memberRange } from '../membership/rows.ts';
+import { alarmKey, memberKey } from '../membership/rows.ts';
 import type { MemberId } from '../raft/entry.ts';
 import type { RaftStatus } from '../raft/step.ts';
 import { runPlan } from '../run-plan.ts';
-import type { ReplicatedEngine } from './engine.ts';
 
 /** What the loop works on. */
-export interface MemberLoopParts {
-  readonly engine: ReplicatedEngine;
-  readonly clock: Clock;
+export interface MemberLoopParts extends CredentialParts {
   readonly log: Logger;
-  /** ms of one tick of consensus. */
-  readonly tickMs: number;
   /** What is true of this member now. */
   readonly facts: () => MemberFacts;
   /** The disk is nearly full. */
   readonly spaceLow: () => boolean;
+  readonly members: () => readonly Member[];
 }
 
 /** Why the configuration is not what it is meant to be, if it stays so. */
@@ -39,8 +36,9 @@ export interface LoopState {
 export async function memberRound(parts: MemberLoopParts, state: LoopState): Promise<void> {
   const { engine, log } = parts;
   const status = engine.status();
-  if (status.leader === undefined) return;
+  if (status.leader === undefined || engine.retired !== undefined) return;
   try {
+    await keepCredentials(parts, status);
     await tellOfSelf(parts, status.id);
     state.waitingFor = status.role === 'leader' ? await leadOn(parts, status) : undefined;
   } catch (thrown) {
@@ -52,7 +50,7 @@ export async function memberRound(parts: MemberLoopParts, state: LoopState): Pro
 }
 
 async function tellOfSelf({ engine, facts, spaceLow }: MemberLoopParts, self: MemberId) {
-  const row = engine.localSystemRange({ start: `member/${self}` }).rows[0];
+  const row = engine.localSystemRange({ start: memberKey(self) }).rows[0];
   if (row === undefined) return;
   const [member] = membersOf([row]);
   const now = facts();
@@ -69,13 +67,9 @@ async function tellOfSelf({ engine, facts, spaceLow }: MemberLoopParts, self: Me
 /** Takes one step; answers what it waits for, if anything. */
 async function leadOn(parts: MemberLoopParts, status: RaftStatus): Promise<string | undefined> {
   const { engine, clock } = parts;
-  const members = membersOf(engine.localSystemRange(memberRange).rows);
-  const step = nextStep({
-    self: status.id,
-    config: status.config,
-    members: members.map(({ value }) => value),
-    alive: aliveMembers(status, parts.tickMs),
-  });
+  const members = parts.members();
+  const { id: self, config } = status;
+  const step = nextStep({ self, config, members, alive: aliveMembers(status, engine.tickMs) });
   if (step.kind === 'forget') {
     await runPlan(engine.system, () => planForget(step.id, clock.wallMs()));
     return undefined;

@@ -22,12 +22,15 @@ export interface Timing {
   readonly heartbeatMs: number;
   /** Least time without a leader before an election. */
   readonly electionMs: number;
+  /** How long a learner must have kept up before it may vote. */
+  readonly steadyMs: number;
 }
 
 /** The timing of production. */
 export const timingDefault: Timing = {
   heartbeatMs: raftOptions.heartbeatTicks * driverBounds.tickMs,
   electionMs: raftOptions.electionTicks * driverBounds.tickMs,
+  steadyMs: raftOptions.learnerSteadyTicks * driverBounds.tickMs,
 };
 
 /** How to open a member's store. */
@@ -110,7 +113,7 @@ function paced(timing: Timing): Pick<DriverOptions, 'raft' | 'bounds'> {
       ...raftOptions,
       electionTicks,
       heartbeatTicks: ticks(timing.heartbeatMs),
-      learnerSteadyTicks: ticks(raftOptions.learnerSteadyTicks * driverBounds.tickMs),
+      learnerSteadyTicks: ticks(timing.steadyMs),
     },
     bounds: { ...driverBounds, tickMs, subscribeTicks: electionTicks },
   };

@@ -3,7 +3,9 @@
  * revisions jump far ahead, so that nobody who saw the lost future can take a new revision for an old one,
  * and all of its history counts as forgotten. Pure.
  */
-import { recoveryRevisionStep } from '../../limits.ts';
+import { recoveryRevisionStep, storeTxnOpsMax } from '../../limits.ts';
+import { encodeProposal } from '../machine/proposal.ts';
+import type { KeyValue, Operation } from '../port.ts';
 import type { MachineImage } from '../machine/image.ts';
 import { Machine } from '../machine/machine.ts';
 import type { MachineOptions } from '../machine/state.ts';
@@ -27,6 +29,32 @@ export function wholeImage(stored: StoredState, options: MachineOptions): Machin
   const machine = Machine.load(stored.machine, options);
   for (const entry of stored.entries) {
     if (entry.index > machine.applied.index) machine.apply(entry);
+  }
+  return machine.image();
+}
+
+/**
+ * A state with the cluster's own rows replaced: a restored snapshot belongs to the cluster that it is
+ * restored in, with its members and its authority.
+ */
+export function withSystemRows(
+  image: MachineImage,
+  rows: readonly KeyValue[],
+  options: MachineOptions,
+): MachineImage {
+  const machine = Machine.load(image, options);
+  const apply = (operations: readonly Operation[]): void => {
+    const { index, term } = machine.applied;
+    const { timeMs } = machine.head();
+    // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
+    const txn = { compare: [], then: operations };
+    const data = encodeProposal({ command: { do: 'system', txn }, wallMs: timeMs });
+    machine.apply({ index: index + 1, term, kind: 'command', data });
+  };
+  apply([{ op: 'delete', start: '!', end: '\x7f' }]);
+  for (let at = 0; at < rows.length; at += storeTxnOpsMax) {
+    const part = rows.slice(at, at + storeTxnOpsMax);
+    apply(part.map(({ key, value }) => ({ op: 'put', key, value })));
   }
   return machine.image();
 }

@@ -5,8 +5,15 @@
 import { z } from 'zod';
 import { unreachable } from '../../assert.ts';
 import { FairleadError, isErrorCode } from '../../errors.ts';
-import { peerRequestMs } from '../../limits.ts';
-import type { DriverFace, LeaseOutcome, Outcome, ReadOutcome } from '../driver/ports.ts';
+import { peerRequestMs, transferWaitMs } from '../../limits.ts';
+import type {
+  ChangeOutcome,
+  DriverFace,
+  LeaseOutcome,
+  Outcome,
+  ReadOutcome,
+} from '../driver/ports.ts';
+import { memberSchema, type Member } from '../membership/rows.ts';
 import { decodeProposal } from '../machine/proposal.ts';
 import type { MemberId } from '../raft/entry.ts';
 
@@ -39,6 +46,8 @@ const requestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('readIndex') }),
   z.strictObject({ kind: z.literal('keepLease'), lease: z.string().max(20) }),
   z.strictObject({ kind: z.literal('facts') }),
+  z.strictObject({ kind: z.literal('members') }),
+  z.strictObject({ kind: z.literal('transfer'), to: memberId }),
   z.strictObject({ kind: z.literal('authorityKey') }),
   z.strictObject({ kind: z.literal('certificate'), publicKey: z.string().max(4_096) }),
 ]);
@@ -63,6 +72,12 @@ const leaseSchema = z.union([
   refused,
 ]);
 const keySchema = z.strictObject({ key: z.string().max(256) });
+const changeSchema = z.union([
+  z.strictObject({ kind: z.literal('done') }),
+  refused,
+  z.strictObject({ kind: z.literal('unknown') }),
+]);
+const membersSchema = z.strictObject({ members: z.array(memberSchema) });
 const certificateSchema = z.strictObject({ certificate: z.string().max(8_192) });
 
 /** What a member says of itself when asked. */
@@ -84,6 +99,10 @@ export interface MemberRequests {
   readIndex(to: MemberId): Promise<ReadOutcome>;
   keepLease(to: MemberId, lease: string): Promise<LeaseOutcome>;
   facts(to: MemberId): Promise<MemberFacts>;
+  /** Asks the leader to hand leadership over. @throws CLUSTER_CHANGE when it refuses */
+  transfer(to: MemberId, heir: MemberId): Promise<void>;
+  /** The members; for a witness, which has no rows of its own. */
+  members(to: MemberId): Promise<readonly Member[]>;
   /** The key that the authority's key is sealed under; voters only. */
   authorityKey(to: MemberId): Promise<string>;
   /** A certificate for a new key of this member, PEM. */
@@ -111,6 +130,12 @@ export function memberRequests(send: SendRequest): MemberRequests {
     keepLease: async (to, lease) =>
       (await ask(to, { kind: 'keepLease', lease }, leaseSchema)) as LeaseOutcome,
     facts: (to) => ask(to, { kind: 'facts' }, factsSchema),
+    async transfer(to, heir) {
+      const outcome = await ask(to, { kind: 'transfer', to: heir }, changeSchema, transferWaitMs);
+      if (outcome.kind !== 'refused') return;
+      throw new FairleadError('CLUSTER_CHANGE', `leadership was not handed over: ${outcome.why}`);
+    },
+    members: async (to) => (await ask(to, { kind: 'members' }, membersSchema)).members,
     authorityKey: async (to) => (await ask(to, { kind: 'authorityKey' }, keySchema)).key,
     certificate: async (to, publicKey) =>
       (await ask(to, { kind: 'certificate', publicKey }, certificateSchema)).certificate,
@@ -121,6 +146,7 @@ export function memberRequests(send: SendRequest): MemberRequests {
 export interface RequestAnswers {
   readonly driver: DriverFace;
   facts(): Promise<MemberFacts>;
+  members(): readonly Member[];
   /** Refuses with PEER_REFUSED for a member that is no voter. */
   authorityKey(from: MemberId): Promise<string>;
   certificate(from: MemberId, publicKey: string): Promise<string>;
@@ -154,6 +180,10 @@ export async function answerRequest(
       return new Promise<LeaseOutcome>((resolve) => driver.keepLease(asked.lease, resolve));
     case 'facts':
       return answers.facts();
+    case 'transfer':
+      return new Promise<ChangeOutcome>((resolve) => driver.transfer(asked.to, resolve));
+    case 'members':
+      return { members: answers.members() };
     case 'authorityKey':
       return { key: await answers.authorityKey(from) };
     case 'certificate':

@@ -32,7 +32,7 @@ export interface StatusParts {
   readonly listen: string | undefined;
   readonly pin: string | undefined;
   /** Why this member is in no cluster any more, if so. */
-  readonly ending: { readonly message: string; readonly fix?: string } | undefined;
+  readonly ending: { readonly message: string; readonly fix: string | undefined } | undefined;
 }
 
 /** The status. */
@@ -99,7 +99,10 @@ function problemsOf(
 ): readonly ClusterProblem[] {
   const { status, ending, leaderless, waitingFor, wallMs } = parts;
   const problems: ClusterProblem[] = [];
-  if (ending !== undefined) problems.push({ code: 'MEMBER_REMOVED', ...ending });
+  if (ending !== undefined) {
+    const { message, fix } = ending;
+    problems.push({ code: 'MEMBER_REMOVED', message, ...(fix === undefined ? {} : { fix }) });
+  }
   if (leaderless) {
     problems.push({
       code: 'QUORUM_LOST',

@@ -1,0 +1,72 @@
+/**
+ * Giving a member's store another content while nothing uses it: a snapshot, or its own state as that of
+ * a cluster of one. The new content is staged beside the old and takes its place with the new epoch in one
+ * synced batch, so a crash anywhere leaves the one or the other whole.
+ */
+import type { Clock } from '../../clock.ts';
+import type { FairleadError } from '../../errors.ts';
+import { storePartBytes } from '../../limits.ts';
+import type { Logger } from '../../log.ts';
+import type { Storage, StorageWrite, StoredState } from '../driver/storage.ts';
+import { contentHash } from '../level/format.ts';
+import { openLevelStorage } from '../level/open.ts';
+import type { MachineImage } from '../machine/image.ts';
+import { Machine } from '../machine/machine.ts';
+import { imageParts } from '../machine/parts.ts';
+import type { MachineOptions } from '../machine/state.ts';
+import { configEmpty } from '../raft/config.ts';
+import { storeLimits } from './limits.ts';
+
+/** The machine of production, for what happens outside of an engine. */
+export const machineOptions: MachineOptions = { limits: storeLimits, hash: contentHash };
+
+/** What to put in place. */
+export interface NewContent {
+  readonly image: MachineImage;
+  readonly epoch: number;
+}
+
+/**
+ * Opens the store alone and lets `decide` replace its content.
+ * @throws STORE_* as opening does, and what `decide` throws (nothing has changed then)
+ */
+export async function replaceContent(
+  directory: string,
+  around: { readonly clock: Clock; readonly log: Logger },
+  decide: (stored: StoredState) => NewContent,
+): Promise<void> {
+  const failing = Promise.withResolvers<never>();
+  failing.promise.catch(() => undefined);
+  const opened = await openLevelStorage({
+    directory,
+    ...around,
+    onFatal: (error: FairleadError) => failing.reject(error),
+    prove: ({ machine }) => void Machine.load(machine, machineOptions),
+  });
+  const { storage, stored } = opened;
+  try {
+    const { image, epoch } = decide(stored);
+    const write = (one: StorageWrite): Promise<void> =>
+      Promise.race([written(storage, one), failing.promise]);
+    let first = true;
+    for (const part of imageParts(image, storePartBytes)) {
+      await write({ stage: { first, part } });
+      first = false;
+    }
+    const { head } = image;
+    // above anything that either past has voted in
+    const term = Math.max(stored.hard.term, head.applied.term) + 1;
+    const config = { ...configEmpty, voters: [stored.identity.memberId] };
+    await write({
+      install: { head, base: { at: head.applied, config } },
+      hard: { term, vote: undefined, commit: head.applied.index },
+      epoch,
+    });
+  } finally {
+    await opened.close();
+  }
+}
+
+function written(storage: Storage, one: StorageWrite): Promise<void> {
+  return new Promise((resolve) => storage.write(one, resolve));
+}
