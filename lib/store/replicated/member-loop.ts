@@ -25,6 +25,8 @@ export interface MemberLoopParts extends CredentialParts {
   /** The disk is nearly full. */
   readonly spaceLow: () => boolean;
   readonly members: () => readonly Member[];
+  /** Members that are connected. */
+  readonly connected: () => readonly MemberId[];
 }
 
 /** Why the configuration is not what it is meant to be, if it stays so. */
@@ -69,7 +71,9 @@ async function leadOn(parts: MemberLoopParts, status: RaftStatus): Promise<strin
   const { engine, clock } = parts;
   const members = parts.members();
   const { id: self, config } = status;
-  const step = nextStep({ self, config, members, alive: aliveMembers(status, engine.tickMs) });
+  // an observer is fed by any member, so its leader may only see that it is connected
+  const alive = new Set([...aliveMembers(status, engine.tickMs), ...parts.connected()]);
+  const step = nextStep({ self, config, members, alive });
   if (step.kind === 'forget') {
     await runPlan(engine.system, () => planForget(step.id, clock.wallMs()));
     return undefined;

@@ -26,6 +26,7 @@ export interface NodeParts {
   readonly file: PeerFile | undefined;
   readonly storeDirectory: string;
   spaceLow(): boolean;
+  connected(): readonly MemberId[];
   present(file: PeerFile): Promise<void>;
 }
 
@@ -59,6 +60,7 @@ export function memberView(node: NodeParts): MemberView {
     onRefused: (error: FairleadError) => node.engine.retire(error),
     facts: () => ({ version, addresses: [...(node.file?.advertise ?? [])] }),
     spaceLow: () => node.spaceLow(),
+    connected: () => node.connected(),
     answers: {
       get driver() {
         return node.engine.driver;

@@ -83,7 +83,7 @@ export class ClusterNode implements NodeParts {
     let connected = (): readonly MemberId[] => [];
     const opened = await openAll(paths, options, () => connected());
     const node = new ClusterNode(options, opened);
-    connected = () => node.#connected();
+    connected = () => node.connected();
     try {
       await node.#connect();
     } catch (error) {
@@ -168,7 +168,7 @@ export class ClusterNode implements NodeParts {
           failure = thrown;
         }
         await finishLeaving(this.#paths, this.options);
-        this.#opened = await openAll(this.#paths, this.options, () => this.#connected());
+        this.#opened = await openAll(this.#paths, this.options, () => this.connected());
         return this.#opened.engine;
       });
     } catch (thrown) {
@@ -213,7 +213,8 @@ export class ClusterNode implements NodeParts {
     await peers?.close();
   }
 
-  #connected(): readonly MemberId[] {
+  /** Members that are connected. */
+  connected(): readonly MemberId[] {
     const states = this.#peers?.states() ?? [];
     return states.filter(({ connected }) => connected).map(({ member }) => member);
   }
