@@ -90,7 +90,7 @@ describe('an etcd with certificates', () => {
     await store.close();
   });
 
-  it.each(runtimeNames)('serves one on %s', async (runtime) => {
+  it.concurrent.each(runtimeNames)('serves one on %s', async (runtime) => {
     const own = url('ca', 'client').replace('/tls?', `/tls-${runtime}?`);
     expect(await useOn(runtime, own)).toEqual(allSeen);
   });

@@ -3,20 +3,23 @@ import { endpointName } from '../../../lib/store/etcd/transport.ts';
 import { EtcdCluster } from '../../support/etcd-server.ts';
 import { allSeen, runtimeNames, useOn } from './child-command.ts';
 
-describe.each(runtimeNames)('the etcd engine on %s', (name) => {
+describe('the etcd engine', () => {
   let cluster: EtcdCluster;
   beforeAll(async () => {
     cluster = await EtcdCluster.start();
   });
   afterAll(() => cluster.stop());
 
-  const use = (hosts: string): Promise<unknown> => useOn(name, `etcd://${hosts}/${name}`);
+  it.concurrent.each(runtimeNames)(
+    'on %s writes, watches, leases, and ends by itself when it is closed',
+    async (runtime) => {
+      const hosts = cluster.endpoints.map(endpointName).join();
+      expect(await useOn(runtime, `etcd://${hosts}/${runtime}`)).toEqual(allSeen);
+    },
+  );
 
-  it('writes, watches, leases, and ends by itself when it is closed', async () => {
-    expect(await use(cluster.endpoints.map(endpointName).join())).toEqual(allSeen);
-  });
-
-  it('says that nobody is there', async () => {
-    expect(await use('127.0.0.1:1')).toEqual({ refused: 'STORE_UNREACHABLE' });
+  it.concurrent.each(runtimeNames)('on %s says that nobody is there', async (runtime) => {
+    const answer = await useOn(runtime, 'etcd://127.0.0.1:1');
+    expect(answer).toEqual({ refused: 'STORE_UNREACHABLE' });
   });
 });
