@@ -12,11 +12,9 @@ import {
 } from './cluster-options.ts';
 import { membersText, recoveryText, statusText } from './cluster-text.ts';
 import type { CommandContext, CommandRow } from './commands.ts';
-import { readOptions, type OptionRow, type OptionTable } from './option.ts';
+import { readOptions, rowsOf, type OptionTable } from './option.ts';
+import { joinCommands } from './join-commands.ts';
 import { snapshotCommands } from './snapshot-commands.ts';
-
-const rowsOf = <Values extends object>(table: OptionTable<Values>) =>
-  Object.values<OptionRow<unknown>>(table);
 
 /** The agent that a command speaks to. */
 export function clientOf({ sources }: CommandContext): ApiClient {
@@ -105,51 +103,6 @@ Examples:
   },
 };
 
-const fileOptions = {
-  request: switchRow('request', 'print what to carry to a member instead of asking it'),
-  accept: switchRow('accept', 'the operand is the answer that a member printed'),
-  ...listenOptions,
-};
-
-const joinCommand: CommandRow = {
-  name: 'cluster join',
-  summary: 'make this host a member of the cluster that printed the token',
-  notes: `This host must have no networks of its own. Hosts that cannot reach each other yet join by file:
-  here:   fairlead cluster join --request TOKEN > request
-  there:  fairlead cluster answer "$(cat request)" > answer
-  here:   fairlead cluster join --accept "$(cat answer)"`,
-  operands: [{ name: 'TOKEN', summary: 'what fairlead cluster token printed' }],
-  options: rowsOf(fileOptions),
-  async run(context) {
-    const { listen, advertise, request, accept } = readOptions(fileOptions, context.sources);
-    const token = context.sources.operands['TOKEN'] ?? '';
-    if (request) {
-      const body = { token, listen, advertise };
-      const asked = { method: 'POST', path: '/v1/cluster/join/request', body } as const;
-      const answer = (await clientOf(context).ask(asked)) as { readonly text: string };
-      context.writeOut(`${answer.text}\n`);
-      return;
-    }
-    await (accept
-      ? show(context, { path: '/v1/cluster/join/accept', body: { text: token } })
-      : show(context, { path: '/v1/cluster/join', body: { token, listen, advertise } }));
-  },
-};
-
-const answerCommand: CommandRow = {
-  name: 'cluster answer',
-  summary: 'answer a join request that was carried here by file',
-  notes: '',
-  operands: [{ name: 'REQUEST', summary: 'what fairlead cluster join --request printed' }],
-  options: rowsOf(apiOptions),
-  async run(context) {
-    const body = { text: context.sources.operands['REQUEST'] ?? '' };
-    const asked = { method: 'POST', path: '/v1/cluster/join/answer', body } as const;
-    const answer = (await clientOf(context).ask(asked)) as { readonly text: string };
-    context.writeOut(`${answer.text}\n`);
-  },
-};
-
 const forceOption = {
   force: switchRow('force', 'although the rest may then be no living majority'),
 };
@@ -223,8 +176,7 @@ export const clusterCommands: readonly CommandRow[] = [
   statusCommand('cluster members', 'list the members', membersText),
   initCommand,
   tokenCommand,
-  joinCommand,
-  answerCommand,
+  ...joinCommands(clientOf),
   memberCommand('cluster promote', 'make a member a voter', ''),
   memberCommand('cluster demote', 'make a voter an observer', ''),
   memberCommand(

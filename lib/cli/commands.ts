@@ -4,7 +4,13 @@
  */
 import { clusterCommands } from './cluster-commands.ts';
 import { readAgentOptions, agentOptionTable, type AgentOptions } from './agent-options.ts';
-import { readOptions, type OperandRow, type OptionRow, type OptionSources } from './option.ts';
+import {
+  readOptions,
+  rowsOf,
+  type OperandRow,
+  type OptionRow,
+  type OptionSources,
+} from './option.ts';
 import type { CommandSet } from './parser.ts';
 import { describeVersion, versionOptionTable } from './version-text.ts';
 
@@ -51,14 +57,14 @@ Examples:
   fairlead agent
   fairlead agent --datapath netdev --log-level debug
   FAIRLEAD_IPV4_POOLS=10.200.0.0/16:24 fairlead agent`,
-    options: Object.values<OptionRow<unknown>>(agentOptionTable),
+    options: rowsOf(agentOptionTable),
     run: ({ sources, actions }) => actions.agent(readAgentOptions(sources)),
   },
   {
     name: 'version',
     summary: 'print the version, the runtime and the commit it was built from',
     notes: '',
-    options: Object.values<OptionRow<unknown>>(versionOptionTable),
+    options: rowsOf(versionOptionTable),
     async run({ sources, writeOut }) {
       const { output } = readOptions(versionOptionTable, sources);
       writeOut(describeVersion(output));

@@ -44,6 +44,13 @@ export type OptionTable<Values> = {
   readonly [Name in keyof Values]-?: OptionRow<Exclude<Values[Name], undefined>>;
 };
 
+/** The rows of a table, in its order. */
+export function rowsOf<Values extends object>(
+  table: OptionTable<Values>,
+): readonly OptionRow<unknown>[] {
+  return Object.values<OptionRow<unknown>>(table);
+}
+
 /** Where texts come from: flags as parsed (by flag name), then the environment. */
 export interface OptionSources {
   readonly flags: Readonly<Record<string, string | undefined>>;

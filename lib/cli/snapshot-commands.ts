@@ -10,10 +10,8 @@ import type { ApiClient } from './api-client.ts';
 import { apiOptions, outputOptions, type OutputOptions } from './cluster-options.ts';
 import { bytesText, columns, membersText } from './cluster-text.ts';
 import type { CommandContext, CommandRow } from './commands.ts';
-import { readOptions, type OptionRow, type OptionTable } from './option.ts';
+import { readOptions, rowsOf } from './option.ts';
 
-const rowsOf = <Values extends object>(table: OptionTable<Values>) =>
-  Object.values<OptionRow<unknown>>(table);
 const fileOperand = { name: 'FILE', summary: 'path of the file' };
 const fileOf = ({ sources }: CommandContext): string => sources.operands['FILE'] ?? '';
 

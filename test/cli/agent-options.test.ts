@@ -44,6 +44,43 @@ const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
     ],
     bad: ['', '-a', '.a', 'a b', 'a/b', 'ä', 'a'.repeat(65), '(none)'],
   },
+  store: {
+    flag: 'store',
+    byDefault: { engine: 'embedded' },
+    good: [
+      ['embedded', { engine: 'embedded' }],
+      [
+        'etcd://10.0.0.1:2379,[fd00::2]:4001/site',
+        {
+          engine: 'etcd',
+          endpoints: [
+            { host: '10.0.0.1', port: 2379 },
+            { host: 'fd00::2', port: 4001 },
+          ],
+          prefix: '/site/',
+        },
+      ],
+    ],
+    bad: ['', 'etcd', 'etcd://', 'consul://x:8500', 'etcd://x:0', 'http://10.0.0.1:2379'],
+  },
+  etcdEndpoints: {
+    flag: 'etcd-endpoints',
+    byDefault: undefined,
+    good: [
+      [
+        'http://10.0.0.1:2379,http://10.0.0.2:2379',
+        {
+          engine: 'etcd',
+          endpoints: [
+            { host: '10.0.0.1', port: 2379 },
+            { host: '10.0.0.2', port: 2379 },
+          ],
+          prefix: '/fairlead/',
+        },
+      ],
+    ],
+    bad: ['', '10.0.0.1:2379', 'http://', 'http://a:2379,https://b:2379', 'http://a:2379/v2'],
+  },
   pluginName: {
     flag: 'plugin-name',
     byDefault: 'fairlead',
@@ -239,6 +276,17 @@ test('a default that cannot be used names the option to give', async () => {
   expect(nameless.error).toMatch(/^error: default of --name "\(none\)" \(USAGE\): must be letters/);
   const deep = await run(['agent', '--run-dir', `/${'r'.repeat(100)}`]);
   expect(deep.error).toMatch(/^error: default of --api-socket .* at most 107 bytes\n$/);
+});
+
+test('endpoints as Contiv wrote them name the store, unless it is named already', async () => {
+  const endpoints = 'http://10.0.0.1:2379';
+  const { agent } = await run(['agent', '--etcd-endpoints', endpoints]);
+  expect(agent?.store).toMatchObject({ engine: 'etcd', prefix: '/fairlead/' });
+  const both = await run(['agent', '--etcd-endpoints', endpoints, '--store', 'etcd://x:2379']);
+  expect([both.exitCode, both.error]).toEqual([
+    2,
+    'error: --store and --etcd-endpoints both name an etcd (USAGE): must be one of them\n',
+  ]);
 });
 
 test('two faces cannot share a socket', async () => {

@@ -106,6 +106,9 @@ describe('cluster commands', () => {
     [['init', '--listen', '1.2.3.4'], '--listen'],
     [['init', '--listen', '1.2.3.4:99999'], '--listen'],
     [['join'], 'TOKEN'],
+    [['join', 'fairlead1.x', '--answer', '/x'], 'one of them'],
+    [['join', '--request', 'relative'], '--request'],
+    [['join', '--answer', '/nonexistent/file'], '/nonexistent/file'],
     [['promote'], 'NAME'],
   ])('%j is refused before the agent is asked', async (args, what) => {
     const { exitCode, error } = await cluster(...args);
@@ -128,10 +131,29 @@ describe('cluster commands', () => {
     [['transfer', 'host-b'], 'POST /v1/cluster/transfer {"to":"host-b"}'],
     [['rotate'], 'POST /v1/cluster/rotate {}'],
     [['join', 'fairlead1.x'], 'POST /v1/cluster/join {"token":"fairlead1.x"}'],
-    [['join', '--accept', 'y'], 'POST /v1/cluster/join/accept {"text":"y"}'],
   ])('%j asks the agent', async (args, request) => {
     expect((await cluster(...args)).exitCode).toBe(0);
     expect(seen.map(({ method, path, body }) => `${method} ${path} ${body}`)).toEqual([request]);
+  });
+
+  test('joining by file: a request is written, answered on a voter, and taken back', async () => {
+    const [request, reply] = [join(folder, 'request'), join(folder, 'answer')];
+    answer = { status: 200, text: JSON.stringify({ text: 'the request', pin: 'f00' }) };
+    expect((await cluster('join', '--request', request)).exitCode).toBe(0);
+    expect(readFileSync(request, 'utf8')).toBe('the request');
+    answer = { status: 200, text: JSON.stringify({ text: 'the answer', pin: 'f00' }) };
+    const answered = await cluster('answer', request, reply, '--role', 'voter');
+    expect(answered).toMatchObject({ exitCode: 0, out: 'pin f00\n' });
+    expect(readFileSync(reply, 'utf8')).toBe('the answer');
+    answer = { status: 200, text: JSON.stringify(status) };
+    const pin = 'a'.repeat(64);
+    expect((await cluster('join', '--answer', reply, '--pin', pin)).exitCode).toBe(0);
+    expect(seen.map(({ path, body }) => `${path} ${body}`)).toEqual([
+      '/v1/cluster/join/request {}',
+      '/v1/cluster/join/answer {"text":"the request","role":"voter"}',
+      '/v1/cluster ',
+      `/v1/cluster/join/accept {"text":"the answer","pin":"${pin}"}`,
+    ]);
   });
 
   test('a refusal of the agent comes out as the agent made it', async () => {
