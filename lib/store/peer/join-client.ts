@@ -45,6 +45,8 @@ export async function requestJoin(options: JoinOptions): Promise<Joined> {
   const deadlineMs = clock.monotonicMs() + timeoutMs;
   let last: FairleadError | undefined;
   for (let attempt = 0; last === undefined || clock.monotonicMs() < deadlineMs; attempt += 1) {
+    const isRoundOver = attempt > 0 && attempt % token.addresses.length === 0;
+    if (isRoundOver) await clock.sleep(joinRetryMs, signal);
     const address = token.addresses[attempt % token.addresses.length];
     if (address === undefined) break;
     try {
@@ -53,7 +55,6 @@ export async function requestJoin(options: JoinOptions): Promise<Joined> {
       if (!isPassing(thrown)) throw thrown;
       last = thrown;
     }
-    if ((attempt + 1) % token.addresses.length === 0) await clock.sleep(joinRetryMs, signal);
   }
   throw last ?? new FairleadError('TOKEN_INVALID', 'the join token has no addresses');
 }

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { connect, createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { peerConnectMs } from '../../limits.ts';
+import { peerConnectMs, peerHandshakeMs } from '../../limits.ts';
 import { readCertificate } from './certificate.ts';
 
 /** What a member shows and whom it trusts, PEM. */
@@ -105,12 +105,18 @@ export async function connectSecure(
       socket.on('error', (cause: Error) => unreachable(cause.message, cause));
       socket.once('close', () => unreachable('the connection was closed'));
       socket.once('secureConnect', resolve);
+      const giveUp = (why: string, afterMs: number, until: AbortSignal) => {
+        clock.sleep(afterMs, until).then(
+          () => unreachable(why),
+          () => undefined,
+        );
+      };
       const connected = new AbortController();
-      socket.once('connect', () => connected.abort());
-      clock.sleep(peerConnectMs, AbortSignal.any([connected.signal, settled.signal])).then(
-        () => unreachable('no answer'),
-        () => undefined,
-      );
+      giveUp('no answer', peerConnectMs, AbortSignal.any([connected.signal, settled.signal]));
+      socket.once('connect', () => {
+        connected.abort();
+        giveUp('what answers does not speak TLS', peerHandshakeMs, settled.signal);
+      });
       signal.addEventListener('abort', () => reject(signal.reason), { signal: settled.signal });
     });
     return socket;

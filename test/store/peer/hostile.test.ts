@@ -1,0 +1,293 @@
+/** What a listener and a connection survive: garbage, slowness, silence, floods, and forged identities. */
+import { createPrivateKey } from 'node:crypto';
+import { connect as connectTcp, createServer, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock, type Clock } from '../../../lib/clock.ts';
+import { FairleadError } from '../../../lib/errors.ts';
+import { peerHandshakeMs, peerPingMs } from '../../../lib/limits.ts';
+import { makeKeyPair } from '../../../lib/store/peer/authority.ts';
+import { frameHead, frameTypes } from '../../../lib/store/peer/frame.ts';
+import { encodeHello } from '../../../lib/store/peer/hello.ts';
+import type { PeerAddress, PeerCredentials } from '../../../lib/store/peer/secure.ts';
+import { until } from '../../support/until.ts';
+import {
+  addressOf,
+  connect,
+  credentialsOf,
+  helloOf,
+  isConnected,
+  memberId,
+  startMember,
+  type TestMember,
+} from './cluster.ts';
+
+const open = new Set<{ destroy(): void }>();
+afterEach(() => {
+  for (const each of open) each.destroy();
+  open.clear();
+});
+
+/** A connection that sends what it is told, and what became of it. */
+function raw(to: PeerAddress, bytes: Uint8Array | string): { ended: boolean; socket: Socket } {
+  const socket = connectTcp(to);
+  open.add(socket);
+  const connection = { ended: false, socket };
+  socket.on('error', () => (connection.ended = true));
+  socket.on('close', () => (connection.ended = true));
+  socket.resume();
+  socket.write(bytes);
+  return connection;
+}
+
+/** TLS with a member's certificate, or none, that says what it is told. */
+function secure(
+  to: PeerAddress,
+  credentials: Partial<PeerCredentials> | undefined,
+  ...frames: readonly Buffer[]
+): { ended: boolean; received: Buffer; send(...more: readonly Buffer[]): void } {
+  const { privateKey: key, certificate: cert } = credentials ?? {};
+  const socket = connectTls({ ...to, rejectUnauthorized: false, ...(cert ? { key, cert } : {}) });
+  open.add(socket);
+  const connection = {
+    ended: false,
+    received: Buffer.alloc(0),
+    send: (...more: readonly Buffer[]) => void socket.write(Buffer.concat(more)),
+  };
+  socket.on('data', (data: Buffer) => {
+    connection.received = Buffer.concat([connection.received, data]);
+  });
+  socket.on('error', () => (connection.ended = true));
+  socket.on('close', () => (connection.ended = true));
+  if (frames.length > 0) connection.send(...frames);
+  return connection;
+}
+
+const frame = (type: number, ...pieces: readonly Buffer[]) => {
+  const payload = Buffer.concat(pieces);
+  return Buffer.concat([frameHead(type, payload.length), payload]);
+};
+const hello = (id: string) => frame(frameTypes.hello, encodeHello(helloOf(id), 'ee'.repeat(16)));
+const accept = frame(frameTypes.accept);
+
+/** That a member still does what it is for. */
+async function expectAlive(one: TestMember): Promise<void> {
+  const fresh = await startMember('8');
+  await connect(fresh, one);
+  await expect(fresh.peers.request(one.id, 1, { timeoutMs: 5_000 })).resolves.toBeDefined();
+}
+
+describe('a listener', () => {
+  it('cuts whoever does not speak TLS, at once', async () => {
+    const one = await startMember('1');
+    const garbage = ['GET / HTTP/1.1\r\n\r\n', Buffer.alloc(1_000, 0xff), '\n', Buffer.alloc(6)];
+    const connections = garbage.map((bytes) => raw(addressOf(one), bytes));
+    await until('the long ones', () => connections.slice(0, 2).every(({ ended }) => ended));
+    await expectAlive(one);
+  });
+
+  it('gives a handshake that drips a bounded time, and lets others in meanwhile', async () => {
+    const sleepers: (() => void)[] = [];
+    const clock = heldHandshakes(sleepers);
+    const one = await startMember('1', { clock });
+    // the first bytes of a ClientHello of 200 bytes
+    const drip = Buffer.from('16030100c8010000c40303', 'hex');
+    const slow = Array.from({ length: 40 }, () => raw(addressOf(one), drip));
+    const mute = secure(addressOf(one), credentialsOf(memberId('2')));
+    await until('all have begun', () => sleepers.length === slow.length + 1);
+    await expectAlive(one);
+    expect(slow.some(({ ended }) => ended)).toBe(false);
+    for (const wake of sleepers) wake();
+    await until('they are cut', () => mute.ended && slow.every(({ ended }) => ended));
+    await expectAlive(one);
+  });
+
+  it('refuses protocols before TLS 1.3', async () => {
+    const one = await startMember('1');
+    const socket = connectTls({
+      ...addressOf(one),
+      rejectUnauthorized: false,
+      maxVersion: 'TLSv1.2',
+    });
+    open.add(socket);
+    await expect(
+      new Promise((resolve, reject) => {
+        socket.on('secureConnect', resolve);
+        socket.on('error', reject);
+      }),
+    ).rejects.toThrow(/version|alert/i);
+  });
+
+  it('is not taken in by a certificate without its key', async () => {
+    const one = await startMember('1');
+    const victim = credentialsOf(memberId('2'));
+    const stolen = { certificate: victim.certificate, privateKey: forgedKey(victim.privateKey) };
+    const connection = secure(addressOf(one), stolen, hello(memberId('2')));
+    await until('it is cut', () => connection.ended);
+    expect(connection.received.length).toBe(0);
+    expect(one.peers.states()).toEqual([]);
+  });
+
+  it.each([
+    ['a frame that is too long', Buffer.from('00100001', 'hex')],
+    ['no HELLO', frame(frameTypes.ping, Buffer.alloc(40))],
+    ['a HELLO that is none', frame(frameTypes.hello, Buffer.from('{"memberId":7}'))],
+    ['a HELLO, then no acceptance', Buffer.concat([hello(memberId('2')), hello(memberId('2'))])],
+    ['more than was asked for', Buffer.concat([hello(memberId('2')), Buffer.alloc(70_000)])],
+  ])('cuts a member that says %s', async (_, bytes) => {
+    const one = await startMember('1');
+    const connection = secure(addressOf(one), credentialsOf(memberId('2')), bytes);
+    await until('it is cut', () => connection.ended);
+    expect(one.peers.states()).toEqual([]);
+    expect(one.refusals).toEqual([]);
+  });
+
+  it('is not held up by 300 that connect at the same moment and are refused', async () => {
+    const [one, two] = [
+      await startMember('1'),
+      await startMember('2', {
+        judge: ({ memberId: id }) =>
+          id === memberId('1')
+            ? undefined
+            : new FairleadError('MEMBER_UNKNOWN', 'you are no member'),
+      }),
+    ];
+    await connect(one, two);
+    const credentials = credentialsOf(memberId('7'));
+    const flood = Array.from({ length: 300 }, () =>
+      secure(addressOf(two), credentials, hello(memberId('7'))),
+    );
+    let worstMs = 0;
+    await until(
+      'all are refused',
+      async () => {
+        const startedMs = performance.now();
+        await one.peers.request(two.id, 1, { timeoutMs: 5_000 });
+        worstMs = Math.max(worstMs, performance.now() - startedMs);
+        return flood.every(({ ended }) => ended);
+      },
+      { everyMs: 1 },
+    );
+    expect(flood.every(({ received }) => received.includes('MEMBER_UNKNOWN'))).toBe(true);
+    expect(isConnected(one, two)).toBe(true);
+    // both ends and all 300 clients share this event loop
+    expect(worstMs).toBeLessThan(1_000);
+  });
+});
+
+describe('a connection', () => {
+  it.each([
+    ['a message of no kind', frame(99)],
+    ['a message that ends too early', frame(16, Buffer.alloc(3))],
+    ['credit for what was not sent', frame(frameTypes.credit, Buffer.alloc(32, 1))],
+    [
+      'an answer to what nobody asked',
+      frame(frameTypes.answer, Buffer.from(`${'\0'.repeat(7)}\x05null`)),
+    ],
+    ['a pong of the future', frame(frameTypes.pong, Buffer.from('001fffffffffffff', 'hex'))],
+    ['a frame of 9 MiB', Buffer.from('00900000', 'hex')],
+  ])('ends with %s', async (_, bytes) => {
+    const one = await startMember('1');
+    const id = memberId('2');
+    const connection = secure(addressOf(one), credentialsOf(id), hello(id));
+    await until('the HELLO of the other side', () => connection.received.length > 0);
+    connection.send(accept);
+    await until('it is connected', () => isConnected(one, { id }));
+    connection.send(bytes);
+    await until('it has ended', () => connection.ended && !isConnected(one, { id }));
+    expect(one.received).toEqual([]);
+    expect(one.unreachable).toEqual([id]);
+  });
+
+  it('that is half open is noticed and made again', async () => {
+    let skewMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + skewMs };
+    const [one, two] = [await startMember('1', { clock }), await startMember('2')];
+    const middle = await startMiddle(addressOf(two));
+    one.peers.setMembers([{ id: two.id, addresses: [middle.address], dial: true }]);
+    await until('both are connected', () => isConnected(one, two) && isConnected(two, one));
+    middle.freeze();
+    // the time of silence passes in steps that are no stall
+    await until('it is noticed', () => {
+      skewMs += peerPingMs / 8;
+      return !isConnected(one, two);
+    });
+    expect(one.unreachable).toEqual([two.id]);
+    await until('there is another', () => isConnected(one, two));
+    await expect(one.peers.request(two.id, 1, { timeoutMs: 60_000 })).resolves.toBeDefined();
+  });
+
+  it('to what takes connections and says nothing is given up, and the next address is tried', async () => {
+    const sleepers: (() => void)[] = [];
+    const clock = heldHandshakes(sleepers);
+    const [one, two] = [await startMember('1', { clock }), await startMember('2')];
+    const mute = await startMute();
+    const member = { id: two.id, addresses: [mute, addressOf(two)], dial: true };
+    one.peers.setMembers([member]);
+    await until('it waits', () => sleepers.length > 0);
+    expect(isConnected(one, two)).toBe(false);
+    for (const wake of sleepers) wake();
+    await until('it is connected', () => isConnected(one, two));
+  });
+});
+
+/** A clock on which a handshake's time is over when the test says so. */
+function heldHandshakes(sleepers: (() => void)[]): Clock {
+  return {
+    ...systemClock,
+    sleep: (ms, signal) =>
+      ms === peerHandshakeMs
+        ? new Promise<void>((resolve) => sleepers.push(resolve))
+        : systemClock.sleep(ms, signal),
+  };
+}
+
+/** Where connections are taken, and nothing is ever said. */
+async function startMute(): Promise<PeerAddress> {
+  const server = createServer((socket) => open.add(socket));
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  open.add({ destroy: () => server.close() });
+  return { host: '127.0.0.1', port: (server.address() as { port: number }).port };
+}
+
+/** A key that TLS takes for the one of a certificate: its public half is, its private half is not. */
+function forgedKey(privateKey: string): string {
+  const export_ = (text: string) => createPrivateKey(text).export({ format: 'der', type: 'sec1' });
+  const forged = export_(privateKey);
+  // ECPrivateKey (RFC 5915): 30 len, 02 01 01, 04 20, 32 bytes of private key, then the public key
+  export_(makeKeyPair().privateKey).copy(forged, 7, 7, 39);
+  const lines = forged.toString('base64').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN EC PRIVATE KEY-----\n${lines.join('\n')}\n-----END EC PRIVATE KEY-----\n`;
+}
+
+/** A go-between for bytes that can stop handing them on without closing anything. */
+async function startMiddle(to: PeerAddress): Promise<{ address: PeerAddress; freeze(): void }> {
+  const frozen = new Set<Socket>();
+  const pairs: Socket[] = [];
+  const server = createServer((from) => {
+    const onward = connectTcp(to);
+    pairs.push(from, onward);
+    for (const [one, other] of [
+      [from, onward],
+      [onward, from],
+    ] as const) {
+      open.add(one);
+      one.on('data', (data) => {
+        if (!frozen.has(one)) other.write(data);
+      });
+      one.on('error', () => one.destroy());
+      one.on('close', () => {
+        if (!frozen.has(one)) other.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  open.add({ destroy: () => server.close() });
+  const { port } = server.address() as { port: number };
+  return {
+    address: { host: '127.0.0.1', port },
+    freeze: () => {
+      for (const each of pairs) frozen.add(each);
+    },
+  };
+}

@@ -1,0 +1,138 @@
+/** Connections between members on Node, Bun and Deno, each with each. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { peerWindowBytesMax } from '../../../lib/limits.ts';
+import { makeAuthority } from '../../../lib/store/peer/authority.ts';
+import { until } from '../../support/until.ts';
+import { authority, clusterId, credentialsOf } from './cluster.ts';
+import {
+  MemberProcess,
+  RemoteMember,
+  runtimes,
+  untilConnected,
+  type RemoteOptions,
+  type Runtime,
+} from './processes.ts';
+
+const processes = new Map<Runtime, MemberProcess>();
+beforeAll(() => {
+  for (const runtime of runtimes) processes.set(runtime, new MemberProcess(runtime));
+});
+afterAll(() => {
+  for (const process of processes.values()) process.kill();
+});
+
+let made = 0;
+/** A member with an id of its own, for a process has many in its time. */
+async function start(runtime: Runtime, options: RemoteOptions = {}, id = nextId()) {
+  const process = processes.get(runtime);
+  if (process === undefined) throw new Error('not started');
+  return RemoteMember.open(process, id, options);
+}
+
+function nextId(): string {
+  made += 1;
+  return made.toString(16).padStart(16, '0');
+}
+
+const pairs = runtimes.flatMap((dialler) =>
+  runtimes.map((listener) => [dialler, listener] as const),
+);
+
+describe.each(pairs)('%s dials %s', (dialler, listener) => {
+  it('connects, asks both ways, and sends a snapshot of many windows in order', async () => {
+    const [one, two] = [await start(dialler), await start(listener)];
+    await one.dial(two);
+    await untilConnected(one, two);
+    const ask = (from: RemoteMember, to: RemoteMember) =>
+      from.process.tell({ do: 'request', id: from.id, to: to.id, payload: { text: 'ü' } });
+    expect(await ask(one, two)).toEqual({ from: one.id, request: { text: 'ü' } });
+    expect(await ask(two, one)).toEqual({ from: two.id, request: { text: 'ü' } });
+    const count = 80;
+    const bytes = (5 * peerWindowBytesMax) / count;
+    await one.process.tell({ do: 'parts', id: one.id, to: two.id, count, bytes });
+    await until('all parts', async () => (await two.report()).parts === count);
+    const { characters, disorder } = await two.report();
+    expect([characters, disorder]).toEqual([count * bytes, 0]);
+    expect((await one.report()).unreachable).toBe(0);
+    await one.close();
+    await until('it is gone', async () => (await two.state(one.id))?.connected !== true);
+    await two.close();
+  });
+
+  it('refuses, and is refused, for what is wrong with either of them', async () => {
+    const stranger = makeAuthority(clusterId, 0);
+    const late = Date.UTC(2060, 0, 1);
+    const strict = (id: string) => ({ ...credentialsOf(id), enforceDates: true });
+    const cases: readonly (readonly [
+      code: string,
+      diallerOptions: (id: string) => RemoteOptions,
+      listenerOptions: (id: string, other: string) => RemoteOptions,
+    ])[] = [
+      ['MEMBER_REMOVED', () => ({}), (_, other) => ({ refuse: { [other]: 'MEMBER_REMOVED' } })],
+      ['CLUSTER_EPOCH', () => ({}), () => ({ epoch: 2 })],
+      [
+        'PEER_CERTIFICATE',
+        (id) => ({ credentials: credentialsOf(id, { by: stranger }) }),
+        () => ({}),
+      ],
+      ['PEER_CERTIFICATE', () => ({}), (id) => ({ credentials: strict(id), wallMs: late })],
+      ['PEER_CERTIFICATE', (id) => ({ credentials: strict(id), wallMs: late }), () => ({})],
+    ];
+    for (const [code, diallerOptions, listenerOptions] of cases) {
+      const [id, otherId] = [nextId(), nextId()];
+      const one = await start(dialler, diallerOptions(id), id);
+      const two = await start(listener, listenerOptions(otherId, id), otherId);
+      await one.dial(two);
+      await until(code, async () => (await one.state(two.id))?.error === code);
+      expect((await two.state(one.id))?.connected ?? false).toBe(false);
+      await Promise.all([one.close(), two.close()]);
+    }
+    // what else is wrong is wrong for one side alone: another member at the address
+    const [one, two, three] = [await start(dialler), await start(listener), await start(listener)];
+    await one.dial(two, (await three.report()).port);
+    await until('another member', async () => (await one.state(two.id))?.error);
+    expect((await one.state(two.id))?.error).toBe('PEER_CERTIFICATE');
+    await Promise.all([one.close(), two.close(), three.close()]);
+  });
+
+  it('shows new certificates of a new authority without a break, then refuses the old', async () => {
+    const next = makeAuthority(clusterId, 0);
+    const authorities = [authority.certificate, next.certificate];
+    const [one, two] = [await start(dialler), await start(listener)];
+    await one.dial(two);
+    await untilConnected(one, two);
+    const rotate = (member: RemoteMember, credentials: ReturnType<typeof credentialsOf>) =>
+      member.process.tell({ do: 'rotate', id: member.id, credentials });
+    const before = (await one.state(two.id))?.fingerprint;
+    for (const each of [one, two]) {
+      expect(
+        await rotate(each, { ...credentialsOf(each.id, { by: next }), authorities }),
+      ).toBeNull();
+    }
+    expect((await one.state(two.id))?.fingerprint).toBe(before);
+    const id = two.id;
+    await two.process.tell({ do: 'disconnect', id, from: one.id, code: 'BUSY' });
+    await until('another certificate', async () => {
+      const state = await one.state(two.id);
+      return state?.connected === true && state.fingerprint !== before;
+    });
+    await until('both', async () => (await two.state(one.id))?.connected === true);
+    const old = await start(dialler);
+    await old.dial(two);
+    await until('connected by the old', async () => (await old.state(two.id))?.error);
+    expect((await old.state(two.id))?.error).toBe('PEER_CERTIFICATE');
+    await Promise.all([one.close(), two.close(), old.close()]);
+  });
+});
+
+it('warns of a certificate that is out of date, and connects (hazard 21)', async () => {
+  const wallMs = Date.UTC(2060, 0, 1);
+  for (const runtime of runtimes) {
+    const [one, two] = [await start(runtime, { wallMs }), await start('node', { wallMs: 0 })];
+    await one.dial(two);
+    await untilConnected(one, two);
+    expect((await one.state(two.id))?.outOfDate).toBe(true);
+    expect((await two.state(one.id))?.outOfDate).toBe(false);
+    await Promise.all([one.close(), two.close()]);
+  }
+});
