@@ -157,7 +157,7 @@ export class LeaderDesk {
     // a witness leads only to hand over, and has no leases to watch
     if (this.#isReady || !this.#mayServe || entry.term !== this.#parts.core.status.term) return;
     this.#isReady = true;
-    this.#leases.reset();
+    this.#leases.begin();
   }
 
   /** Leader, term, role or configuration changed. */
@@ -175,7 +175,7 @@ export class LeaderDesk {
 
   /** The process did nothing for a while, so nobody could keep a lease alive. */
   stalled(): void {
-    this.#leases.reset();
+    this.#leases.stalled();
   }
 
   /** A snapshot took the place of state and log. What still waited was of a time when this member led;
@@ -203,7 +203,6 @@ export class LeaderDesk {
   /** What is committed up to `commit` will still be applied and answered. */
   #lost(commit: number): void {
     this.#isReady = false;
-    this.#leases.stop();
     this.#reads.lost(this.refusal());
     this.#proposals.lost(commit, this.#parts.core.status.leader);
   }

@@ -17,15 +17,15 @@ export class LeaseClock {
     this.#endsMax = endsMax;
   }
 
-  /** Leadership began, or nothing was heard for a while: every lease has its full time again. */
-  reset(): void {
-    this.#deadlines.clear();
-  }
-
-  /** Leadership was lost. */
-  stop(): void {
+  /** Leadership began: what is known is of an earlier time, in which another may have led. */
+  begin(): void {
     this.#deadlines.clear();
     this.#ending.clear();
+  }
+
+  /** Nothing was heard for a while. Ends that were proposed stand: their time was over before. */
+  stalled(): void {
+    this.#deadlines.clear();
   }
 
   /** A lease was kept alive at `nowMs`. */

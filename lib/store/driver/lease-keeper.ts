@@ -46,14 +46,14 @@ export class LeaseKeeper {
     this.#clock = new LeaseClock(endsMax);
   }
 
-  /** An entry of the own term was applied, or the process was stalled. */
-  reset(): void {
-    this.#clock.reset();
+  /** Leadership has begun: an entry of the own term was applied. */
+  begin(): void {
+    this.#clock.begin();
   }
 
-  /** Leadership was lost. */
-  stop(): void {
-    this.#clock.stop();
+  /** The process was stalled. */
+  stalled(): void {
+    this.#clock.stalled();
   }
 
   /** A lease is alive. */
@@ -65,8 +65,7 @@ export class LeaseKeeper {
     const lease = this.#ports.lease(id);
     // in memory at once, so that its end is not proposed while leadership is confirmed
     if (lease !== undefined) this.#clock.alive(lease, this.#ports.nowMs());
-    if (this.#clock.isEnding(id)) this.#renew(id, done);
-    else this.#confirm(id, done);
+    this.#confirm(id, done);
   }
 
   /** Proposes the end of leases whose time is over. */

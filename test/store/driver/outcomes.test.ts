@@ -40,6 +40,27 @@ test('what is known to be committed when leadership goes is still answered', () 
   expect(answers.map(({ outcome }) => outcome?.kind)).toEqual(answers.map(() => 'reply'));
 });
 
+test('a proposal whose place another leader has filled for ever is refused: it never lands', () => {
+  const cluster = three();
+  const leader = cluster.elect();
+  cutOff(cluster, leader);
+  const answer = leader.put('key');
+  cluster.settle();
+  const { last, term, commit } = leader.driver.status();
+  expect([last.index, answer.outcome]).toEqual([commit + 1, undefined]);
+  const other = cluster.members.find((member) => member !== leader);
+  leader.driver.receive(other?.id ?? '', {
+    kind: 'append',
+    term: term + 1,
+    previous: { index: commit, term },
+    entries: [{ index: last.index, term: term + 1, kind: 'noop', data: '' }],
+    commit: last.index,
+  });
+  cluster.settle();
+  expect(answer.outcome).toMatchObject({ kind: 'refused', why: 'notLeader' });
+  expect(leader.valueOf('key')).toBeUndefined();
+});
+
 test('members that do not lead refuse, and say who does', () => {
   const cluster = three();
   const leader = cluster.elect();

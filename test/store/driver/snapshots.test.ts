@@ -1,46 +1,10 @@
 /** Snapshots between members, and how far the log is cut. */
 import { expect, test } from 'vitest';
 import type { SnapshotChunk } from '../../../lib/store/driver/messages.ts';
-import type { DriverBounds } from '../../../lib/store/driver/options.ts';
 import { driverBounds } from '../../../lib/store/driver/options.ts';
 import { ClusterTwin, configOf, idOf, type MemberTwin } from './twins/cluster.ts';
 
-/** Little log is kept, and parts are small. */
-const tight: Partial<DriverBounds> = {
-  retention: {
-    kept: { entries: 4, bytes: 100_000 },
-    max: { entries: 16, bytes: 100_000 },
-    cutMin: 1,
-    cutMax: 64,
-  },
-  partBytes: 400,
-};
-
-/** A leader, and a member that is too far behind for the log. */
-function behind(bounds: Partial<DriverBounds> = tight): {
-  readonly cluster: ClusterTwin;
-  readonly leader: MemberTwin;
-  readonly late: MemberTwin;
-} {
-  const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc', bounds });
-  const leader = cluster.elect();
-  const late = cluster.members.find((member) => member !== leader);
-  if (late === undefined) throw new Error('three members');
-  late.crash();
-  for (let at = 0; at < 60; at += 1) {
-    leader.put(`key${at % 30}`, `value ${at}`);
-    cluster.ticks(2);
-  }
-  return { cluster, leader, late };
-}
-
-const chunks = (cluster: ClusterTwin): readonly SnapshotChunk[] =>
-  cluster.posted.flatMap(({ message }) => (message.kind === 'snapshotChunk' ? [message] : []));
-
-const headOf = (member: MemberTwin) => {
-  const { compacted: _, ...head } = member.driver.machine?.head() ?? { compacted: 0 };
-  return head;
-};
+import { behind, chunks, headOf, replyOf, tight, wholeOf } from './twins/behind.ts';
 
 test('hazard 24: the log is cut to what is kept, and never past the state on the disk', () => {
   const { leader } = behind();
@@ -78,41 +42,6 @@ test('a member below the log gets state, position and configuration, and goes on
   late.restart();
   cluster.ticks(10);
   expect(headOf(late)).toEqual(headOf(leader));
-});
-
-test('hazard 25: a crash at any write of an installation leaves the old state or the new one whole', () => {
-  let crashes = 0;
-  for (const isLost of [true, false]) {
-    for (let at = 0; ; at += 1) {
-      const { cluster, leader, late } = behind();
-      const old = late.disk.stored.machine.head;
-      late.restart();
-      late.disk.isHeld = true;
-      let writes = 0;
-      let isOver = false;
-      cluster.ticks(60, () => {
-        if (late.replaced.length > 0) isOver = true;
-        while (!isOver && late.disk.pending !== undefined && writes < at) {
-          late.disk.finish();
-          writes += 1;
-          cluster.settle();
-        }
-        return isOver || late.disk.pending !== undefined;
-      });
-      if (isOver) break;
-      crashes += 1;
-      const wasInstall = late.disk.pending?.install !== undefined;
-      late.crash(isLost);
-      const { head } = late.disk.stored.machine;
-      if (!wasInstall || isLost) expect(head.revision).toBe(old.revision);
-      late.disk.isHeld = false;
-      late.restart();
-      cluster.ticks(60);
-      expect(headOf(late), `crash at write ${at}`).toEqual(headOf(leader));
-      if (at > 200) throw new Error('it never ends');
-    }
-  }
-  expect(crashes, 'stage after stage, and the flip').toBeGreaterThan(8);
 });
 
 test('hazard 25: each part is durable before the next one is sent', () => {
@@ -196,31 +125,6 @@ test('no more than so many snapshots are under way at once', () => {
   for (const letter of 'opqr') expect(headOf(cluster.member(letter))).toEqual(headOf(a));
 });
 
-/** A single part that holds the whole state of a member. */
-function wholeOf(member: MemberTwin, transfer: number): SnapshotChunk {
-  const { machine, gauges } = member.driver;
-  const { term, config } = member.driver.status();
-  const image = machine?.image();
-  if (image === undefined) throw new Error('a witness');
-  const at = image.head.applied;
-  expect(at.index).toBe(gauges.applied);
-  return {
-    kind: 'snapshotChunk',
-    term,
-    transfer,
-    number: 0,
-    base: { at, config },
-    part: { rows: image.rows, records: image.records },
-    head: image.head,
-  };
-}
-
-const replyOf = (cluster: ClusterTwin, transfer: number) =>
-  cluster.posted
-    .flatMap(({ message }) => (message.kind === 'snapshotReply' ? [message] : []))
-    .filter((reply) => reply.transfer === transfer)
-    .map(({ outcome }) => outcome);
-
 test('old terms, unknown transfers and states that do not add up are refused', () => {
   const { cluster, leader, late } = behind();
   const whole = wholeOf(leader, 900);
@@ -242,82 +146,18 @@ test('old terms, unknown transfers and states that do not add up are refused', (
   expect(headOf(late)).toEqual(headOf(leader));
 });
 
-test('hazard 7: a snapshot of what the log has is not put in its place, and the log stays', () => {
-  const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc' });
-  const leader = cluster.elect();
-  const follower = cluster.members.find((member) => member !== leader);
-  if (follower === undefined) throw new Error('three members');
-  // the follower gets entries and never learns that they are committed
-  cluster.isLost = ({ to, message }) => to === follower.id && message.kind === 'heartbeat';
-  leader.put('one');
-  cluster.settle();
-  const whole = wholeOf(leader, 900);
-  const before = follower.driver.status();
-  expect(before.commit, 'else this shows nothing').toBeLessThanOrEqual(whole.base.at.index);
-  leader.put('two');
-  cluster.settle();
-  const { last } = follower.driver.status();
-  follower.driver.receive(leader.id, whole);
-  cluster.settle();
-  expect(replyOf(cluster, 900)).toEqual(['installed']);
-  expect(follower.replaced).toEqual([]);
-  expect(follower.driver.status().last).toEqual(last);
-});
-
-test('hazard 1: that the log has it is told when the log has it durably', () => {
-  const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc' });
-  const leader = cluster.elect();
-  const follower = cluster.members.find((member) => member !== leader);
-  if (follower === undefined) throw new Error('three members');
-  follower.disk.isHeld = true;
-  leader.put('one');
-  cluster.settle();
-  follower.driver.receive(leader.id, wholeOf(leader, 900));
-  cluster.settle();
-  expect(replyOf(cluster, 900)).toEqual([]);
-  follower.disk.isHeld = false;
-  cluster.settle();
-  expect(replyOf(cluster, 900)).toEqual(['installed']);
-});
-
-test('while a snapshot takes the place of the log nothing gets into it', () => {
+test('a sender that begins again is followed', () => {
   const { cluster, leader, late } = behind();
   const whole = wholeOf(leader, 900);
   late.restart();
   cluster.isLost = ({ to }) => to === late.id;
-  late.disk.isHeld = true;
-  late.driver.receive(leader.id, whole);
+  const half = { ...whole.part, rows: whole.part.rows.slice(0, 5) };
+  late.driver.receive(leader.id, { ...whole, part: half, head: undefined });
   cluster.settle();
-  expect(late.disk.pending?.stage).toBeDefined();
-  late.disk.finish();
+  late.driver.receive(leader.id, { ...whole, transfer: 901 });
   cluster.settle();
-  expect(late.disk.pending?.install).toBeDefined();
-  const before = late.driver.status();
-  const { term, commit, last } = before;
-  const entries = [{ index: last.index + 1, term, kind: 'noop', data: '' } as const];
-  late.driver.receive(leader.id, { kind: 'append', term, previous: last, entries, commit });
-  for (let tick = 0; tick < 100; tick += 1) late.driver.tick();
-  expect(late.driver.status()).toMatchObject({ term, commit, last, role: before.role });
-  late.disk.finish();
-  expect(late.driver.status()).toMatchObject({ commit: whole.base.at.index });
-  expect(late.disk.stored.entries).toEqual([]);
-});
-
-test('a snapshot of a later term makes that term known, with no vote in it', () => {
-  const { cluster, leader, late } = behind();
-  const whole = wholeOf(leader, 900);
-  late.restart();
-  cluster.isLost = () => true;
-  const at = { ...whole.base.at, term: 50 };
-  const head = { ...whole.head, applied: at };
-  late.driver.receive(leader.id, {
-    ...whole,
-    term: 60,
-    base: { ...whole.base, at },
-    head: head as SnapshotChunk['head'],
-  });
-  cluster.settle();
-  expect(late.disk.stored.hard).toMatchObject({ term: 50, vote: undefined, commit: at.index });
+  expect([replyOf(cluster, 900), replyOf(cluster, 901)]).toEqual([['next'], ['installed']]);
+  expect(headOf(late)).toEqual(headOf(leader));
 });
 
 test('a witness takes the place of a snapshot and not its contents', () => {

@@ -65,6 +65,11 @@ test('state that nothing carries to the disk goes by itself after some idle tick
   const writes = a.disk.writes.length;
   cluster.ticks(1);
   expect(a.disk.writes).toHaveLength(writes);
+  a.disk.isHeld = true;
+  cluster.ticks(10);
+  expect(a.disk.pending?.delta?.head.applied.index).toBe(2);
+  expect(a.driver.gauges.appliedDurable, 'not before it is there').toBe(1);
+  a.disk.isHeld = false;
   cluster.ticks(10);
   expect(a.disk.writes).toHaveLength(writes + 1);
   expect(a.disk.writes.at(-1)?.delta?.head.applied.index).toBe(2);
@@ -169,6 +174,35 @@ test('hazard 26: a state that is ahead of the own disk is not told to it before 
   // the twin objects to a state ahead of its log
   cluster.ticks(10);
   expect(leader.driver.gauges.appliedDurable).toBe(leader.driver.gauges.applied);
+});
+
+test('hazard 26: nor while a part of the log that it rests on waits behind the batch', () => {
+  const bounds = { batch: { entriesMax: 1, bytesMax: 1_000_000 } };
+  const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc', bounds });
+  const b = cluster.member('b');
+  b.disk.isHeld = true;
+  const append = (index: number, commit: number) => {
+    const previous = { index: index - 1, term: Math.min(index - 1, 1) };
+    const entries = [{ index, term: 1, kind: 'noop', data: '' } as const];
+    b.driver.receive(idOf('a'), { kind: 'append', term: 1, previous, entries, commit });
+    b.runSoon();
+  };
+  append(1, 0);
+  append(2, 0);
+  append(3, 3);
+  expect(b.driver.gauges.applied).toBe(3);
+  const told: unknown[] = [];
+  while (b.disk.pending !== undefined) {
+    const { entries, delta } = b.disk.pending;
+    told.push([entries?.map(({ index }) => index), delta?.head.applied.index]);
+    b.disk.finish();
+    b.runSoon();
+  }
+  expect(told).toEqual([
+    [[1], undefined],
+    [[2], undefined],
+    [[3], 3],
+  ]);
 });
 
 test('hazard 36: a storm of committed entries is applied in slices, with others between', () => {
