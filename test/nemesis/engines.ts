@@ -1,13 +1,12 @@
 /** Engines that a voter process can open, by name. */
-import { join } from 'node:path';
+import { writeSync } from 'node:fs';
 import { systemClock } from '../../lib/clock.ts';
 import { FairleadError } from '../../lib/errors.ts';
-import { silentLogger } from '../../lib/log.ts';
-import {
-  newCluster,
-  openMemberStore,
-  timingDefault,
-} from '../../lib/store/replicated/member-store.ts';
+import { createLogger } from '../../lib/log.ts';
+import type { ClusterOperations } from '../../lib/store/replicated/cluster.ts';
+import { timingDefault } from '../../lib/store/replicated/member-store.ts';
+import { ClusterNode } from '../../lib/store/replicated/node.ts';
+import { NodeOperations } from '../../lib/store/replicated/operations.ts';
 import { JournalStore } from './journal-store.ts';
 import type { OpenEngine } from './store-server.ts';
 
@@ -50,29 +49,58 @@ function openJournal({ directory, forgets = 0 }: VoterSettings): OpenEngine {
   };
 }
 
+const steadyMs = 1_000;
+
 async function openReplicated(
-  { directory, heartbeatMs, electionMs }: VoterSettings,
+  { directory, name, heartbeatMs, electionMs }: VoterSettings,
   onFatal: (error: FairleadError) => void,
 ): Promise<OpenEngine> {
-  const { engine } = await openMemberStore({
-    directory: join(directory, 'store'),
+  const node = await ClusterNode.open({
+    dataDirectory: directory,
+    hostName: name,
+    blocksJoin: () => false,
+    version: 'under test',
     clock: systemClock,
-    log: silentLogger(),
-    create: newCluster(),
-    isWitness: false,
+    log: createLogger({ level: 'info', format: 'json', node: name, write: say }),
     timing: {
       heartbeatMs: heartbeatMs ?? timingDefault.heartbeatMs,
       electionMs: electionMs ?? timingDefault.electionMs,
+      // 10 s in production: a run is shorter than an operator's patience
+      steadyMs,
     },
-    sources: () => [],
-    onStatus: () => {},
     onFatal,
   });
+  const operations = new NodeOperations(node);
+  await operations.foundIfAlone();
   return {
-    store: engine,
-    status: () => Promise.resolve({ role: engine.status().role }),
-    operate: (operation) =>
-      Promise.reject(new FairleadError('CLUSTER_SINGLE', `${operation}: a host alone`)),
-    close: () => engine.close(),
+    store: node.store,
+    async status() {
+      const { role, term, leader, progress } = node.engine.status();
+      const head = node.engine.driver.machine?.head();
+      if (head === undefined) throw new FairleadError('INTERNAL', 'a witness is not under test');
+      const { applied, revision, digest } = head;
+      const { clusterId } = node.identity;
+      const at = { applied: applied.index, revision, digest };
+      return { name, clusterId, role, term, leader, ...at, progress };
+    },
+    operate: (operation, words) => operate(operations, operation, words),
+    close: () => node.close(),
   };
+}
+
+function say(line: string): void {
+  writeSync(2, line.endsWith('\n') ? line : `${line}\n`);
+}
+
+/** What an operator can do, by the names of `ClusterOperations`. */
+async function operate(
+  operations: ClusterOperations,
+  operation: string,
+  words: readonly unknown[],
+): Promise<unknown> {
+  const method: unknown = operations[operation as keyof ClusterOperations];
+  if (typeof method !== 'function') {
+    throw new FairleadError('REQUEST_UNKNOWN', `there is no ${operation}`);
+  }
+  return Reflect.apply(method, operations, words) as unknown;
 }

@@ -74,7 +74,8 @@ export class VoterProcess {
     this.#lines = '';
     const child = spawn(file, words, {
       env: { ...process.env, ...environment },
-      stdio: ['ignore', 'pipe', log],
+      // its input ends with this process: a voter outlives no run
+      stdio: ['pipe', 'pipe', log],
     });
     closeSync(log);
     this.#child = child;

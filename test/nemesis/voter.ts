@@ -3,7 +3,7 @@
  *
  *     voter.ts SETTINGS        (JSON: `VoterSettings`)
  *
- * Says `open` and then `ready` on standard output; on SIGTERM closes and exits with 0. An engine that dies
+ * Ends with its input, too: it outlives nobody who started it. Says `open` and then `ready` on standard output; on SIGTERM closes and exits with 0. An engine that dies
  * takes the process with it, as the agent's does.
  */
 import { writeSync } from 'node:fs';
@@ -27,6 +27,7 @@ try {
   say('open');
   await serveEngine(settings.socketPath, engine);
   say(`ready ${process.pid}`);
+  process.stdin.on('end', () => process.exit(0)).resume();
   process.once('SIGTERM', () => {
     void engine.close().finally(() => process.exit(0));
   });
