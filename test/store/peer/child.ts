@@ -7,9 +7,18 @@ import { systemClock } from '../../../lib/clock.ts';
 import { asFairleadError, FairleadError, type ErrorCode } from '../../../lib/errors.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import type { PeerMessage } from '../../../lib/store/driver/messages.ts';
+import {
+  issueCertificate,
+  makeKeyPair,
+  type Authority,
+  type MemberName,
+} from '../../../lib/store/peer/authority.ts';
 import type { HelloFacts } from '../../../lib/store/peer/hello.ts';
+import { requestJoin } from '../../../lib/store/peer/join-client.ts';
+import type { JoinJudge } from '../../../lib/store/peer/join-server.ts';
 import { openPeers, type PeerMember, type Peers } from '../../../lib/store/peer/peers.ts';
 import type { PeerCredentials } from '../../../lib/store/peer/secure.ts';
+import type { JoinToken } from '../../../lib/store/peer/token.ts';
 
 /** What a child can be told. */
 export type ChildCommand =
@@ -21,7 +30,10 @@ export type ChildCommand =
       readonly wallMs: number;
       /** Members that are refused, and with what. */
       readonly refuse: Readonly<Record<string, ErrorCode>>;
+      /** Lets hosts in that have any secret, under the id that they ask for. */
+      readonly authority: Authority | undefined;
     }
+  | { readonly do: 'join'; readonly token: JoinToken; readonly as: string }
   | { readonly do: 'members'; readonly id: string; readonly members: readonly PeerMember[] }
   | { readonly do: 'rotate'; readonly id: string; readonly credentials: PeerCredentials }
   | {
@@ -119,8 +131,32 @@ async function open(command: Extract<ChildCommand, { readonly do: 'open' }>): Pr
     onRequest: async (from, request) => ({ from, request }),
     onUnreachable: () => (seen.unreachable += 1),
     onRefused: ({ code }) => seen.refusals.push(code),
+    ...(command.authority === undefined ? {} : { onJoin: letIn(command.authority) }),
   });
   members.set(command.hello.memberId, { peers, seen });
+}
+
+function letIn(authority: Authority): JoinJudge {
+  return async ({ publicKey, facts }) => {
+    const { clusterId, memberId } = facts as MemberName;
+    const name = { clusterId, memberId, publicKey, wallMs: 0 };
+    const certificate = issueCertificate(authority, name);
+    return { clusterId, certificate, authorities: [authority.certificate], welcome: 'welcome' };
+  };
+}
+
+/** Gives the credentials that it got. */
+async function join(token: JoinToken, memberId: string): Promise<PeerCredentials> {
+  const keys = makeKeyPair();
+  const { certificate, authorities } = await requestJoin({
+    token,
+    keys,
+    facts: { clusterId: token.clusterId, memberId },
+    clock: systemClock,
+    timeoutMs: 0,
+    signal: new AbortController().signal,
+  });
+  return { privateKey: keys.privateKey, certificate, authorities, enforceDates: false };
 }
 
 /** Parts of a snapshot, a few under way at a time: each is acknowledged by the other side. */
@@ -163,6 +199,8 @@ async function run(command: ChildCommand): Promise<unknown> {
   switch (command.do) {
     case 'open':
       return open(command);
+    case 'join':
+      return join(command.token, command.as);
     case 'members':
       return find(command.id).peers.setMembers(command.members);
     case 'rotate':

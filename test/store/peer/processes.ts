@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Authority } from '../../../lib/store/peer/authority.ts';
 import type { PeerCredentials } from '../../../lib/store/peer/secure.ts';
 import { until } from '../../support/until.ts';
 import type { ChildCommand, ChildReport } from './child.ts';
@@ -57,6 +58,16 @@ export class MemberProcess {
   kill(): void {
     this.#child.kill('SIGKILL');
   }
+
+  /** Stops it in its tracks, connections open. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  /** Lets it go on. */
+  thaw(): void {
+    this.#child.kill('SIGCONT');
+  }
 }
 
 /** How a member is to be. */
@@ -65,6 +76,7 @@ export interface RemoteOptions {
   readonly wallMs?: number;
   readonly refuse?: Extract<ChildCommand, { readonly do: 'open' }>['refuse'];
   readonly epoch?: number;
+  readonly authority?: Authority;
 }
 
 /** A member in a process. */
@@ -85,10 +97,18 @@ export class RemoteMember {
       wallMs = Date.UTC(2028, 0, 1),
       refuse = {},
       epoch = 1,
+      authority,
     }: RemoteOptions = {},
   ): Promise<RemoteMember> {
     const hello = helloOf(id, { epoch });
-    const failed = await process.tell({ do: 'open', hello, credentials, wallMs, refuse });
+    const failed = await process.tell({
+      do: 'open',
+      hello,
+      credentials,
+      wallMs,
+      refuse,
+      authority,
+    });
     if (failed !== null) throw new Error(`a member could not be opened: ${JSON.stringify(failed)}`);
     return new RemoteMember(id, process);
   }

@@ -1,7 +1,9 @@
 /** Connections between members on Node, Bun and Deno, each with each. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { peerWindowBytesMax } from '../../../lib/limits.ts';
-import { makeAuthority } from '../../../lib/store/peer/authority.ts';
+import { keyFingerprint, makeAuthority } from '../../../lib/store/peer/authority.ts';
+import type { PeerCredentials } from '../../../lib/store/peer/secure.ts';
+import { makeJoinSecret } from '../../../lib/store/peer/token.ts';
 import { until } from '../../support/until.ts';
 import { authority, clusterId, credentialsOf } from './cluster.ts';
 import {
@@ -12,6 +14,7 @@ import {
   type RemoteOptions,
   type Runtime,
 } from './processes.ts';
+import { forgedKey, frame, hello, raw, secure } from './strangers.ts';
 
 const processes = new Map<Runtime, MemberProcess>();
 beforeAll(() => {
@@ -24,9 +27,13 @@ afterAll(() => {
 let made = 0;
 /** A member with an id of its own, for a process has many in its time. */
 async function start(runtime: Runtime, options: RemoteOptions = {}, id = nextId()) {
+  return RemoteMember.open(processOf(runtime), id, options);
+}
+
+function processOf(runtime: Runtime): MemberProcess {
   const process = processes.get(runtime);
   if (process === undefined) throw new Error('not started');
-  return RemoteMember.open(process, id, options);
+  return process;
 }
 
 function nextId(): string {
@@ -47,8 +54,8 @@ describe.each(pairs)('%s dials %s', (dialler, listener) => {
       from.process.tell({ do: 'request', id: from.id, to: to.id, payload: { text: 'ü' } });
     expect(await ask(one, two)).toEqual({ from: one.id, request: { text: 'ü' } });
     expect(await ask(two, one)).toEqual({ from: two.id, request: { text: 'ü' } });
-    const count = 80;
-    const bytes = (5 * peerWindowBytesMax) / count;
+    const count = 48;
+    const bytes = (3 * peerWindowBytesMax) / count;
     await one.process.tell({ do: 'parts', id: one.id, to: two.id, count, bytes });
     await until('all parts', async () => (await two.report()).parts === count);
     const { characters, disorder } = await two.report();
@@ -122,6 +129,67 @@ describe.each(pairs)('%s dials %s', (dialler, listener) => {
     await until('connected by the old', async () => (await old.state(two.id))?.error);
     expect((await old.state(two.id))?.error).toBe('PEER_CERTIFICATE');
     await Promise.all([one.close(), two.close(), old.close()]);
+  });
+
+  it('joins with a token, and is let in with what it got', async () => {
+    const two = await start(listener, { authority });
+    const addresses = [{ host: '127.0.0.1', port: (await two.report()).port }];
+    const pin = keyFingerprint(authority.certificate);
+    const secret = makeJoinSecret();
+    const token = { clusterId, pin, secret, expiresMs: 0, role: 'voter' as const, addresses };
+    const process = processOf(dialler);
+    const wrong = { ...token, pin: 'ab'.repeat(32) };
+    const id = nextId();
+    expect(await process.tell({ do: 'join', token: wrong, as: id })).toBe('TOKEN_PIN');
+    const got = (await process.tell({ do: 'join', token, as: id })) as PeerCredentials;
+    const one = await start(dialler, { credentials: got }, id);
+    await one.dial(two);
+    await untilConnected(one, two);
+    await Promise.all([one.close(), two.close()]);
+  });
+});
+
+describe.each(runtimes)('a listener on %s', (runtime) => {
+  it('cuts strangers of every kind, and serves members all the while', async () => {
+    const [one, two] = [await start(runtime), await start('node')];
+    const to = { host: '127.0.0.1', port: (await one.report()).port };
+    await two.dial(one);
+    await untilConnected(one, two);
+    const victim = credentialsOf(nextId());
+    const { certificate } = victim;
+    const stolen = { certificate, privateKey: forgedKey(victim.privateKey) };
+    const strangers = [
+      raw(to, 'GET / HTTP/1.1\r\n\r\n'),
+      raw(to, Buffer.alloc(1_000, 0xff)),
+      secure(to, { maxVersion: 'TLSv1.2' }),
+      secure(to, {}),
+      secure(to, stolen, hello(nextId())),
+      secure(to, credentialsOf(nextId()), frame(99)),
+      secure(to, credentialsOf(nextId()), Buffer.from('ffffffff', 'hex')),
+      ...Array.from({ length: 60 }, () => secure(to, victim, hello(nextId()))),
+    ];
+    const drip = raw(to, Buffer.from('16030100c8010000c40303', 'hex'));
+    await until('all are cut', () => strangers.every(({ ended }) => ended));
+    expect(drip.ended).toBe(false);
+    const ask = { do: 'request', id: two.id, to: one.id, payload: 1 } as const;
+    expect(await two.process.tell(ask)).toEqual({ from: two.id, request: 1 });
+    const { states, unreachable } = await one.report();
+    expect([states.length, unreachable]).toEqual([1, 0]);
+    await Promise.all([one.close(), two.close()]);
+  });
+
+  it('is left alone when it hangs with its connections open, and found again', async () => {
+    const one = await start(runtime);
+    // of another process than the one that is stopped
+    const two = await start(runtime === 'node' ? 'bun' : 'node');
+    await two.dial(one);
+    await untilConnected(one, two);
+    one.process.freeze();
+    await until('it is noticed', async () => (await two.state(one.id))?.connected === false);
+    expect((await two.report()).unreachable).toBe(1);
+    one.process.thaw();
+    await untilConnected(one, two);
+    await Promise.all([one.close(), two.close()]);
   });
 });
 
