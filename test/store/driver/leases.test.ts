@@ -83,6 +83,7 @@ test('hazard 23: a leader that comes back to lead does not count the time before
   const { cluster, leader } = leased();
   const other = cluster.members.find((member) => member !== leader);
   if (other === undefined) throw new Error('three members');
+  cluster.ticks(10);
   leader.driver.transfer(other.id, () => undefined);
   cluster.ticks(10);
   for (let at = 0; at < 4; at += 1) {
