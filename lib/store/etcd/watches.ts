@@ -115,11 +115,11 @@ export class Watches {
         const taken = await connection.take();
         if (over.aborted) return { why: 'closed' };
         if ('why' in taken) {
-          position.next = Math.max(position.next, connection.next);
+          // all that waited has been given by now
+          position.next = connection.next;
           if (connection.isEstablished) position.retryMs = etcdWatchRetryFirstMs;
           return taken;
         }
-        position.next = taken.revision + 1;
         yield taken;
         if (over.aborted) return { why: 'closed' };
       }
