@@ -46,8 +46,16 @@ export class Admin {
     const host = this.#random.chance(0.9) ? leader : this.#random.pick(hosts);
     if (host?.driver === undefined || this.#open > 0) return;
     const { config } = host.driver.status();
-    const next = this.#cluster.lost === undefined ? this.#next(config) : this.#replace(config);
-    if (next !== undefined) this.#ask(host, next);
+    if (this.#cluster.lost !== undefined) {
+      const replaced = this.#replace(config);
+      if (replaced !== undefined) this.#ask(host, replaced);
+      return;
+    }
+    const once = this.#next(config);
+    // now and then two at once, which must be refused
+    const twice = once !== undefined && this.#random.chance(0.1) ? this.#next(once) : undefined;
+    const next = twice ?? once;
+    if (next !== undefined && next.voters.length > 0) this.#ask(host, next);
   }
 
   /** A lost member goes out first, before anything else changes. */
@@ -59,8 +67,11 @@ export class Admin {
 
   #next(config: RaftConfig): RaftConfig | undefined {
     const random = this.#random;
-    const { hosts } = this.#cluster;
-    const isIn = ({ id }: Host) => config.voters.includes(id) || config.learners.includes(id);
+    const { hosts, log } = this.#cluster;
+    // in no configuration that anyone knows of, committed or not
+    const configs = hosts.flatMap(({ id }) => log.configsOf(id));
+    const isIn = ({ id }: Host) =>
+      configs.some(({ voters, learners }) => voters.includes(id) || learners.includes(id));
     const dice = random.below(10);
     const learner = config.learners.length === 0 ? undefined : random.pick(config.learners);
     if (dice < 4 && learner !== undefined) {

@@ -58,14 +58,21 @@ export interface LogCheckPorts {
   nowMs(): number;
   /** The directory of an identity, also when its host has lost it. */
   disk(id: MemberId): Disk | undefined;
-  /** A place became committed for the first time anywhere. */
-  onCommit(entry: Entry): void;
   onLeader(id: MemberId, term: number): void;
+}
+
+/** Bounds of the core that show from outside. */
+export interface LogCheckBounds {
+  readonly electionTicks: number;
+  readonly uncommittedEntriesMax: number;
+  readonly entriesPerMessageMax: number;
+  readonly learnerLagEntriesMax: number;
 }
 
 /** The rules, with what they have seen so far in one run. */
 export class LogCheck {
   readonly #ports: LogCheckPorts;
+  readonly #bounds: LogCheckBounds;
   readonly #shadows = new Map<MemberId, Shadow>();
   readonly #seen = new Map<number, Seen>();
   readonly #leaders = new Map<number, MemberId>();
@@ -73,8 +80,9 @@ export class LogCheck {
   readonly #terms = new Map<MemberId, number>();
   readonly committed: Committed[] = [];
 
-  constructor(ports: LogCheckPorts) {
+  constructor(ports: LogCheckPorts, bounds: LogCheckBounds) {
     this.#ports = ports;
+    this.#bounds = bounds;
   }
 
   /** The entry that every first log has. */
@@ -221,6 +229,14 @@ export class LogCheck {
     const old = this.configsOf(shadow.id).at(-1);
     const now = decodeConfig(entry.data);
     if (old === undefined || old.voters.length === 0) return;
+    for (const learner of now.voters.filter((each) => old.learners.includes(each))) {
+      const at = this.#ports.disk(learner)?.last ?? 0;
+      demand(
+        entry.index - 1 - at <= this.#bounds.learnerLagEntriesMax,
+        'promotedLags',
+        () => `${learner} at ${at} becomes a voter by ${entry.index} (hazard 18)`,
+      );
+    }
     const changed = [
       ...old.voters.filter((each) => !now.voters.includes(each)),
       ...now.voters.filter((each) => !old.voters.includes(each)),
@@ -285,7 +301,6 @@ export class LogCheck {
         this.config = decodeConfig(entry.data);
         this.counts.configs += 1;
       }
-      this.#ports.onCommit(entry);
     }
   }
 
@@ -441,7 +456,25 @@ export class LogCheck {
       () => `${id} takes ${persisted} for durable, its disk has ${disk.last} (hazard 9)`,
     );
     this.#examineConfig(shadow, status);
-    if (status.role === 'leader') this.#examineProgress(shadow, status);
+    if (status.role === 'leader') this.#examineLeader(shadow, status, disk);
+  }
+
+  #examineLeader(shadow: Shadow, status: RaftStatus, disk: Disk): void {
+    const { id } = shadow;
+    const { electionTicks, uncommittedEntriesMax, entriesPerMessageMax } = this.#bounds;
+    this.#examineProgress(shadow, status);
+    demand(
+      disk.logTicks <= electionTicks + 3 || status.config.voters.length === 1,
+      'zombieLeader',
+      () => `${id} leads, and its disk has not answered for ${disk.logTicks} ticks (hazard 35)`,
+    );
+    const open = shadow.log.slice(Math.max(0, status.commit - shadow.base.index));
+    const own = open.filter(({ term, kind }) => term === status.term && kind === 'command');
+    demand(
+      own.length <= Math.max(uncommittedEntriesMax, 2 * entriesPerMessageMax),
+      'unbounded',
+      () => `${id} has ${own.length} commands of its own that are not committed`,
+    );
   }
 
   #examineConfig(shadow: Shadow, status: RaftStatus): void {

@@ -7,12 +7,12 @@ import type { Txn } from '../../lib/store/port.ts';
 import type { Entry, MemberId } from '../../lib/store/raft/entry.ts';
 import { Agenda } from './agenda.ts';
 import { LeaseCheck } from './check-lease.ts';
-import { LogCheck } from './check-log.ts';
+import { LogCheck, type LogCheckPorts } from './check-log.ts';
 import { StateCheck } from './check-state.ts';
 import { Disk } from './disk.ts';
 import { Host } from './host.ts';
 import { Network } from './network.ts';
-import { simLimits } from './opening.ts';
+import { learnerLagEntriesMax, simLimits } from './opening.ts';
 import type { SimOptions } from './options.ts';
 import { Random } from './random.ts';
 import { Trace } from './trace.ts';
@@ -68,12 +68,12 @@ export class Cluster {
     this.state = new StateCheck(simLimits(options), {
       onExpired: (lease, entry) => this.#expired(lease, entry),
     });
-    this.log = new LogCheck({
+    const ports: LogCheckPorts = {
       nowMs: () => this.agenda.now,
       disk: (id) => this.disks.get(id),
-      onCommit: () => undefined,
       onLeader: (id, term) => this.note(7, term, 0, () => `${id} leads term ${term}`),
-    });
+    };
+    this.log = new LogCheck(ports, { ...options, learnerLagEntriesMax });
     const count = options.voters + options.observers + options.spares;
     this.network = new Network(this.agenda, new Random(seed, 2), options, count);
     this.hosts = this.#makeHosts(count);

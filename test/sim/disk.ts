@@ -42,6 +42,8 @@ export class Disk {
   changes = new Map<number, Change>();
   pending: StorageWrite | undefined;
   writes = 0;
+  /** Ticks that the process saw since a batch with a part of the log is on its way. */
+  logTicks = 0;
   /** Keeps a log and no state. */
   isWitness = false;
   #staged: Contents | undefined;
@@ -71,6 +73,12 @@ export class Disk {
   begin(write: StorageWrite): void {
     demand(this.pending === undefined, 'oneWriteAtOnce', () => 'a second batch was written');
     this.pending = write;
+    this.logTicks = 0;
+  }
+
+  /** The process saw another tick. */
+  tick(): void {
+    if (this.pending?.hard !== undefined) this.logTicks += 1;
   }
 
   /** The batch on its way is durable. */

@@ -192,6 +192,7 @@ export class Host {
       if (!life.isAlive) return;
       // a timer that came due during a pause fires once
       this.#enter(life, () => {
+        this.disk.tick();
         life.driver?.tick();
         this.#tickLater(life);
         if (life.driver !== undefined && life.isAlive) {

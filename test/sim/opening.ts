@@ -7,6 +7,9 @@ import { machineLimits, type MachineLimits } from '../../lib/store/machine/machi
 import type { MemberId } from '../../lib/store/raft/entry.ts';
 import type { SimOptions } from './options.ts';
 
+/** How far behind a learner may be when it becomes a voter. */
+export const learnerLagEntriesMax = 16;
+
 /** Bounds of the state machine in a run. */
 export function simLimits(options: SimOptions): MachineLimits {
   return {
@@ -73,7 +76,7 @@ export function openDriver(parts: {
       messagesInFlightMax: options.messagesInFlightMax,
       uncommittedEntriesMax: options.uncommittedEntriesMax,
       uncommittedBytesMax: 1_000_000,
-      learnerLagEntriesMax: 16,
+      learnerLagEntriesMax,
       learnerSteadyTicks: options.electionTicks,
     },
     machine: { limits: simLimits(options), hash: fastHash },

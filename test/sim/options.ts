@@ -139,16 +139,19 @@ export function drawOptions(seed: bigint, bias: Bias = {}): SimOptions {
 
 function drawSizes(random: Random): Omit<SimOptions, 'faults'> {
   const voters = random.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5]);
+  const retention = random.pick([3, 10, 40, 1000]);
+  const witness = voters >= 3 && random.chance(0.1);
   return {
     voters,
     observers: random.pick([0, 0, 0, 1]),
     spares: random.pick([0, 0, 1, 1, 2]),
-    witness: voters >= 3 && random.chance(0.1),
+    witness,
     tickMs: random.pick([15, 20, 25]),
     electionTicks: random.pick([6, 8, 10]),
     heartbeatTicks: random.pick([2, 2, 3]),
     chaosMs: random.pick([3000, 4500, 6000]),
-    retention: random.pick([3, 10, 40, 1000]),
+    // a witness must keep at least what a voter may lag behind when it takes over
+    retention: witness ? Math.max(40, retention) : retention,
     entriesPerMessageMax: random.pick([1, 2, 8, 64]),
     messagesInFlightMax: random.pick([1, 2, 8]),
     uncommittedEntriesMax: random.pick([8, 64]),

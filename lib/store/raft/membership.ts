@@ -34,7 +34,8 @@ function refusalOf(core: Core, leading: Leading, config: RaftConfig): Refusal | 
     isOneStep(core.config, config) &&
     config.voters.length > config.witnesses.length &&
     promotedKeepUp(core, leading, config) &&
-    hasLiveMajority(core, leading, config);
+    hasLiveMajority(core, leading, config) &&
+    hasStateBeside(core, leading, config);
   return isAllowed ? undefined : 'changeInvalid';
 }
 
@@ -87,6 +88,18 @@ function promotedKeepUp(core: Core, leading: Leading, after: RaftConfig): boolea
 function hasLiveMajority(core: Core, leading: Leading, after: RaftConfig): boolean {
   const live = after.voters.filter((id) => id === core.id || isHeard(core, leading, id));
   return live.length >= quorumSize(after.voters.length);
+}
+
+/** A witness cannot bring anyone up to date. Beside one, a voter that holds state must stay that is close
+ *  to the end of the log: else what only the leaving one holds is out of reach for the new majority. */
+function hasStateBeside(core: Core, leading: Leading, after: RaftConfig): boolean {
+  if (after.witnesses.length === 0) return true;
+  return after.voters.some((id) => {
+    if (after.witnesses.includes(id)) return false;
+    const matched = leading.peer(id)?.matched ?? 0;
+    const isClose = core.log.lastIndex - matched <= core.options.learnerLagEntriesMax;
+    return id === core.id || (isClose && isHeard(core, leading, id));
+  });
 }
 
 function isHeard(core: Core, leading: Leading, id: MemberId): boolean {
