@@ -11,7 +11,13 @@ import type { Effects, Input, RaftOptions } from '../../../lib/store/raft/step.t
 import { emptyDisk, Member, type Disk, type Envelope } from '../../store/raft/cluster.ts';
 import { parseMessage } from './parse-message.ts';
 import { Words } from './words.ts';
-import { describeEntry, describeMessage, describeStatus, describeWrite } from './wording.ts';
+import {
+  describeConfig,
+  describeEntry,
+  describeMessage,
+  describeStatus,
+  describeWrite,
+} from './wording.ts';
 
 /** Members are called by one letter; their id is sixteen of it. */
 export const idOf = (name: string): MemberId => name.repeat(16);
@@ -103,6 +109,7 @@ export class Story {
       subscribe: (words) => this.#subscribe(words),
       status: (words) => this.#status(words.plain),
       log: (words) => this.#log(words.plain),
+      config: (words) => this.#config(words.plain),
     };
   }
 
@@ -372,6 +379,14 @@ export class Story {
         const silence = silentTicks === undefined ? 'never heard' : `silent for ${silentTicks}`;
         this.#say(`  ${nameOf(each.member)}: ${state}, has ${matched}, next ${next}, ${silence}`);
       }
+    }
+  }
+
+  /** The configuration in force, and the index of the entry that brought it. */
+  #config(names: readonly string[]): void {
+    for (const name of names.length === 0 ? this.#members.keys() : names) {
+      const { config, configIndex } = this.#member(name).status;
+      this.#say(`${name}: ${describeConfig(config)} since ${configIndex}`);
     }
   }
 
