@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/{e2e,lab,system}/**'],
+          exclude: ['test/{disk,e2e,lab,system}/**'],
           testTimeout: 30_000,
           pool: 'forks',
         },
@@ -19,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'system',
-          include: ['test/{e2e,lab,system}/**/*.test.ts'],
+          include: ['test/{disk,e2e,lab,system}/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 240_000,
           pool: 'forks',

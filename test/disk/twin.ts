@@ -1,5 +1,6 @@
 /** A storage in memory, as plain as can be: what a disk must hold after a list of writes. */
 import { createHash } from 'node:crypto';
+import { FairleadError } from '../../lib/errors.ts';
 import type { KeyValue } from '../../lib/store/port.ts';
 import type { Storage, StorageWrite, StoredState } from '../../lib/store/driver/storage.ts';
 import { contentHash } from '../../lib/store/level/format.ts';
@@ -128,7 +129,7 @@ export function tally(content: Content): { readonly count: number; readonly dige
 export function prove({ machine }: StoredState): void {
   const { count, digest } = tally(withPart({ rows: new Map(), records: new Map() }, machine));
   if (count !== machine.head.count || digest !== machine.head.digest) {
-    throw new Error('the state that was read does not add up');
+    throw new FairleadError('STORE_DAMAGED', 'the state that was read does not add up');
   }
 }
 
@@ -137,28 +138,31 @@ function imageOf(twin: Twin): MachineImage {
 }
 
 /** One hash over everything that a disk holds, half-received snapshots left out. */
-export function fingerprint(stored: StoredState, changes: readonly Change[]): string {
-  const { identity, hard, base, entries, machine } = stored;
-  const rows = machine.rows.map(([space, row]) => rowText(space, row)).toSorted();
-  const records = machine.records.map((record) => recordText(...record)).toSorted();
-  const all = [identity, hard, base, entries, machine.head, rows, records, changes];
-  return createHash('sha256').update(canonical(all)).digest('hex').slice(0, 16);
-}
-
-/** The same of a twin. */
 export function fingerprintOf(twin: Twin): string {
-  return fingerprint({ ...twin, machine: imageOf(twin) }, twin.changes);
+  const { identity, hard, base, entries, changes, head } = twin;
+  const rows = Array.from(twin.rows.values(), (row) => rowText(...row)).toSorted();
+  const records = Array.from(twin.records.values(), (one) => recordText(...one)).toSorted();
+  const all = [identity, hard, base, entries, head, rows, records, changes];
+  return createHash('sha256').update(canonical(all)).digest('hex').slice(0, 16);
 }
 
 /** The same of an open storage. */
 export async function fingerprintFrom(storage: Storage, stored: StoredState): Promise<string> {
+  return fingerprintOf(await twinFrom(storage, stored));
+}
+
+/** What an open storage held when it was opened. */
+export async function twinFrom(storage: Storage, stored: StoredState): Promise<Twin> {
   const { compacted, revision } = stored.machine.head;
   const changes: Change[] = [];
   for (let at = compacted + 1; at <= revision; at += 1) {
     const change = await storage.readChange(at);
     if (change !== undefined) changes.push(change);
   }
-  return fingerprint(stored, changes);
+  const { identity, hard, base, entries, machine } = stored;
+  const content = withPart({ rows: new Map(), records: new Map() }, machine);
+  const { head } = machine;
+  return { identity, hard, base, entries, changes, ...content, head, staged: undefined };
 }
 
 /** JSON that does not depend on the order in which objects were put together. */

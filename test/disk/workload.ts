@@ -57,7 +57,7 @@ export class Workload {
     const length = this.#chance(0.05) ? 20_000 : this.#below(500);
     let text = '';
     // not to be compressed away
-    while (text.length < length) text += this.#random().toString(36).slice(2);
+    while (text.length < length) text += this.#below(2 ** 32).toString(36);
     return `${text.slice(0, length)}ü`;
   }
 

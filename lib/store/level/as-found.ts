@@ -26,13 +26,14 @@ export async function keepAsFound(paths: StorePaths): Promise<void> {
   await rename(folder, paths.asFound);
 }
 
-/** Makes the files as found the database again, if an opening left them. */
-export async function putBackAsFound(paths: StorePaths): Promise<void> {
-  if ((await kindOf(paths.asFound)) !== 'folder') return;
+/** Makes the files as found the database again, if an opening left them; answers whether one did. */
+export async function putBackAsFound(paths: StorePaths): Promise<boolean> {
+  if ((await kindOf(paths.asFound)) !== 'folder') return false;
   if ((await kindOf(paths.database)) !== 'absent') {
     await rename(paths.database, temporaryPath(paths.directory, 'discarded'));
   }
   await renameDurably(paths.asFound, paths.database);
+  return true;
 }
 
 /** Forgets the files as found: from now on the opened database is the truth. */

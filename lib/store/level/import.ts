@@ -58,7 +58,7 @@ export async function importFirstStore(
 
 /** Reads the old database; it is as it was found if it is not what it should be. */
 function readAsFound(paths: StorePaths, storeId: string, log: Logger): Promise<FirstStore> {
-  return openOnTrial(paths, log, async (database) => {
+  return openOnTrial(paths, { log, tableBytesMax: Infinity }, async (database) => {
     const found = await readFirstStore(database);
     if (found.storeId !== storeId) throw lost('another one is in its place', { storeId });
     await checkClosedMark(paths.closedMark, found.description);

@@ -5,6 +5,7 @@
  *     <directory>/identity             whose store it is; written last at creation, so it vouches for db
  *     <directory>/closed               where the store stood when it was closed in order
  *     <directory>/reserve              room for a full disk
+ *     <directory>/suspect              all tables are to be read before LevelDB opens them
  *     <directory>/db/                  LevelDB
  *     <directory>/db.as-found/         db as it was before this opening, until the audit has passed
  *     <directory>/db.format-1/         db of version 0.1.0, until its content is in db and vouched for
@@ -27,6 +28,7 @@ export interface StorePaths {
   readonly identity: string;
   readonly closedMark: string;
   readonly reserve: string;
+  readonly suspicion: string;
   readonly database: string;
   readonly asFound: string;
   readonly firstFormat: string;
@@ -40,6 +42,7 @@ export function storePaths(directory: string): StorePaths {
     identity: join(directory, 'identity'),
     closedMark: join(directory, 'closed'),
     reserve: join(directory, 'reserve'),
+    suspicion: join(directory, 'suspect'),
     database: join(directory, 'db'),
     asFound: join(directory, 'db.as-found'),
     firstFormat: join(directory, 'db.format-1'),

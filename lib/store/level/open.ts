@@ -24,7 +24,9 @@ import {
   type StorePaths,
 } from './layout.ts';
 import { Ledger } from './ledger.ts';
+import type { LiveTable } from './manifest.ts';
 import { dropReserve, keepReserve } from './reserve.ts';
+import { raiseSuspicion, scrubInBackground } from './scrub.ts';
 import { spaceOf, startSpaceGuard } from './space.ts';
 import { storageLimits, type StorageLimits } from './storage-limits.ts';
 import { DiskStorage } from './storage.ts';
@@ -93,12 +95,13 @@ async function openLocked(
   options: LevelStorageOpening,
 ): Promise<LevelStorage> {
   await checkSpace(paths, options.log);
-  await putBackAsFound(paths);
+  if (await putBackAsFound(paths)) await raiseSuspicion(paths.suspicion, 'an opening died');
   const expected = await findOrCreate(paths, options);
-  return openOnTrial(paths, options.log, async (database) => {
+  const limits = { ...storageLimits, ...options.limits };
+  const trial = { log: options.log, tableBytesMax: limits.storeTableAuditBytes };
+  return openOnTrial(paths, trial, async (database, unread) => {
     const audited = await auditDatabase(database);
     checkOwner(audited.identity, expected);
-    const limits = { ...storageLimits, ...options.limits };
     const ledger = new Ledger(audited, limits.storeClearStep);
     await checkClosedMark(paths.closedMark, ledger.describe());
     const stored = storedState(audited);
@@ -108,7 +111,7 @@ async function openLocked(
     // syncs the folder: nothing may be written before either is gone for good
     await dropAsFound(paths);
     await tidy(paths, options.log);
-    return start(paths, lock, { options, limits, database, ledger, stored });
+    return start(paths, lock, { options, limits, database, ledger, stored, unread });
   });
 }
 
@@ -118,6 +121,8 @@ interface Parts {
   readonly database: Database;
   readonly ledger: Ledger;
   readonly stored: StoredState;
+  /** Tables that are still to be read. */
+  readonly unread: readonly LiveTable[];
 }
 
 async function start(paths: StorePaths, lock: FileLock, parts: Parts): Promise<LevelStorage> {
@@ -126,6 +131,7 @@ async function start(paths: StorePaths, lock: FileLock, parts: Parts): Promise<L
   const { directory } = paths;
   await keepReserve(paths.reserve, { directory, limits, log });
   const guard = await startSpaceGuard({ directory, clock, log, limits, onSpace });
+  const scrubbing = new AbortController();
   const storage = new DiskStorage({
     database: options.wrapDatabase?.(parts.database) ?? parts.database,
     ledger,
@@ -134,6 +140,7 @@ async function start(paths: StorePaths, lock: FileLock, parts: Parts): Promise<L
     onFatal,
     async onClosed(description) {
       guard.stop();
+      scrubbing.abort();
       try {
         if (description !== undefined) await writeClosedMark(paths.closedMark, description);
       } catch (error) {
@@ -148,6 +155,14 @@ async function start(paths: StorePaths, lock: FileLock, parts: Parts): Promise<L
     guard.stop();
     throw error;
   }
+  const { signal } = scrubbing;
+  scrubInBackground({
+    ...{ folder: paths.database, mark: paths.suspicion, tables: parts.unread },
+    ...{ clock, pauseMs: limits.storeTablePauseMs, signal },
+    onDamage: (error) => storage.fail(error),
+  }).catch((error: unknown) => {
+    if (!signal.aborted) log.error({ err: error }, 'the tables of the store could not be read');
+  });
   return {
     storage,
     stored,

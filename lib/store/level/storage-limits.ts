@@ -8,6 +8,8 @@ export const storageLimits = {
   storeFreeBytesMin: limits.storeFreeBytesMin,
   storeFreePercentMin: limits.storeFreePercentMin,
   storeSpaceCheckMs: limits.storeSpaceCheckMs,
+  storeTableAuditBytes: limits.storeTableAuditBytes,
+  storeTablePauseMs: limits.storeTablePauseMs,
   storeReserveBytes: limits.storeReserveBytes,
 } as const;
 

@@ -96,7 +96,7 @@ export class DiskStorage implements Storage {
       if (!this.#isKept(revision) || key !== changeKey(ledger.live, revision)) return undefined;
       throw new FairleadError('STORE_FAILED', `the change of revision ${revision} is gone`);
     } catch (error) {
-      if (this.#closing === undefined) this.#fail(error);
+      if (this.#closing === undefined) this.fail(error);
       return undefined;
     }
   }
@@ -133,7 +133,7 @@ export class DiskStorage implements Storage {
       await this.#sweep.fetch();
     } catch (error) {
       this.#inFlight = undefined;
-      this.#fail(error);
+      this.fail(error);
       return;
     }
     this.#inFlight = undefined;
@@ -155,7 +155,8 @@ export class DiskStorage implements Storage {
     }
   }
 
-  #fail(cause: unknown): void {
+  /** Ends the storage: nothing is written or reported any more, and the owner is told. */
+  fail(cause: unknown): void {
     if (this.#failure !== undefined) return;
     const error =
       cause instanceof FairleadError

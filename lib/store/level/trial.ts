@@ -6,25 +6,40 @@ import type { Logger } from '../../log.ts';
 import { keepAsFound, putBackAsFound } from './as-found.ts';
 import { auditInfoLog } from './audit.ts';
 import { openDatabase, type Database } from './database.ts';
+import { kindOf } from './durable-file.ts';
 import { removeLeftovers, type StorePaths } from './layout.ts';
 import { auditLogTails } from './log-tail.ts';
+import type { LiveTable } from './manifest.ts';
+import { removeSuspicion, scrubBeforeOpening } from './scrub.ts';
+
+/** How a trial is held. */
+export interface TrialOptions {
+  readonly log: Logger;
+  /** Tables are read before LevelDB opens them, if they are no more than this. */
+  readonly tableBytesMax: number;
+}
 
 /**
- * Opens the database and has it judged; a judge who does not throw has dropped the files as found.
+ * Opens the database and has it judged; a judge who does not throw has dropped the files as found. Tables
+ * that were too many to be read before are left to the judge.
  * @throws what the judge throws, STORE_DAMAGED, STORE_FAILED
  */
 export async function openOnTrial<Verdict>(
   paths: StorePaths,
-  log: Logger,
-  judge: (database: Database) => Promise<Verdict>,
+  { log, tableBytesMax }: TrialOptions,
+  judge: (database: Database, unread: readonly LiveTable[]) => Promise<Verdict>,
 ): Promise<Verdict> {
   await auditLogTails(paths.database);
+  const isSuspect = (await kindOf(paths.suspicion)) !== 'absent';
+  const bytesMax = isSuspect ? Infinity : tableBytesMax;
+  const unread = await scrubBeforeOpening(paths.database, bytesMax);
+  if (isSuspect) await removeSuspicion(paths.suspicion);
   await keepAsFound(paths);
   let database: Database | undefined;
   try {
     database = await openDatabase(paths.database, { create: false });
     await auditInfoLog(paths.database);
-    return await judge(database);
+    return await judge(database, unread);
   } catch (error) {
     await undo(database, paths, log);
     throw error;

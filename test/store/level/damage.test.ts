@@ -9,67 +9,65 @@ import {
   type Database,
   type WriteOperation,
 } from '../../../lib/store/level/database.ts';
-import { changeKey, encodeRow, rowKey, seal, unseal } from '../../../lib/store/level/format.ts';
-import type { LevelStore } from '../../../lib/store/level/store.ts';
-import { everything, put, write } from '../../conformance/open-store.ts';
-import { openStore, snapshotOf, temporaryFolder } from './harness.ts';
+import { changeKey, entryKey, rowKey, seal, unseal } from '../../../lib/store/level/format.ts';
+import { fingerprintFrom, fingerprintOf, twinStart } from '../../disk/twin.ts';
+import { Workload } from '../../disk/workload.ts';
+import {
+  openStorage,
+  snapshotOf,
+  temporaryFolder,
+  written,
+  type HarnessOptions,
+} from './harness.ts';
 
 /** More flips per file for a longer run. */
 const flipsPerFile = Number(process.env['FAIRLEAD_STORE_FLIPS'] ?? 12);
 
 interface Image {
   readonly directory: string;
-  /** What the store answered when the image was taken. */
-  readonly content: unknown;
-}
-
-async function contentOf(store: LevelStore): Promise<unknown> {
-  const { revision, rows } = await store.range(everything);
-  const history: unknown[] = [];
-  for await (const batch of store.watch({ ...everything, fromRevision: 1 })) {
-    history.push(batch);
-    if (batch.revision === revision) break;
-  }
-  return { revision, rows, history };
-}
-
-async function fill(store: LevelStore, round: number): Promise<void> {
-  for (let n = 0; n < 30; n += 1) {
-    const key = `key/${(n * 7 + round) % 40}`;
-    await write(store, put(key, JSON.stringify({ round, n, text: 'x'.repeat(n * 20) })));
-    if (n % 9 === 8) await write(store, { op: 'delete', start: key });
-  }
+  /** What the store held when the image was taken. */
+  readonly workload: Workload;
+  /** Generation in use. */
+  readonly generation: number;
 }
 
 /** Copies of a store with tables, log and manifest: as it was closed, or as a kill -9 left it. */
 async function takeImage(how: 'closed' | 'killed'): Promise<Image> {
   const folder = await temporaryFolder();
   const live = join(folder, 'live');
-  for (let round = 0; round < 3; round += 1) {
-    const store = await openStore(live);
-    await fill(store, round);
-    await store.close();
+  let generation = 0;
+  let workload = new Workload(twinStart, 1);
+  for (let round = 1; round <= 4; round += 1) {
+    workload = new Workload(workload.twin, round);
+    const opened = await openStorage(live);
+    for (let n = 0; n < 25; n += 1) {
+      const write = workload.next();
+      await written(opened, write);
+      if (write.stage?.first === true) generation += 1;
+    }
+    // LevelDB writes nothing when it ends; it only waits for its own compaction, so that the copy is
+    // of one moment. After a kill our own mark would not be there.
+    await opened.close();
   }
-  const store = await openStore(live);
-  await fill(store, 3);
-  const content = await contentOf(store);
-  // LevelDB writes nothing when it ends; it only waits for its own compaction, so that the copy is
-  // of one moment. After a kill our own mark would not be there.
-  await store.close();
   if (how === 'killed') await rm(join(live, 'closed'));
+  await rm(join(live, 'reserve'));
   const directory = join(folder, 'image');
   await cp(live, directory, { recursive: true });
-  return { directory, content };
+  return { directory, workload, generation };
 }
 
 /** 'intact' if the store opens with exactly its content, else how it was refused or went wrong. */
-async function judge(directory: string, content: unknown): Promise<string> {
+async function judge(
+  directory: string,
+  workload: Workload,
+  options: HarnessOptions = {},
+): Promise<string> {
   const before = await snapshotOf(directory);
   try {
-    const store = await openStore(directory);
-    const found = await contentOf(store);
-    await store.close();
-    return isDeepStrictEqual(found, content) ? 'intact' : 'SILENTLY WRONG';
+    const opened = await openStorage(directory, options);
+    const found = await fingerprintFrom(opened.storage, opened.stored);
+    await opened.close();
+    return found === fingerprintOf(workload.twin) ? 'intact' : 'SILENTLY WRONG';
   } catch (thrown) {
     if (!(thrown instanceof FairleadError)) throw thrown;
     const untouched = isDeepStrictEqual(await snapshotOf(directory), before);
@@ -77,13 +75,18 @@ async function judge(directory: string, content: unknown): Promise<string> {
   }
 }
 
-async function flipAndJudge(image: Image, name: string, offset: number, bit: number) {
+async function copyOf(image: Image): Promise<string> {
   const copy = join(await temporaryFolder(), 'copy');
   await cp(image.directory, copy, { recursive: true });
+  return copy;
+}
+
+async function flipAndJudge(image: Image, name: string, offset: number, bit: number) {
+  const copy = await copyOf(image);
   const bytes = await readFile(join(copy, name));
   bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
   await writeFile(join(copy, name), bytes);
-  const verdict = await judge(copy, image.content);
+  const verdict = await judge(copy, image.workload);
   await rm(copy, { recursive: true });
   return verdict;
 }
@@ -96,7 +99,7 @@ async function filesOf(image: Image): Promise<readonly string[]> {
 
 for (const how of ['closed', 'killed'] as const) {
   it(
-    `never gives a wrong answer for a flipped bit in a store that was ${how}`,
+    `hazard 30: never gives a wrong answer for a flipped bit in a store that was ${how}`,
     async () => {
       const image = await takeImage(how);
       const verdicts = new Map<string, Set<string>>();
@@ -110,12 +113,16 @@ for (const how of ['closed', 'killed'] as const) {
         }
       }
       const all = new Set([...verdicts.values()].flatMap((seen) => [...seen]));
-      for (const allowed of ['STORE_DAMAGED', 'STORE_LOST', 'intact']) all.delete(allowed);
+      for (const allowed of ['STORE_DAMAGED', 'STORE_LOST', 'STORE_TOO_NEW', 'intact']) {
+        all.delete(allowed);
+      }
       expect([...all]).toEqual([]);
       // the test must be able to see: each of these kinds is full of content
       for (const kind of ['db/N.log', 'db/N.ldb', 'db/MANIFEST-N', 'db/CURRENT', 'identity']) {
         expect([kind, verdicts.get(kind)?.has('STORE_DAMAGED')]).toEqual([kind, true]);
       }
+      // every byte of a table is under a checksum that is looked at
+      expect([...(verdicts.get('db/N.ldb') ?? [])]).toEqual(['STORE_DAMAGED']);
     },
     60_000 + flipsPerFile * 2_000,
   );
@@ -128,7 +135,7 @@ function offsetOf(n: number, length: number): number {
   return Math.floor((length * (n - 6)) / flipsPerFile);
 }
 
-it('sees every flipped bit of the length of the last records of a log', async () => {
+it('hazard 30: sees every flipped bit of the length of the last records of a log', async () => {
   const image = await takeImage('killed');
   const log = (await filesOf(image)).find((name) => name.endsWith('.log')) ?? '';
   const bytes = await readFile(join(image.directory, log));
@@ -146,25 +153,32 @@ it('sees every flipped bit of the length of the last records of a log', async ()
   }
 }, 60_000);
 
-it('refuses a closed store whose log was cut or is missing', async () => {
+it('hazard 31: refuses a closed store whose log was cut or is missing', async () => {
   const image = await takeImage('closed');
   const log = (await filesOf(image)).find((name) => name.endsWith('.log')) ?? '';
   const { length } = await readFile(join(image.directory, log));
   for (const cut of [1, 100, 1000]) {
     await truncate(join(image.directory, log), length - cut);
-    expect(await judge(image.directory, image.content)).toBe('STORE_DAMAGED');
+    expect(await judge(image.directory, image.workload)).toBe('STORE_DAMAGED');
   }
   await rm(join(image.directory, log));
-  expect(await judge(image.directory, image.content)).toBe('STORE_DAMAGED');
+  expect(await judge(image.directory, image.workload)).toBe('STORE_DAMAGED');
 });
 
 it('opens a killed store whose last write was cut short, without that write', async () => {
-  const image = await takeImage('killed');
-  const log = (await filesOf(image)).find((name) => name.endsWith('.log')) ?? '';
-  const { length } = await readFile(join(image.directory, log));
-  await truncate(join(image.directory, log), length - 5);
-  const { revision } = image.content as { revision: number };
-  expect((await openStore(image.directory)).revision()).toBe(revision - 1);
+  const folder = join(await temporaryFolder(), 'store');
+  const opened = await openStorage(folder);
+  const workload = new Workload(twinStart, 7);
+  for (let n = 0; n < 10; n += 1) await written(opened, workload.next());
+  const before = fingerprintOf({ ...workload.twin, staged: undefined });
+  await written(opened, { hard: { ...workload.twin.hard, term: 99 } });
+  await opened.close();
+  await rm(join(folder, 'closed'));
+  const log = (await readdir(join(folder, 'db'))).find((name) => name.endsWith('.log')) ?? '';
+  const { length } = await readFile(join(folder, 'db', log));
+  await truncate(join(folder, 'db', log), length - 5);
+  const again = await openStorage(folder);
+  expect(await fingerprintFrom(again.storage, again.stored)).toBe(before);
 });
 
 it('refuses a store whose table or manifest is missing', async () => {
@@ -172,64 +186,140 @@ it('refuses a store whose table or manifest is missing', async () => {
   // the newest: an older one may be a leftover that LevelDB has not removed yet
   const files = (await filesOf(image)).toSorted();
   for (const pattern of [/\.ldb$/, /MANIFEST-/]) {
-    const copy = join(await temporaryFolder(), 'copy');
-    await cp(image.directory, copy, { recursive: true });
-    const name = files.findLast((candidate) => pattern.test(candidate)) ?? '';
-    await rm(join(copy, name));
-    expect(await judge(copy, image.content)).toBe('STORE_DAMAGED');
+    const copy = await copyOf(image);
+    await rm(join(copy, files.findLast((candidate) => pattern.test(candidate)) ?? ''));
+    expect(await judge(copy, image.workload)).toBe('STORE_DAMAGED');
   }
 });
 
-it('refuses rows and history that were changed behind its back, checksums and all', async () => {
+it('reads all tables before LevelDB does, once an opening has died or damage was found', async () => {
   const image = await takeImage('killed');
-  const meddle: readonly ((database: Database) => Promise<readonly WriteOperation[]>)[] = [
-    async () => [{ type: 'del', key: rowKey('key/5') }],
-    async () => {
-      const row = { key: 'new', value: '', createRevision: 1, modRevision: 1, version: 1 };
-      const key = rowKey(row.key);
-      return [{ type: 'put', key, value: seal(key, encodeRow(row)) }];
-    },
-    async (database) => {
-      const key = rowKey('key/5');
-      const body = unseal(key, await read(database, key));
-      return [{ type: 'put', key, value: seal(key, `${body} `) }];
-    },
-    async () => [{ type: 'del', key: changeKey(7) }],
-    async (database) => {
-      const value = seal(changeKey(7), unseal(changeKey(8), await read(database, changeKey(8))));
-      return [{ type: 'put', key: changeKey(7), value }];
-    },
-    async (database) => {
-      const key = changeKey((image.content as { revision: number }).revision);
-      const body = unseal(key, await read(database, key));
-      return [{ type: 'put', key, value: seal(key, body.replace('"put"', '"putt"')) }];
-    },
-    async () => [{ type: 'put', key: 'X', value: seal('X', '') }],
-    async () => [{ type: 'del', key: 'M' }],
-  ];
-  const verdicts: string[] = [];
-  for (const change of meddle) {
-    const copy = join(await temporaryFolder(), 'copy');
-    await cp(image.directory, copy, { recursive: true });
+  const table = (await filesOf(image)).toSorted().findLast((name) => name.endsWith('.ldb')) ?? '';
+  const bytes = await readFile(join(image.directory, table));
+  // in the checksum of the index, which LevelDB does not look at
+  const offset = bytes.length - 49;
+  bytes[offset] = (bytes[offset] ?? 0) ^ 1;
+  const copy = await copyOf(image);
+  await writeFile(join(copy, table), bytes);
+  const limits = { storeTableAuditBytes: 0, storeTablePauseMs: 60_000 };
+  // too large to be read before: nothing is noticed at once
+  const opened = await openStorage(copy, { limits });
+  await opened.close();
+  // LevelDB made new tables of its log meanwhile, and has the damaged one still
+  expect(await readdir(join(copy, 'db'))).toContain(table.slice(3));
+  await writeFile(join(copy, 'suspect'), 'an opening died\n');
+  await expect(openStorage(copy, { limits })).rejects.toMatchObject({ code: 'STORE_DAMAGED' });
+});
+
+it('finds a damaged table in the background and ends, to be refused at the next start', async () => {
+  const image = await takeImage('killed');
+  const table = (await filesOf(image)).toSorted().findLast((name) => name.endsWith('.ldb')) ?? '';
+  const bytes = await readFile(join(image.directory, table));
+  const offset = bytes.length - 49;
+  bytes[offset] = (bytes[offset] ?? 0) ^ 1;
+  await writeFile(join(image.directory, table), bytes);
+  const limits = { storeTableAuditBytes: 0, storeTablePauseMs: 0 };
+  const death = Promise.withResolvers<string>();
+  const onFatal = (error: FairleadError) => death.resolve(error.code);
+  const opened = await openStorage(image.directory, { limits, onFatal });
+  expect(await death.promise).toBe('STORE_DAMAGED');
+  await opened.close();
+  await expect(openStorage(image.directory, { limits })).rejects.toMatchObject({
+    code: 'STORE_DAMAGED',
+  });
+});
+
+/** What somebody may do who knows our checksums. */
+type Meddling = (database: Database, image: Image) => Promise<readonly WriteOperation[]>;
+
+const meddling: Readonly<Record<string, Meddling>> = {
+  'a row is gone': async (database, { generation }) => {
+    const [key = ''] = await database.keys(rowKey(generation, 'users', ''), 'E', 1);
+    return [{ type: 'del', key }];
+  },
+  'a row came back': async (_, { generation }) => {
+    const key = rowKey(generation, 'users', 'new');
+    return [{ type: 'put', key, value: seal(key, '1 1 1 - text') }];
+  },
+  'a row has another value': async (database, { generation }) => {
+    const [key = ''] = await database.keys(rowKey(generation, 'users', ''), 'E', 1);
+    return [{ type: 'put', key, value: seal(key, `${unseal(key, await read(database, key))} `) }];
+  },
+  'a change record is gone': async (_, { generation, workload }) => [
+    { type: 'del', key: changeKey(generation, workload.twin.head.revision - 1) },
+  ],
+  'an entry of the log is gone': async (_, { generation, workload }) => [
+    { type: 'del', key: entryKey(generation, workload.twin.entries[1]?.index ?? 0) },
+  ],
+  'the last entry of the log is gone': async (_, { generation, workload }) => [
+    { type: 'del', key: entryKey(generation, workload.twin.entries.at(-1)?.index ?? 0) },
+  ],
+  'there is an entry too many': async (database, { generation, workload }) => {
+    const last = workload.twin.entries.at(-1)?.index ?? 0;
+    const body = unseal(
+      entryKey(generation, last),
+      await read(database, entryKey(generation, last)),
+    );
+    const key = entryKey(generation, last + 1);
+    return [{ type: 'put', key, value: seal(key, body) }];
+  },
+  'an entry of another history': async (database, { generation, workload }) => {
+    const key = entryKey(generation, workload.twin.entries[1]?.index ?? 0);
+    const body = unseal(key, await read(database, key));
+    return [{ type: 'put', key, value: seal(key, `${body}.`) }];
+  },
+  'an older hard state': async (database) => {
+    const body = unseal('H', await read(database, 'H')).split(' ');
+    body[3] = String(Number(body[3]) - 1);
+    return [{ type: 'put', key: 'H', value: seal('H', body.join(' ')) }];
+  },
+  'a state ahead of the log': async (database, { workload }) => {
+    const body = unseal('A', await read(database, 'A')).split(' ');
+    body[2] = String((workload.twin.entries.at(-1)?.index ?? 0) + 1);
+    return [{ type: 'put', key: 'A', value: seal('A', body.join(' ')) }];
+  },
+  'a state behind the log': async (database, { workload }) => {
+    const body = unseal('A', await read(database, 'A')).split(' ');
+    body[2] = String(workload.twin.base.at.index - 1);
+    return [{ type: 'put', key: 'A', value: seal('A', body.join(' ')) }];
+  },
+  'an unknown row': async () => [{ type: 'put', key: 'X', value: seal('X', '') }],
+  'no identity': async () => [{ type: 'del', key: 'M' }],
+  'no hard state': async () => [{ type: 'del', key: 'H' }],
+  'no beginning of the log': async () => [{ type: 'del', key: 'F' }],
+  'no head': async () => [{ type: 'del', key: 'A' }],
+};
+
+it('refuses what was changed behind its back, checksums and all', async () => {
+  const image = await takeImage('killed');
+  const { entries, base, head } = image.workload.twin;
+  // else some of what is done would do nothing
+  expect(entries.length).toBeGreaterThan(3);
+  expect(base.at.index).toBeGreaterThan(1);
+  expect(head.revision - head.compacted).toBeGreaterThan(2);
+  const verdicts: Record<string, string> = {};
+  for (const [what, change] of Object.entries(meddling)) {
+    const copy = await copyOf(image);
     const database = await openDatabase(join(copy, 'db'), { create: false });
-    await database.write(await change(database));
+    await database.write(await change(database, image));
     await database.close();
-    verdicts.push(await judge(copy, image.content));
+    verdicts[what] = await judge(copy, image.workload);
   }
-  expect(verdicts).toEqual(meddle.map(() => 'STORE_DAMAGED'));
+  const refused = Object.keys(meddling).map((what) => [what, 'STORE_DAMAGED']);
+  expect(verdicts).toEqual(Object.fromEntries(refused));
 });
 
 const read = async (database: Database, key: string): Promise<string> =>
   (await database.get(key)) ?? '';
 
-it('refuses a store of another format and says what to do', async () => {
+it('refuses a store of a later format and says what to do', async () => {
   const image = await takeImage('killed');
   const database = await openDatabase(join(image.directory, 'db'), { create: false });
-  const meta = unseal('M', await read(database, 'M')).replace(/^1 /, '2 ');
+  const meta = unseal('M', await read(database, 'M')).replace(/^2 /, '3 ');
   await database.write([{ type: 'put', key: 'M', value: seal('M', meta) }]);
   await database.close();
-  await expect(openStore(image.directory)).rejects.toMatchObject({
-    code: 'STORE_DAMAGED',
+  await expect(openStorage(image.directory)).rejects.toMatchObject({
+    code: 'STORE_TOO_NEW',
     fix: 'run the version of Fairlead that wrote it',
   });
 });

@@ -100,6 +100,19 @@ it('refuses a first store that is damaged, swapped or lost, and changes nothing'
   }
 });
 
+it('refuses a first store for any flipped bit in a table', async () => {
+  for (const name of ['db/000008.ldb', 'db/000011.ldb'] as const) {
+    const whole = Buffer.from(fixture.files[name], 'base64');
+    for (let at = 0; at < whole.length; at += 97) {
+      const directory = await firstStore();
+      const bytes = Buffer.from(whole);
+      bytes[at] = (bytes[at] ?? 0) ^ 4;
+      await writeFile(join(directory, name), bytes);
+      expect([name, at, await judge(directory)]).toEqual([name, at, 'STORE_DAMAGED']);
+    }
+  }
+}, 60_000);
+
 it('begins anew when it was interrupted, wherever that was', async () => {
   /** What each step leaves, had the process died right after it. */
   const taken = await firstStore();

@@ -1,7 +1,7 @@
 /** How to run `child.ts` on each runtime. */
 import { join } from 'node:path';
 
-const bin = join(import.meta.dirname, '../../../node_modules/.bin');
+const bin = join(import.meta.dirname, '../../node_modules/.bin');
 
 const commands = {
   node: [join(bin, 'node')],
