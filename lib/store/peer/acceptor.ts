@@ -7,8 +7,9 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../clock.ts';
-import { FairleadError } from '../../errors.ts';
+import { FairleadError, hasCode } from '../../errors.ts';
 import { peerConnectionsMax, peerHandshakeMs, peerHandshakesPerTurn } from '../../limits.ts';
+import { formatAddress } from './address.ts';
 import { acceptSecure, type PeerAddress, type Presentation } from './secure.ts';
 
 /** A connection with TLS in place, whoever the other side may be. */
@@ -48,17 +49,17 @@ export class Acceptor {
   }
 
   /**
-   * Begins to listen; port 0 leaves the choice to the system.
-   * @throws SOCKET_FAILED when the address is taken or not ours
+   * Begins to listen; port 0 leaves the choice to the system. `::` is every address of both families, or of
+   * the one that the kernel has.
+   * @throws SOCKET_IN_USE when the address is taken, SOCKET_FAILED when it is not ours
    */
-  static async open({ host, port }: PeerAddress, options: AcceptorOptions): Promise<Acceptor> {
+  static async open(place: PeerAddress, options: AcceptorOptions): Promise<Acceptor> {
     const acceptor = new Acceptor(options);
-    const listening = once(acceptor.#server, 'listening');
-    acceptor.#server.listen({ host, port });
     try {
-      await listening;
-    } catch (cause) {
-      throw new FairleadError('SOCKET_FAILED', `cannot listen on ${host}:${port}`, { cause });
+      await acceptor.#listen(place);
+    } catch (thrown) {
+      if (place.host !== '::' || hasCode(thrown, 'SOCKET_IN_USE')) throw thrown;
+      await acceptor.#listen({ ...place, host: '0.0.0.0' });
     }
     return acceptor;
   }
@@ -75,6 +76,20 @@ export class Acceptor {
     for (const [raw, isStranger] of this.#open) if (isStranger) raw.destroy();
     this.#arrived = [];
     await closed;
+  }
+
+  async #listen({ host, port }: PeerAddress): Promise<void> {
+    const listening = once(this.#server, 'listening');
+    this.#server.listen({ host, port });
+    try {
+      await listening;
+    } catch (cause) {
+      const where = formatAddress({ host, port });
+      if ((cause as { readonly code?: string }).code === 'EADDRINUSE') {
+        throw new FairleadError('SOCKET_IN_USE', `another process listens on ${where}`, { cause });
+      }
+      throw new FairleadError('SOCKET_FAILED', `cannot listen on ${where}`, { cause });
+    }
   }
 
   #accept(raw: Socket): void {

@@ -29,7 +29,7 @@ export interface HandshakeOptions {
   readonly run: string;
   /** The verified certificate of the other side, or why it is refused. */
   readonly certificate: MemberCertificate | FairleadError;
-  /** Decides by membership; undefined lets it in. */
+  /** Decides by membership; undefined lets it in. Also asked of a member of a later epoch than ours. */
   readonly judge: (hello: Hello) => FairleadError | undefined;
 }
 
@@ -81,13 +81,19 @@ function readHello({ type, payload }: Frame): Hello {
 function judge(hello: Hello, options: HandshakeOptions): Introduction {
   const { frames, own, certificate } = options;
   const error = judgeHello(own, hello) ?? judgeName(hello, certificate);
-  if (error === undefined && !(certificate instanceof FairleadError)) {
-    if (hello.epoch > own.epoch) return refusedByOther(leftBehind(own, hello));
-    const refusal = options.judge(hello);
-    if (refusal === undefined) return { kind: 'accepted', hello, certificate };
-    return refuse(frames, refusal);
+  if (error !== undefined || certificate instanceof FairleadError) {
+    return refuse(frames, error ?? malformed('a certificate'));
   }
-  return refuse(frames, error ?? malformed('a certificate'));
+  const refusal = options.judge(hello);
+  if (hello.epoch <= own.epoch) {
+    return refusal === undefined
+      ? { kind: 'accepted', hello, certificate }
+      : refuse(frames, refusal);
+  }
+  // of a later epoch: a member that we know is believed, and nobody is judged by what we knew in ours
+  return refusal === undefined
+    ? refusedByOther(leftBehind(own, hello))
+    : refuse(frames, new FairleadError('PEER_REFUSED', leftBehind(own, hello).message));
 }
 
 function judgeName(

@@ -25,6 +25,8 @@ export type ChildCommand =
   | {
       readonly do: 'open';
       readonly hello: HelloFacts;
+      /** Address to listen on. */
+      readonly host: string;
       readonly credentials: PeerCredentials;
       /** Wall time. */
       readonly wallMs: number;
@@ -119,7 +121,7 @@ async function open(command: Extract<ChildCommand, { readonly do: 'open' }>): Pr
   const peers = await openPeers({
     clock: { ...systemClock, wallMs: () => command.wallMs },
     log: silentLogger(),
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host: command.host, port: 0 },
     credentials: command.credentials,
     members: [],
     hello: () => command.hello,

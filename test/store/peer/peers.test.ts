@@ -281,6 +281,37 @@ describe('a member is refused', () => {
     expect(newer.refusals).toEqual([]);
   });
 
+  it('of a later epoch that it does not know is not believed: anyone may say that', async () => {
+    const one = await startMember('1', {
+      judge: () => new FairleadError('MEMBER_REMOVED', 'gone'),
+    });
+    const two = await startMember('2', { hello: () => helloOf(memberId('2'), { epoch: 9 }) });
+    introduce(two, one);
+    await until('two is told', () => two.refusals.length > 0);
+    // nor does a member of an older epoch tell it anything that lasts
+    expect(two.refusals[0]).toEqual(['PEER_REFUSED', one.id]);
+    expect(one.refusals).toEqual([]);
+  });
+
+  it('by its position only once in each run of its process (hazard 31)', async () => {
+    const runs: boolean[] = [];
+    const one = await startMember('1', {
+      judge: (_, isNewRun) => {
+        runs.push(isNewRun);
+        return undefined;
+      },
+    });
+    const two = await startMember('2');
+    await connect(two, one);
+    const again = new FairleadError('BUSY', 'connect again');
+    one.peers.disconnect(two.id, again);
+    await until('it is gone', () => !isConnected(one, two));
+    await until('it is back', () => isConnected(one, two));
+    await two.peers.close();
+    await connect(await startMember('2'), one);
+    expect(runs).toEqual([true, false, true]);
+  });
+
   it('while it is connected, and told why', async () => {
     const [one, two] = [await startMember('1'), await startMember('2')];
     await connect(one, two);
@@ -433,6 +464,10 @@ describe('opening', () => {
   it('fails when the port is taken, or the credentials are not those of this member', async () => {
     const one = await startMember('1');
     await expect(startMember('2', { listen: addressOf(one) })).rejects.toMatchObject({
+      code: 'SOCKET_IN_USE',
+    });
+    const foreign = { host: '192.0.2.1', port: 0 };
+    await expect(startMember('2', { listen: foreign })).rejects.toMatchObject({
       code: 'SOCKET_FAILED',
     });
     const credentials = credentialsOf(memberId('3'));

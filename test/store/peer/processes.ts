@@ -32,9 +32,12 @@ export class MemberProcess {
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   #number = 0;
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, environment: Readonly<Record<string, string>> = {}) {
     const [program, ...args] = commands[runtime];
-    this.#child = spawn(program, [...args, script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = spawn(program, [...args, script], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...environment },
+    });
     const { stdout } = this.#child;
     if (stdout === null) throw new Error('no output');
     createInterface({ input: stdout }).on('line', (line) => {
@@ -77,6 +80,8 @@ export interface RemoteOptions {
   readonly refuse?: Extract<ChildCommand, { readonly do: 'open' }>['refuse'];
   readonly epoch?: number;
   readonly authority?: Authority;
+  /** Address to listen on; the loopback otherwise. */
+  readonly host?: string;
 }
 
 /** A member in a process. */
@@ -90,7 +95,7 @@ export class RemoteMember {
   }
 
   static async open(
-    process: MemberProcess,
+    child: MemberProcess,
     id: string,
     {
       credentials = credentialsOf(id),
@@ -98,10 +103,12 @@ export class RemoteMember {
       refuse = {},
       epoch = 1,
       authority,
+      host = '127.0.0.1',
     }: RemoteOptions = {},
   ): Promise<RemoteMember> {
     const hello = helloOf(id, { epoch });
-    const failed = await process.tell({
+    const failed = await child.tell({
+      host,
       do: 'open',
       hello,
       credentials,
@@ -110,7 +117,7 @@ export class RemoteMember {
       authority,
     });
     if (failed !== null) throw new Error(`a member could not be opened: ${JSON.stringify(failed)}`);
-    return new RemoteMember(id, process);
+    return new RemoteMember(id, child);
   }
 
   async report(): Promise<ChildReport> {

@@ -1,4 +1,8 @@
 /** Connections between members on Node, Bun and Deno, each with each. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { peerWindowBytesMax } from '../../../lib/limits.ts';
 import { keyFingerprint, makeAuthority } from '../../../lib/store/peer/authority.ts';
@@ -191,6 +195,44 @@ describe.each(runtimes)('a listener on %s', (runtime) => {
     await untilConnected(one, two);
     await Promise.all([one.close(), two.close()]);
   });
+});
+
+/** What makes a process find a kernel without IPv6. */
+const withoutIpv6 = `
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <sys/socket.h>
+int socket(int domain, int type, int protocol) {
+  int (*real)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");
+  if (domain != AF_INET6) return real(domain, type, protocol);
+  errno = EAFNOSUPPORT;
+  return -1;
+}
+`;
+
+it('listens on every address of both families, or of the one that the kernel has', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-peer-'));
+  const started: MemberProcess[] = [];
+  try {
+    const [source, shim] = [join(folder, 'shim.c'), join(folder, 'shim.so')];
+    writeFileSync(source, withoutIpv6);
+    execFileSync('gcc', ['-shared', '-fPIC', '-o', shim, source, '-ldl']);
+    for (const runtime of runtimes) {
+      for (const environment of [{}, { LD_PRELOAD: shim }]) {
+        const process = new MemberProcess(runtime, environment);
+        started.push(process);
+        const one = await RemoteMember.open(process, nextId(), { host: '::' });
+        const two = await start('node');
+        await two.dial(one);
+        await untilConnected(one, two);
+        await Promise.all([one.close(), two.close()]);
+      }
+    }
+  } finally {
+    for (const process of started) process.kill();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it('warns of a certificate that is out of date, and connects (hazard 21)', async () => {
