@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { hostAddress, makeHostNamespace, makeOutside, removeNamespace } from '../lab/namespaces.ts';
 import { runOk } from '../lab/run.ts';
 import { until } from '../support/until.ts';
+import { clearDetour } from './detour.ts';
 import { clearNetwork } from './network.ts';
 import { Supervisor } from './supervisor.ts';
 import { Voters, type Voter, type VoterPlace, type VoterStatus } from './voters.ts';
@@ -170,6 +171,7 @@ export class Arena {
   async heal(): Promise<readonly VoterStatus[]> {
     for (const site of this.sites) {
       await clearNetwork(site.namespace);
+      await clearDetour(site.namespace);
       this.setSync(site, 0);
       this.setClock(site, '+0');
       rmSync(site.ballast, { force: true });

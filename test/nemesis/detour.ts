@@ -24,11 +24,21 @@ export async function makeDetour(plan: DetourPlan): Promise<() => Promise<void>>
   const ways = sites.map(({ address }, at) => `${firstPort + at}=${address}:${voterPort}`);
   const enter = [`--net=${namespacePath(outside)}`, node, script, String(delayMs), ...ways];
   const proxy = spawn('nsenter', enter, { stdio: 'ignore' });
-  for (const { namespace } of sites) await setRules(namespace, redirections(sites));
+  try {
+    for (const { namespace } of sites) await setRules(namespace, redirections(sites));
+  } catch (thrown) {
+    proxy.kill('SIGKILL');
+    throw thrown;
+  }
   return async () => {
-    for (const { namespace } of sites) await setRules(namespace, '');
+    for (const { namespace } of sites) await clearDetour(namespace);
     proxy.kill('SIGKILL');
   };
+}
+
+/** Connections of a namespace go straight again. */
+export async function clearDetour(namespace: string): Promise<void> {
+  await setRules(namespace, '');
 }
 
 function redirections(sites: DetourPlan['sites']): string {
@@ -40,9 +50,9 @@ function redirections(sites: DetourPlan['sites']): string {
     ({ address }) => `ip daddr ${address} tcp dport ${voterPort} reject with tcp reset`,
   );
   return [
-    `chain redirect { type nat hook output priority -100; ${to.join('; ')}; }`,
+    `chain around { type nat hook output priority -100; ${to.join('; ')}; }`,
     // what was connected before is not redirected: it has to connect again
-    `chain reset { type filter hook output priority 10; ${direct.join('; ')}; }`,
+    `chain direct { type filter hook output priority 10; ${direct.join('; ')}; }`,
   ].join('\n');
 }
 

@@ -136,7 +136,7 @@ class Client {
       return { compare: [unchanged], then: [put, look] };
     }
     if (draw < 0.92) return { compare: [], then: [{ op: 'delete', start: key }] };
-    const shared: Operation = { op: 'put', key: `both/${this.#slot.number % 4}`, value };
+    const shared: Operation = { op: 'put', key: `${key}/both`, value };
     const young = { key, target: 'version', operator: '<', value: 5 } as const;
     return { compare: [young], then: [put, shared], else: [{ op: 'delete', start: key }, shared] };
   }
