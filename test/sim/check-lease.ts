@@ -43,6 +43,20 @@ export class LeaseCheck {
     this.#judge(lease, held, decidedMs);
   }
 
+  /** Who decided on the end counted the whole time itself, from its election or its waking on. */
+  decided(
+    lease: string,
+    { decidedMs, countedFromMs }: { readonly decidedMs: number; readonly countedFromMs: number },
+  ): void {
+    const held = this.#leases.get(lease);
+    const countedMs = decidedMs - countedFromMs;
+    demand(
+      held === undefined || countedMs >= held.ttlMs / this.#fastest - 2,
+      'leaseNotCounted',
+      () => `lease ${lease} of ${held?.ttlMs} ms was ended after ${countedMs} ms (hazard 23)`,
+    );
+  }
+
   #judge(lease: string, { ttlMs, aliveMs }: Held, decidedMs: number): void {
     const livedMs = decidedMs - aliveMs;
     demand(

@@ -169,7 +169,6 @@ export class Client {
     const session = { client, sequence: work.sequence, acknowledged };
     this.#ask(this.#target, (host, answer) => {
       host.run((driver, answers) => {
-        const wallMs = 1_800_000_000_000 + Math.floor(agenda.now * host.speed) + host.wallOffsetMs;
         const done = answers<Outcome>((outcome) => {
           if (outcome.kind === 'reply') {
             this.#cluster.state.acknowledged(outcome.index, outcome.reply, session);
@@ -180,7 +179,7 @@ export class Client {
             else this.#retryLater(work, outcome.kind === 'refused' ? outcome.leader : undefined);
           });
         });
-        driver.submit({ command: work.command, session, wallMs }, done);
+        driver.submit({ command: work.command, session, wallMs: 0 }, done);
       });
     });
     agenda.after(options.timeoutMs * this.#random.between(0.8, 1.2), () => {

@@ -1,6 +1,7 @@
 /** The whole of one run: hosts, links, time, checks. */
 import type { Driver } from '../../lib/store/driver/driver.ts';
 import type { PeerMessage } from '../../lib/store/driver/messages.ts';
+import { decodeProposal } from '../../lib/store/machine/proposal.ts';
 import { emptyImage } from '../../lib/store/machine/state.ts';
 import { encodeConfig, type RaftConfig } from '../../lib/store/raft/config.ts';
 import type { Txn } from '../../lib/store/port.ts';
@@ -10,12 +11,13 @@ import { LeaseCheck } from './check-lease.ts';
 import { LogCheck, type LogCheckPorts } from './check-log.ts';
 import { StateCheck } from './check-state.ts';
 import { Disk } from './disk.ts';
-import { Host } from './host.ts';
+import { Host, wallStartMs } from './host.ts';
 import { Network } from './network.ts';
 import { learnerLagEntriesMax, simLimits } from './opening.ts';
 import type { SimOptions } from './options.ts';
 import { Random } from './random.ts';
 import { Trace } from './trace.ts';
+import { demand } from './violation.ts';
 
 const messageNumbers: readonly PeerMessage['kind'][] = [
   'preVote',
@@ -58,6 +60,7 @@ export class Cluster {
   readonly #byId = new Map<MemberId, Host>();
   readonly #seed: bigint;
   #streams = 16;
+  readonly #ledSinceMs = new Map<number, number>();
 
   constructor(seed: bigint, options: SimOptions, keepsLines: boolean) {
     this.#seed = seed;
@@ -71,7 +74,12 @@ export class Cluster {
     const ports: LogCheckPorts = {
       nowMs: () => this.agenda.now,
       disk: (id) => this.disks.get(id),
-      onLeader: (id, term) => this.note(7, term, 0, () => `${id} leads term ${term}`),
+      onLeader: (id, term) => {
+        this.note(7, term, 0, () => `${id} leads term ${term}`);
+        this.#ledSinceMs.set(term, this.agenda.now);
+        const host = this.hostOf(id);
+        if (host !== undefined) host.ledSinceTick = host.ticks;
+      },
     };
     this.log = new LogCheck(ports, { ...options, learnerLagEntriesMax });
     const count = options.voters + options.observers + options.spares;
@@ -168,8 +176,7 @@ export class Cluster {
   /** Changes the cluster's own rows, if there is a leader to do so. */
   system(txn: Txn): void {
     this.leader?.run((driver) => {
-      const wallMs = 1_800_000_000_000 + Math.floor(this.agenda.now);
-      driver.submit({ command: { do: 'system', txn }, wallMs }, () => undefined);
+      driver.submit({ command: { do: 'system', txn }, wallMs: 0 }, () => undefined);
     });
   }
 
@@ -184,8 +191,23 @@ export class Cluster {
     this.note(9, 0, 0, () => 'no faults from now on');
   }
 
+  /** After each tick of a process. */
   examine(host: Host, driver: Driver): void {
-    this.log.examine(host.id, driver.status(), host.disk);
+    const status = driver.status();
+    this.log.examine(host.id, status, host.disk);
+    if (status.role === 'leader') this.#examineQuorum(host, status.config.voters);
+  }
+
+  /** Who leads was spoken to by a majority within an election timeout (hazard 12). */
+  #examineQuorum(host: Host, voters: readonly MemberId[]): void {
+    const since = host.ticks - this.options.electionTicks - 2;
+    const isHeard = (id: MemberId) =>
+      id === host.id || Math.max(host.heard.get(id) ?? 0, host.ledSinceTick) >= since;
+    demand(
+      2 * voters.filter(isHeard).length > voters.length,
+      'leadsAlone',
+      () => `${host.id} leads and has heard no majority for an election timeout (hazard 12)`,
+    );
   }
 
   note(one: number, two: number, three: number, text: () => string): void {
@@ -208,6 +230,14 @@ export class Cluster {
     const atMs = this.log.firstSeenMs(entry) ?? this.agenda.now;
     this.note(8, entry.index, 0, () => `lease ${lease} expired by ${entry.index}`);
     this.leases.expired(lease, atMs);
+    const leader = this.hostOf(this.log.leaderOf(entry.term));
+    if (leader === undefined || leader.hasJumped) return;
+    // the proposal carries the clock of the leader that decided
+    const wallMs = decodeProposal(entry.data).wallMs - wallStartMs + 1;
+    const decidedMs = wallMs / leader.speed;
+    const ledSinceMs = this.#ledSinceMs.get(entry.term) ?? 0;
+    const wokeMs = leader.resumedMs > decidedMs ? -Infinity : leader.resumedMs;
+    this.leases.decided(lease, { decidedMs, countedFromMs: Math.max(ledSinceMs, wokeMs) });
   }
 }
 

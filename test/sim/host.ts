@@ -14,6 +14,9 @@ import type { Random } from './random.ts';
 import { watch, type Watcher } from './spies.ts';
 import { Violation } from './violation.ts';
 
+/** What clocks on walls show at the beginning. */
+export const wallStartMs = 1_800_000_000_000;
+
 /** Makes a callback that a process which died meanwhile does not call. */
 export type Answers = <T>(callback: (answer: T) => void) => (answer: T) => void;
 
@@ -34,11 +37,20 @@ export class Host {
   disk: Disk;
   isWitness = false;
   wallOffsetMs = 0;
+  /** Ticks of the process in its life, and at which of them others were heard last. */
+  ticks = 0;
+  heard = new Map<MemberId, number>();
+  ledSinceTick = 0;
+  /** The clock on the wall was set. */
+  hasJumped = false;
+  /** True time of the end of the last long pause. */
+  resumedMs = -Infinity;
   /** The process is not to be started: nobody joined this host, or it was told to leave. */
   isIdle = false;
   readonly #cluster: Cluster;
   #life: Life | undefined;
   #isPaused = false;
+  #pausedMs = 0;
   #backlog: (() => void)[] = [];
 
   constructor(
@@ -52,6 +64,11 @@ export class Host {
     this.id = parts.disk.identity.memberId;
     const { drift } = cluster.options;
     this.speed = this.random.between(1 - drift, 1 + drift);
+  }
+
+  /** What the clock on the wall shows. */
+  wallMs(): number {
+    return wallStartMs + Math.floor(this.#cluster.agenda.now * this.speed) + this.wallOffsetMs;
   }
 
   /** The driver of the running process. */
@@ -74,6 +91,8 @@ export class Host {
     const life: Life = { driver: undefined, isAlive: true, told: disk.head.revision };
     this.#life = life;
     this.#isPaused = false;
+    this.ticks = 0;
+    this.heard = new Map();
     const stored = disk.stored();
     cluster.log.started(id, stored);
     this.#enter(life, () => {
@@ -112,12 +131,16 @@ export class Host {
     if (this.driver === undefined) return;
     this.#cluster.note(4, this.number, 0, () => `${this.id} pauses`);
     this.#isPaused = true;
+    this.#pausedMs = this.#cluster.agenda.now;
   }
 
   resume(): void {
     if (!this.#isPaused) return;
     this.#cluster.note(5, this.number, 0, () => `${this.id} goes on`);
     this.#isPaused = false;
+    const { agenda, options } = this.#cluster;
+    const isLong = (agenda.now - this.#pausedMs) * this.speed > options.electionTicks * options.tickMs;
+    if (isLong) this.resumedMs = agenda.now;
     const backlog = this.#backlog;
     this.#backlog = [];
     for (const call of backlog) call();
@@ -128,6 +151,7 @@ export class Host {
     const cluster = this.#cluster;
     this.run((driver) => {
       cluster.noteMessage(this, from, message);
+      this.heard.set(from, this.ticks);
       driver.receive(from, message);
     });
   }
@@ -193,6 +217,7 @@ export class Host {
       // a timer that came due during a pause fires once
       this.#enter(life, () => {
         this.disk.tick();
+        this.ticks += 1;
         life.driver?.tick();
         this.#tickLater(life);
         if (life.driver !== undefined && life.isAlive) {
@@ -220,7 +245,7 @@ export class Host {
         agenda.after(options.soonMs * this.random.next(), () => this.#enter(life, callback));
       },
       monotonicMs: () => agenda.now * this.speed,
-      wallMs: () => 1_800_000_000_000 + Math.floor(agenda.now * this.speed) + this.wallOffsetMs,
+      wallMs: () => this.wallMs(),
       random: () => this.random.next(),
       onChanges: (changes) => {
         if (life.isAlive) life.told = cluster.state.changes(this.id, life.told, changes);

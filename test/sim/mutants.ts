@@ -178,12 +178,27 @@ const consensus: readonly Mutant[] = [
     bias: { faults: { changeConfig: 3 }, options: { spares: 1 } },
   },
   {
-    name: 'deadLeaderRemembered',
+    name: 'refusalTeachesNothing',
     hazard: 11,
-    file: 'raft/core.ts',
-    find: `this.leader !== undefined && this.now - this.heardAt < this.options.electionTicks`,
-    replace: `this.leader !== undefined`,
-    seeds: 300,
+    file: 'raft/election.ts',
+    find: `  if (!reply.granted && reply.term > core.term) {`,
+    replace: `  if (!reply.granted && reply.term > core.term + 1e9) {`,
+    seeds: 1500,
+    bias: crashes,
+  },
+  {
+    name: 'oldPreVotesCount',
+    hazard: 11,
+    file: 'raft/election.ts',
+    find: `  if (core.state !== 'candidate' || !core.config.voters.includes(from)) return;
+  if (reply.term > core.term) {
+    core.follow(reply.term, undefined);
+    return;
+  }
+  if (reply.term !== core.term) return;`,
+    replace: `  if (core.state !== 'candidate' || !core.config.voters.includes(from)) return;`,
+    seeds: 1500,
+    bias: { faults: { reorder: 0.4, delayTail: 0.1, duplicate: 0.2 } },
   },
   {
     name: 'noCheckQuorum',
@@ -381,6 +396,15 @@ const stateMachine: readonly Mutant[] = [
   /** Proposes`,
     seeds: 2000,
     bias: { ...leases, faults: { isolateLeader: 1.5 } },
+  },
+  {
+    name: 'wokenLeaderEndsLeases',
+    hazard: 23,
+    file: 'driver/driver.ts',
+    find: `if (lateMs > (raft.electionTicks * bounds.tickMs) / 2) this.#leader.stalled();`,
+    replace: `if (lateMs < 0) this.#leader.stalled();`,
+    seeds: 1000,
+    bias: { ...leases, faults: { pause: 1.5 } },
   },
   {
     name: 'noNewTermForLeases',

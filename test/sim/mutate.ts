@@ -38,34 +38,45 @@ interface Verdict extends Found {
   readonly problem?: string;
 }
 
-/** A copy of what the simulator needs, to be spoilt. */
-function copySource(): string {
+/** A copy of what the simulator needs. */
+function copySource(from: string): string {
   const copy = mkdtempSync(join(tmpdir(), 'fairlead-mutants-'));
   for (const path of ['lib', 'test/sim', 'package.json']) {
-    cpSync(join(root, path), join(copy, path), { recursive: true });
+    cpSync(join(from, path), join(copy, path), { recursive: true });
   }
   return copy;
 }
 
-async function judge(copy: string, mutant: Mutant): Promise<Verdict> {
+/** Plants a bug, runs, and makes sure that what was found is the bug and not there without it. */
+async function judge(clean: string, copy: string, mutant: Mutant): Promise<Verdict> {
   const path = join(copy, 'lib/store', mutant.file);
   const source = readFileSync(path, 'utf8');
   const places = source.split(mutant.find).length - 1;
   if (places !== 1) return { seeds: 0, seconds: 0, problem: `fits in ${places} places` };
   writeFileSync(path, source.replace(mutant.find, () => mutant.replace));
+  let verdict: Verdict;
   try {
-    return await simulate(copy, mutant);
+    const budget = Math.round(mutant.seeds * Number(flags.factor));
+    verdict = await simulate(copy, mutant, { from: flags.from, seeds: budget });
   } finally {
     writeFileSync(path, source);
   }
+  if (verdict.seed === undefined) return verdict;
+  const without = await simulate(clean, mutant, { from: verdict.seed, seeds: 1 });
+  if (without.rule === undefined) return verdict;
+  return { ...verdict, problem: `seed ${verdict.seed} fails without it: ${without.rule}` };
 }
 
-function simulate(copy: string, mutant: Mutant): Promise<Verdict> {
+function simulate(
+  copy: string,
+  mutant: Mutant,
+  range: { readonly from: string; readonly seeds: number },
+): Promise<Verdict> {
   const args = [
     join(copy, 'test/sim/cli.ts'),
     '--json',
-    ...['--seeds', String(Math.round(mutant.seeds * Number(flags.factor)))],
-    ...['--from', flags.from],
+    ...['--seeds', String(range.seeds)],
+    ...['--from', range.from],
     ...['--bias', JSON.stringify(mutant.bias ?? {})],
   ];
   return new Promise((done) => {
@@ -94,13 +105,14 @@ async function main(): Promise<void> {
   const started = performance.now();
   const survivors: string[] = [];
   print(row(['mutant', 'hazard', 'budget', 'seeds', 'seconds', 'found as']));
+  const clean = copySource(root);
   const work = async (): Promise<void> => {
-    const copy = copySource();
+    const copy = copySource(clean);
     try {
       for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-        const verdict = await judge(copy, mutant);
+        const verdict = await judge(clean, copy, mutant);
         const outcome = verdict.problem ?? verdict.rule ?? 'SURVIVED';
-        if (verdict.rule === undefined) survivors.push(mutant.name);
+        if (outcome !== verdict.rule) survivors.push(mutant.name);
         const { name, hazard, seeds } = mutant;
         const hazardText = hazard === 0 ? '-' : String(hazard);
         const found = String(verdict.seeds);
@@ -111,6 +123,7 @@ async function main(): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
+  rmSync(clean, { recursive: true, force: true });
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   print(`${total - survivors.length} of ${total} mutants found in ${seconds} s`);
   if (survivors.length === 0) return;

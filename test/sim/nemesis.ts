@@ -138,6 +138,7 @@ export class Nemesis {
   #wallJump(host: Host): void {
     host.wallOffsetMs += this.#random.between(-1, 1) * this.#random.pick([100, 10_000, 3e9]);
     host.wallOffsetMs = Math.floor(host.wallOffsetMs);
+    host.hasJumped = true;
   }
 
   /**
