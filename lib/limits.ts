@@ -351,8 +351,8 @@ export const transferWaitMs = 10_000;
 export const joinTimeoutMs = 20_000;
 /** Port that members listen on unless told otherwise; none is assigned to it by IANA. */
 export const peerPortDefault = 8_470;
-/** How long a status waits for members to say how they are. */
-export const clusterFactsMs = 1_000;
+/** How long a status waits for members to say how they are, and for an election to end. */
+export const clusterFactsMs = 3_500;
 /** By how much revisions jump when a cluster goes on under a new epoch: more than any lost future had. */
 export const recoveryRevisionStep = 1_000_000_000;
 /** Longest line of a snapshot file: the largest value, with every character escaped. */

@@ -202,6 +202,11 @@ export class ReplicatedEngine implements StateStore {
     return this.#machine.systemRange(request);
   }
 
+  /** Resolves when a majority has confirmed the leader. @throws QUORUM_LOST */
+  confirmQuorum(): Promise<void> {
+    return this.#tracked(() => catchUp(this.#reader));
+  }
+
   /** The whole state as this member has it, by reference. */
   image(): MachineImage {
     return this.#machine.image();

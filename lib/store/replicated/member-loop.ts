@@ -69,17 +69,23 @@ async function tellOfSelf({ engine, facts, spaceLow }: MemberLoopParts, self: Me
 /** Takes one step; answers what it waits for, if anything. */
 async function leadOn(parts: MemberLoopParts, status: RaftStatus): Promise<string | undefined> {
   const { engine, clock } = parts;
+  let step = stepOf(parts, status);
+  while (step.kind === 'forget') {
+    const { id } = step;
+    await runPlan(engine.system, () => planForget(id, clock.wallMs()));
+    step = stepOf(parts, status);
+  }
+  if (step.kind === 'none') return step.waitingFor;
+  return take(parts, step);
+}
+
+function stepOf(parts: MemberLoopParts, status: RaftStatus): NextStep {
+  const { engine } = parts;
   const members = parts.members();
   const { id: self, config } = status;
   // an observer is fed by any member, so its leader may only see that it is connected
   const alive = new Set([...aliveMembers(status, engine.tickMs), ...parts.connected()]);
-  const step = nextStep({ self, config, members, alive });
-  if (step.kind === 'forget') {
-    await runPlan(engine.system, () => planForget(step.id, clock.wallMs()));
-    return undefined;
-  }
-  if (step.kind === 'none') return step.waitingFor;
-  return take(parts, step);
+  return nextStep({ self, config, members, alive });
 }
 
 async function take(

@@ -77,7 +77,7 @@ export class NodeOperations implements ClusterOperations {
   }
 
   join(wish: ListenWish & { readonly token: string }): Promise<ClusterStatus> {
-    return this.#joining.join(wish).then(() => this.status());
+    return this.#joining.join(wish).then(() => this.#arrived());
   }
 
   joinRequest(wish: ListenWish): Promise<string> {
@@ -90,7 +90,16 @@ export class NodeOperations implements ClusterOperations {
   }
 
   joinAccept(answer: string, pin: string | undefined): Promise<ClusterStatus> {
-    return this.#joining.accept(answer, pin).then(() => this.status());
+    return this.#joining.accept(answer, pin).then(() => this.#arrived());
+  }
+
+  /** The host is in; what is shown of the cluster has to come here first. */
+  async #arrived(): Promise<ClusterStatus> {
+    const { memberId } = this.#node.identity;
+    await this.#until('the state of the cluster to come here', () =>
+      this.#node.rows.members().some(({ id }) => id === memberId),
+    );
+    return this.status();
   }
 
   async promote(name: string): Promise<ClusterStatus> {

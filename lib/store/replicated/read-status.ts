@@ -1,5 +1,5 @@
 /** Asks everybody and puts the status together. Members that do not answer in time are shown without. */
-import { clusterFactsMs, quorumWaitMs } from '../../limits.ts';
+import { clusterFactsMs } from '../../limits.ts';
 import { keyFingerprint } from '../peer/authority.ts';
 import type { MemberId } from '../raft/entry.ts';
 import { localAuthority } from './admission.ts';
@@ -24,12 +24,17 @@ export async function readStatus(node: ClusterNode): Promise<ClusterStatus> {
       const said = await engine.requests.facts(id).catch(() => undefined);
       if (said !== undefined && !late.signal.aborted) facts.set(id, said);
     });
+  let confirmed = false;
+  // who only believes to lead has no quorum, and an election takes a moment
+  const confirming = engine.confirmQuorum().then(
+    () => (confirmed = true),
+    () => undefined,
+  );
   await Promise.race([
-    Promise.all(asking),
+    Promise.all([...asking, confirming]),
     clock.sleep(clusterFactsMs, late.signal).catch(() => undefined),
   ]);
   late.abort();
-  const leaderlessMs = engine.leadership.leaderlessSinceMs();
   const authority = localAuthority(engine)?.certificates[0];
   return clusterStatus({
     clusterId: identity.clusterId,
@@ -41,8 +46,7 @@ export async function readStatus(node: ClusterNode): Promise<ClusterStatus> {
     alarms: rows.alarms(),
     sights: sightsOf(node),
     facts,
-    leaderless:
-      leaderlessMs !== undefined && clock.monotonicMs() - leaderlessMs >= quorumWaitMs / 2,
+    leaderless: !confirmed && engine.retired === undefined,
     wallMs: clock.wallMs(),
     waitingFor: loopState.waitingFor,
     listen: file?.listen,

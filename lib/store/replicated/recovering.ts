@@ -1,5 +1,6 @@
 /** Snapshots, and going on after the majority was lost. */
 import { FairleadError } from '../../errors.ts';
+import { clusterChangeWaitMs, clusterLoopMs } from '../../limits.ts';
 import { planAbandon } from '../membership/members.ts';
 import { Machine } from '../machine/machine.ts';
 import { runPlan } from '../run-plan.ts';
@@ -37,6 +38,7 @@ export class Recovering {
     await this.#checkMayRecover(stopped);
     const { engine, identity, rows, options } = node;
     const { memberId } = identity;
+    const { clock } = options;
     const { last, commit } = engine.status();
     const report: RecoveryReport = {
       epoch: identity.epoch + 1,
@@ -62,6 +64,11 @@ export class Recovering {
     if (node.file !== undefined) await node.present({ ...node.file, epoch, seeds: [] });
     const abandon = () => runPlan(node.engine.system, () => planAbandon(memberId));
     while (await abandon());
+    // the loop forgets them; a command that follows should not meet them any more
+    const deadlineMs = clock.monotonicMs() + clusterChangeWaitMs;
+    while (node.rows.members().length > 1 && clock.monotonicMs() < deadlineMs) {
+      await clock.sleep(clusterLoopMs / 5);
+    }
     return { ...report, revision };
   }
 

@@ -53,9 +53,11 @@ export async function replaceContent(
       await write({ stage: { first, part } });
       first = false;
     }
-    const { head } = image;
     // above anything that either past has voted in
-    const term = Math.max(stored.hard.term, head.applied.term) + 1;
+    const term = Math.max(stored.hard.term, image.head.applied.term) + 1;
+    const last = stored.entries.at(-1)?.index ?? stored.base.at.index;
+    const index = Math.max(last, image.head.applied.index) + 1;
+    const head = { ...image.head, applied: { index, term } };
     const config = { ...configEmpty, voters: [stored.identity.memberId] };
     await write({
       install: { head, base: { at: head.applied, config } },

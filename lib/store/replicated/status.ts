@@ -1,5 +1,5 @@
 /** The cluster at a glance, put together from what consensus, the rows and the connections say. Pure. */
-import { certificateWarnMs, clusterAliveMs } from '../../limits.ts';
+import { certificateWarnMs } from '../../limits.ts';
 import type { Member } from '../membership/rows.ts';
 import type { MemberId } from '../raft/entry.ts';
 import type { RaftStatus } from '../raft/step.ts';
@@ -110,7 +110,9 @@ function problemsOf(
       fix: 'bring voters back; if they are gone for good: fairlead cluster recover --i-have-stopped NAME,…',
     });
   }
-  for (const member of members) problems.push(...problemsOfMember(member, wallMs));
+  // whoever is out of the cluster hears of nobody
+  const visible = ending === undefined ? members : [];
+  for (const member of visible) problems.push(...problemsOfMember(member, wallMs));
   if (waitingFor !== undefined) {
     problems.push({ code: 'CHANGE_WAITS', message: `a change of members waits: ${waitingFor}` });
   }
@@ -136,12 +138,10 @@ function problemsOf(
 
 function problemsOfMember(member: MemberStatus, wallMs: number): readonly ClusterProblem[] {
   const problems: ClusterProblem[] = [];
-  const silent = member.lastContactMs ?? Infinity;
-  if (!member.connected && silent >= clusterAliveMs) {
-    const since = member.lastContactMs === undefined ? 'since this host started' : 'any more';
+  if (!member.connected) {
     problems.push({
       code: 'MEMBER_DOWN',
-      message: `${member.name} is not heard of ${since}`,
+      message: `${member.name} does not answer`,
       fix: `start it; if it is gone for good: fairlead cluster remove ${member.name}`,
     });
   }
