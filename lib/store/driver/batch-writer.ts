@@ -34,6 +34,7 @@ export class BatchWriter {
   #stage: StagedPart | undefined;
   #isWriting = false;
   #idleTicks = 0;
+  #ticksUnderWay = 0;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -44,6 +45,11 @@ export class BatchWriter {
     return this.#isWriting;
   }
 
+  /** For how many ticks the write under way has been. */
+  get ticksUnderWay(): number {
+    return this.#ticksUnderWay;
+  }
+
   /** Whether there is something to write now. */
   get isDue(): boolean {
     const isQueued = !this.#parts.queue.isEmpty;
@@ -52,7 +58,8 @@ export class BatchWriter {
 
   /** A tick went by: state that nothing else carries to the disk goes by itself after some. */
   tick(): void {
-    if (this.#parts.applier.unwritten > 0 && !this.#isWriting) this.#idleTicks += 1;
+    if (this.#isWriting) this.#ticksUnderWay += 1;
+    else if (this.#parts.applier.unwritten > 0) this.#idleTicks += 1;
   }
 
   /** The log begins after `base` now. */
@@ -112,9 +119,11 @@ export class BatchWriter {
     assert(!this.#isWriting, 'one write at a time');
     this.#isWriting = true;
     this.#idleTicks = 0;
+    this.#ticksUnderWay = 0;
     this.#parts.storage.write(write, () => {
       assert(this.#isWriting, 'a write is done once');
       this.#isWriting = false;
+      this.#ticksUnderWay = 0;
       done();
     });
   }

@@ -167,6 +167,7 @@ export class Driver implements DriverFace {
       this.#core.step({ type: 'tick' });
       this.#snapshots.tick();
       this.#writer.tick();
+      this.#leaveStalled();
       this.#retain();
       this.#subscribe();
       if (this.#ticks % bounds.digestTicks === 0 && this.#leader.isReady) this.#digests.tell();
@@ -335,6 +336,16 @@ export class Driver implements DriverFace {
 
   #raftMessage(from: MemberId, message: RaftMessage): void {
     if (!this.#snapshots.isInstalling) this.#core.step({ type: 'message', from, message });
+  }
+
+  /** With a disk that does not answer a leader takes nothing more, whatever it was that was written; the
+   *  core sees only writes of the log (hazard 35). A voter that is alone has nobody to leave to. */
+  #leaveStalled(): void {
+    const { role, config } = this.#core.status;
+    const isStalled = this.#writer.ticksUnderWay > this.#options.raft.electionTicks;
+    if (isStalled && role === 'leader' && config.voters.length > 1) {
+      this.#core.step({ type: 'stepDown' });
+    }
   }
 
   #retain(): void {

@@ -180,6 +180,26 @@ test('a source is kept while it speaks; a broken connection is left at once', ()
   expect(subscription.source).toBeUndefined();
 });
 
+test('hazard 35: a leader whose disk hangs leaves, though only state was on its way there', () => {
+  const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc' });
+  const leader = cluster.elect();
+  leader.put('key');
+  cluster.settle();
+  leader.disk.isHeld = true;
+  cluster.ticks(5);
+  expect(leader.disk.pending?.entries ?? []).toEqual([]);
+  expect(leader.disk.pending?.delta).toBeDefined();
+  const waiting = leader.put('waiting');
+  cluster.ticks(10);
+  expect(leader.role).toBe('leader');
+  cluster.ticks(30);
+  expect(leader.role).not.toBe('leader');
+  expect(waiting.outcome).toMatchObject({ kind: 'refused', why: 'notLeader' });
+  const answer = cluster.leader.put('elsewhere');
+  cluster.ticks(4);
+  expect(answer.outcome).toMatchObject({ kind: 'reply' });
+});
+
 test('hazard 36: how late ticks come is seen for a while, then forgotten', () => {
   const watch = new StallWatch({ tickMs: 50, windowTicks: 3 });
   expect([0, 50, 300, 340, 390].map((now) => watch.tick(now))).toEqual([0, 0, 200, 0, 0]);
