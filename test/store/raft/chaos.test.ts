@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Chaos } from './chaos.ts';
 
-const seeds = 100;
+const seeds = 50;
 
 test('hazards 1 to 9, 15, 19: under random faults no promise is broken, and afterwards all agree', () => {
   const totals = { committed: 0, reads: 0, changes: 0, snapshots: 0 };

@@ -90,7 +90,7 @@ export class Chaos {
   /** Without faults: a leader is found, and everyone agrees with it in the end. */
   heal(): void {
     this.cuts.clear();
-    for (let round = 0; round < 400; round += 1) {
+    for (let round = 0; round < 250; round += 1) {
       for (const member of this.members) {
         this.#step(member, { type: 'tick' });
         this.#persist(member);
