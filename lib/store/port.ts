@@ -3,9 +3,11 @@
  * A subset of etcd v3's semantics, so that one host on LevelDB, our Raft cluster and a real etcd are
  * interchangeable; `test/conformance/store.ts` is the suite that each engine passes.
  *
- * Revisions: the store counts committed transactions that changed something. One transaction has one
- * revision; a transaction that changes nothing does not use one up. The first is 1; an empty store
- * is at revision 0.
+ * Revisions: each committed transaction that changed something has one revision, larger than all before
+ * it; a transaction that changes nothing uses none up. Our own engines are dense: they count from 1, and an
+ * empty store is at revision 0. An etcd that others use, too, is sparse: between two of our changes there
+ * may be revisions of theirs, an empty store is at any revision, and what changed nothing is answered with
+ * the revision of the moment. So compare revisions by order only, never by distance.
  *
  * Keys are printable ASCII without space (0x21 to 0x7e), so that byte order and string order agree.
  * Values are well-formed Unicode strings (JSON in practice).
@@ -114,7 +116,11 @@ export interface Lease {
   readonly ttlMs: number;
 }
 
-/** A store of state. All methods reject with `FairleadError` only. */
+/**
+ * A store of state. All methods reject with `FairleadError` only. On an etcd all of them may also throw
+ * STORE_UNREACHABLE and STORE_DENIED (both: nothing changed), ETCD_PROTOCOL, and CLUSTER_OTHER when another
+ * etcd took its place.
+ */
 export interface StateStore {
   /**
    * Reads a range.
