@@ -61,8 +61,6 @@ export const storeTxnRowsMax = 10_000;
 export const storeQueueTxnsMax = 4_096;
 /** Bytes waiting for the disk before BUSY. */
 export const storeQueueBytesMax = 32 * 1024 * 1024;
-/** Transactions that ride in one synced batch: keeps the event loop below 10 ms. */
-export const storeBatchTxnsMax = 512;
 /** Bytes of one synced batch, and of the keys and values sent with one transaction. */
 export const storeBatchBytesMax = 1024 * 1024;
 /** Bytes of what one transaction changes, before and after: 10 000 rows of 500 bytes deleted at once

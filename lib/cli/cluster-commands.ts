@@ -11,7 +11,7 @@ import {
   type OutputOptions,
 } from './cluster-options.ts';
 import { membersText, recoveryText, statusText } from './cluster-text.ts';
-import type { CommandContext, CommandRow } from './commands.ts';
+import type { CommandContext, CommandRow } from './command.ts';
 import { readOptions, rowsOf, type OptionTable } from './option.ts';
 import { joinCommands } from './join-commands.ts';
 import { snapshotCommands } from './snapshot-commands.ts';

@@ -3,44 +3,10 @@
  * parser, `--help`, and whatever lists commands read this table.
  */
 import { clusterCommands } from './cluster-commands.ts';
-import { readAgentOptions, agentOptionTable, type AgentOptions } from './agent-options.ts';
-import {
-  readOptions,
-  rowsOf,
-  type OperandRow,
-  type OptionRow,
-  type OptionSources,
-} from './option.ts';
-import type { CommandSet } from './parser.ts';
+import { readAgentOptions, agentOptionTable } from './agent-options.ts';
+import { readOptions, rowsOf } from './option.ts';
+import type { CommandRow, CommandSet } from './command.ts';
 import { describeVersion, versionOptionTable } from './version-text.ts';
-
-/** What commands do besides writing text; given by the program's entry point. */
-export interface Actions {
-  /** Runs the agent until it is told to stop. */
-  agent(options: AgentOptions): Promise<void>;
-}
-
-/** What a command gets to work with. */
-export interface CommandContext {
-  readonly sources: OptionSources;
-  readonly actions: Actions;
-  /** Writes data, whole lines, to standard output. */
-  readonly writeOut: (text: string) => void;
-}
-
-/** One command. */
-export interface CommandRow {
-  /** Its words; those before the last are a group of `commandSet`. */
-  readonly name: string;
-  readonly summary: string;
-  /** Paragraphs for its own help, below the options. */
-  readonly notes: string;
-  readonly operands?: readonly OperandRow[];
-  readonly options: readonly OptionRow<unknown>[];
-  /** Refuses with a `FairleadError`, the text of which the user sees. Answers the exit code, if it is
-   *  not 0. */
-  run(context: CommandContext): Promise<number | void>;
-}
 
 /** Commands that are no part of a group. */
 const ownCommands: readonly CommandRow[] = [

@@ -5,7 +5,7 @@ import type { ClusterStatus } from '../store/replicated/cluster.ts';
 import type { ApiClient } from './api-client.ts';
 import { apiOptions, listenOptions, tokenOptions, type ListenOptions } from './cluster-options.ts';
 import { membersText } from './cluster-text.ts';
-import type { CommandContext, CommandRow } from './commands.ts';
+import type { CommandContext, CommandRow } from './command.ts';
 import { readOptions, rowsOf, type OptionTable } from './option.ts';
 import { readPath } from './reading.ts';
 

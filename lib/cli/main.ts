@@ -6,7 +6,8 @@ import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { asFairleadError, treatmentOf, type FairleadError } from '../errors.ts';
 import { helpColumnsMax } from '../limits.ts';
-import { commandSet, type Actions } from './commands.ts';
+import type { Actions } from './command.ts';
+import { commandSet } from './commands.ts';
 import { parseArguments } from './parser.ts';
 import { describeVersion } from './version-text.ts';
 

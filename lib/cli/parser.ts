@@ -5,7 +5,7 @@
  */
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { FairleadError } from '../errors.ts';
-import type { CommandRow } from './commands.ts';
+import type { CommandGroup, CommandRow, CommandSet } from './command.ts';
 import { environmentName, type OptionRow } from './option.ts';
 
 /** What an argument list asks for. */
@@ -17,18 +17,6 @@ export type Invocation =
       readonly flags: Readonly<Record<string, string | undefined>>;
       readonly operands: Readonly<Record<string, string | undefined>>;
     };
-
-/** A family of commands that share their first word. */
-export interface CommandGroup {
-  readonly name: string;
-  readonly summary: string;
-}
-
-/** The commands, and the families that some belong to. */
-export interface CommandSet {
-  readonly commands: readonly CommandRow[];
-  readonly groups: readonly CommandGroup[];
-}
 
 /** How help is laid out, and what `--version` says. */
 export interface ParserOptions {

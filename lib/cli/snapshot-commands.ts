@@ -9,7 +9,7 @@ import type { ClusterStatus, SnapshotFacts } from '../store/replicated/cluster.t
 import type { ApiClient } from './api-client.ts';
 import { apiOptions, outputOptions, type OutputOptions } from './cluster-options.ts';
 import { bytesText, columns, membersText } from './cluster-text.ts';
-import type { CommandContext, CommandRow } from './commands.ts';
+import type { CommandContext, CommandRow } from './command.ts';
 import { readOptions, rowsOf } from './option.ts';
 
 const fileOperand = { name: 'FILE', summary: 'path of the file' };
