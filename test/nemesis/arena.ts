@@ -48,6 +48,8 @@ export class Arena {
   readonly plan: ArenaPlan;
   /** Keeps the voter of each site running. */
   readonly supervisors: Supervisor[] = [];
+  /** How many crowds have come. */
+  crowds = 0;
   /** Namespace between the hosts. */
   readonly outside: string;
   readonly #buried: string[] = [];

@@ -1,4 +1,5 @@
 /** Every harm there is, by name. */
+import { crowd } from './crowd.ts';
 import { deleteDirectory, flipBytes, oldDirectory, swapCertificate } from './directories.ts';
 import type { Harm } from './harm.ts';
 import { cutOneWay, delay, flap, loss, narrowLink, split } from './links.ts';
@@ -28,6 +29,7 @@ export const harms: readonly Harm[] = [
   swapCertificate,
   members,
   transfer,
+  crowd,
 ];
 
 /**
