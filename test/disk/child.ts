@@ -9,7 +9,6 @@
  *     fatal CODE                  the storage is dead; the process ends
  *     refused CODE MESSAGE        it could not be opened
  *     closed                      the writes asked for are done, and the storage is closed in order
- *     low | roomy                 the disk is nearly full, or is not any more
  */
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../lib/clock.ts';
@@ -33,7 +32,6 @@ function open(): Promise<LevelStorage> {
     log: silentLogger(),
     create: creationOf(twinStart),
     prove,
-    onSpace: (low) => say(low ? 'low' : 'roomy'),
     onFatal(error) {
       say('fatal', error.code);
       process.exit(1);
@@ -52,7 +50,6 @@ async function run(): Promise<void> {
   const { storage, stored } = opened;
   const twin = await twinFrom(storage, stored);
   say('open', fingerprintOf(twin));
-  if (opened.spaceLow()) say('low');
   const workload = new Workload(twin, Number(seed));
   for (let n = 1; n <= Number(writes); n += 1) {
     const write = workload.next();

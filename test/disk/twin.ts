@@ -105,8 +105,8 @@ export function afterWrite(twin: Twin, write: StorageWrite): Twin {
     [entries, changes, staged] = [[], [], undefined];
   }
   if (write.hard !== undefined) hard = write.hard;
-  if (write.featureLevel !== undefined)
-    identity = { ...identity, featureLevel: write.featureLevel };
+  const { featureLevel = identity.featureLevel, epoch = identity.epoch } = write;
+  identity = { ...identity, featureLevel, epoch };
   return { identity, hard, base, entries, changes, rows, records, head, staged };
 }
 

@@ -188,7 +188,9 @@ export class Workload {
       const applied = { index, term: hard.term };
       const revisions = { revision, systemRevision: revision, compacted: revision };
       const newHead = { applied, ...revisions, timeMs: head.timeMs, ...tally(staged) };
-      return { install: { head: newHead, base: { at: applied, config } } };
+      const install = { head: newHead, base: { at: applied, config } };
+      const { epoch } = this.#twin.identity;
+      return this.#chance(0.5) ? { install } : { install, epoch: epoch + 1 };
     }
     const start = first ? 0 : staged.rows.size;
     const rows = Array.from({ length: 30 }, (_, n) => {

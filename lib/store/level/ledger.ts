@@ -110,14 +110,12 @@ export class Ledger {
     if (write.delta !== undefined) this.#applyDelta(write.delta, operations);
     if (write.base !== undefined) this.#moveBase(write.base);
     if (write.stage !== undefined) this.#stage(write.stage.first, write.stage.part, operations);
-    if (write.install !== undefined) this.#install(write.install.head, write.install.base);
-    if (write.hard !== undefined) this.#end = { ...this.#end, hard: write.hard };
-    const { epoch, featureLevel } = write;
-    if (epoch !== undefined || featureLevel !== undefined) {
-      const { epoch: epochBefore, featureLevel: levelBefore } = this.#identity;
-      const change = { epoch: epoch ?? epochBefore, featureLevel: featureLevel ?? levelBefore };
-      this.identify(change, operations);
+    if (write.install !== undefined) {
+      const isRecovery = write.epoch !== undefined && write.epoch > this.#identity.epoch;
+      this.#install(write.install.head, write.install.base, isRecovery);
     }
+    if (write.hard !== undefined) this.#end = { ...this.#end, hard: write.hard };
+    this.#identify(write, operations);
     this.#clearForgotten(operations);
     if (this.#end !== before.end) put(operations, hardKey, encodeLogEnd(this.#end));
     if (this.#base !== before.base) put(operations, baseKey, encodeLogBase(this.#base));
@@ -126,14 +124,12 @@ export class Ledger {
   }
 
   /** Changes what of an identity can change. */
-  identify(
-    change: Partial<Pick<StoreIdentity, 'epoch' | 'featureLevel'>>,
-    operations: WriteOperation[],
-  ): void {
+  #identify(write: StorageWrite, operations: WriteOperation[]): void {
     const before = this.#identity;
-    this.#identity = { ...before, ...change };
-    const { epoch, featureLevel } = this.#identity;
+    const { epoch = before.epoch, featureLevel = before.featureLevel } = write;
+    if (epoch === before.epoch && featureLevel === before.featureLevel) return;
     assert(epoch >= before.epoch && featureLevel >= before.featureLevel, 'an identity never ages');
+    this.#identity = { ...before, epoch, featureLevel };
     put(operations, identityKey, encodeIdentity(this.#identity));
   }
 
@@ -214,9 +210,11 @@ export class Ledger {
       link !== undefined && link.term === mark.at.term,
       'the base moves to an entry of the log',
     );
-    const { applied, count } = this.head;
+    const { applied, count, timeMs } = this.head;
     const stateless = applied.index < mark.at.index;
-    assert(!stateless || (applied.index === 0 && count === 0), 'what is forgotten was applied');
+    // any command that is applied sets the machine's clock
+    const isWitness = count === 0 && timeMs === 0;
+    assert(!stateless || isWitness, 'what is forgotten was applied');
     this.#links = this.#links.slice(distance);
     this.#base = { ...this.#base, mark, chain: link.chain, stateless };
   }
@@ -245,23 +243,20 @@ export class Ledger {
     this.#staged += part.rows.length + part.records.length;
   }
 
-  #install(head: MachineHead, mark: SnapshotMark): void {
+  /** `isRecovery`: an operator decided what the state is from now on; it may be an older one. */
+  #install(head: MachineHead, mark: SnapshotMark, isRecovery: boolean): void {
     // a witness takes over the place of a snapshot without its content
     const stateless = this.#staged === undefined;
     assert((this.#staged ?? 0) === head.count, 'a snapshot is installed when it is complete');
     assert(head.compacted === head.revision, 'a snapshot comes without history');
-    assert(stateless || isSame(head.applied, mark.at), 'a snapshot stands where the log begins');
-    assert(mark.at.index > this.#base.mark.at.index, 'a snapshot never takes the log back');
-    assert(head.applied.index >= this.head.applied.index, 'a snapshot never takes the state back');
+    assert(isSame(head.applied, mark.at), 'a snapshot stands where the log begins');
+    const isAhead =
+      mark.at.index > this.#base.mark.at.index && head.applied.index >= this.head.applied.index;
+    assert(isAhead || isRecovery, 'a snapshot never takes log or state back');
     const newest = this.#state.newest + (stateless ? 1 : 0);
     const chain = chainAt(mark.at);
     this.#state = { live: newest, newest, head };
-    this.#base = {
-      mark,
-      chain,
-      cleared: mark.at.index,
-      stateless: head.applied.index < mark.at.index,
-    };
+    this.#base = { mark, chain, cleared: mark.at.index, stateless: false };
     this.#end = { ...this.#end, last: mark.at, chain };
     this.#links = [];
     this.#staged = undefined;

@@ -40,8 +40,6 @@ export interface LevelStorageOpening {
   readonly log: Logger;
   /** The storage is dead and so must the process be; called at most once. */
   readonly onFatal: (error: FairleadError) => void;
-  /** Little of the disk is free, or enough again. */
-  readonly onSpace?: (low: boolean) => void;
   /** What to make where there never was a store. Without it, that is STORE_LOST. Ignored where there is
    *  one: compare identities. */
   readonly create?: StoreCreation;
@@ -62,8 +60,6 @@ export interface LevelStorage {
   readonly stored: StoredState;
   /** Whether little of the disk was free when it was last looked at. */
   spaceLow(): boolean;
-  /** Durably raises the epoch of the identity; like a write, it wants to be the only one. */
-  raiseEpoch(epoch: number): Promise<void>;
   /** Waits for the write in flight, then marks an orderly end and lets go. */
   close(): Promise<void>;
 }
@@ -127,10 +123,10 @@ interface Parts {
 
 async function start(paths: StorePaths, lock: FileLock, parts: Parts): Promise<LevelStorage> {
   const { options, limits, ledger, stored } = parts;
-  const { log, clock, onFatal, onSpace = () => undefined } = options;
+  const { log, clock, onFatal } = options;
   const { directory } = paths;
   await keepReserve(paths.reserve, { directory, limits, log });
-  const guard = await startSpaceGuard({ directory, clock, log, limits, onSpace });
+  const guard = await startSpaceGuard({ directory, clock, log, limits });
   const scrubbing = new AbortController();
   const storage = new DiskStorage({
     database: options.wrapDatabase?.(parts.database) ?? parts.database,
@@ -167,7 +163,6 @@ async function start(paths: StorePaths, lock: FileLock, parts: Parts): Promise<L
     storage,
     stored,
     spaceLow: () => guard.isLow(),
-    raiseEpoch: (epoch) => storage.raiseEpoch(epoch),
     close: () => storage.close(),
   };
 }

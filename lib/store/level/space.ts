@@ -15,8 +15,6 @@ export interface SpaceGuardOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: StorageLimits;
-  /** Called when it changed. */
-  readonly onSpace: (low: boolean) => void;
 }
 
 /** A guard at work. */
@@ -28,7 +26,7 @@ export interface SpaceGuard {
 
 /** Looks once, then goes on looking until it is stopped. */
 export async function startSpaceGuard(options: SpaceGuardOptions): Promise<SpaceGuard> {
-  const { directory, clock, log, limits, onSpace } = options;
+  const { directory, clock, log, limits } = options;
   const stopping = new AbortController();
   let low = isLow(await spaceOf(directory), limits, false);
   const watch = async (): Promise<void> => {
@@ -41,7 +39,6 @@ export async function startSpaceGuard(options: SpaceGuardOptions): Promise<Space
       low = now;
       if (low) log.error({ ...space }, 'the disk of the store is nearly full');
       else log.info({ ...space }, 'the disk of the store has room again');
-      onSpace(low);
     }
   };
   // ends by the abort of its sleep

@@ -61,28 +61,19 @@ export class DiskStorage implements Storage {
   }
 
   write(write: StorageWrite, done: () => void): void {
+    assert(this.#inFlight === undefined, 'one write at a time');
+    if (this.#failure !== undefined || this.#closing !== undefined) return;
     const { ledger } = this.#options;
-    this.#run(() => {
-      const operations = ledger.operations(write);
-      if (write.stage?.first === true || write.install !== undefined) this.#sweep.begin();
-      return operations;
-    }, done);
-  }
-
-  /** Durably raises the number of recoveries that this store has seen. */
-  raiseEpoch(epoch: number): Promise<void> {
-    const { ledger } = this.#options;
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined || this.#closing !== undefined) {
-        reject(this.#failure ?? new FairleadError('STORE_CLOSED', 'the store is closed'));
-        return;
-      }
-      this.#run(() => {
-        const operations: WriteOperation[] = [];
-        ledger.identify({ epoch }, operations);
-        return operations;
-      }, resolve);
-    });
+    let operations: readonly WriteOperation[];
+    try {
+      operations = ledger.operations(write);
+    } catch (error) {
+      // the ledger may be half-way: nothing may be written on the strength of it
+      this.#failure = asFairleadError(error);
+      throw error;
+    }
+    if (write.stage?.first === true || write.install !== undefined) this.#sweep.begin();
+    this.#inFlight = this.#commit([...operations, ...this.#sweep.take()], done);
   }
 
   async readChange(revision: number): Promise<Change | undefined> {
@@ -109,20 +100,6 @@ export class DiskStorage implements Storage {
 
   #isKept(revision: number): boolean {
     return revision > this.#options.ledger.head.compacted && revision <= this.#durableRevision;
-  }
-
-  #run(prepare: () => readonly WriteOperation[], done: () => void): void {
-    assert(this.#inFlight === undefined, 'one write at a time');
-    if (this.#failure !== undefined || this.#closing !== undefined) return;
-    let operations: readonly WriteOperation[];
-    try {
-      operations = [...prepare(), ...this.#sweep.take()];
-    } catch (error) {
-      // the ledger may be half-way: nothing may be written on the strength of it
-      this.#failure = asFairleadError(error);
-      throw error;
-    }
-    this.#inFlight = this.#commit(operations, done);
   }
 
   async #commit(operations: readonly WriteOperation[], done: () => void): Promise<void> {

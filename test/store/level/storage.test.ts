@@ -147,7 +147,6 @@ it.each([
   opened.storage.write({ entries: commands(3, 3) }, () => reported.push('later'));
   await opened.close();
   expect([fatal, reported, held.length]).toEqual([[code], [], 2]);
-  await expect(opened.raiseEpoch(9)).rejects.toMatchObject({ code });
   expect((await openStorage(directory)).stored.entries).toEqual(commands(1, 1));
 });
 
@@ -185,13 +184,16 @@ it('refuses writes that would make a store it could not open', async () => {
     { delta: appliedUpTo(3, { ...twinStart.head, revision: 1 }) },
     { stage: { first: false, part: { rows: [], records: [] } } },
     { install: { head: { ...twinStart.head, count: 1 }, base: base(9) } },
-    { install: { head: twinStart.head, base: base(9) }, entries: commands(4, 4) },
+    { install: { head: appliedUpTo(9).head, base: base(9) }, entries: commands(4, 4) },
+    { install: { head: appliedUpTo(9).head, base: base(8) } },
+    { install: { head: appliedUpTo(1).head, base: base(1) } },
   ];
   const accepted: StorageWrite[] = [];
   for (const write of wrong) {
     const directory = join(await temporaryFolder(), 'store');
     const opened = await openStorage(directory);
-    const start = { hard: hardAt(2), entries: commands(1, 3), delta: appliedUpTo(2) };
+    const delta = appliedUpTo(2, { ...twinStart.head, timeMs: 1 });
+    const start = { hard: hardAt(2), entries: commands(1, 3), delta };
     await written(opened, { ...start, base: base(1) });
     try {
       opened.storage.write(write, () => undefined);
@@ -200,6 +202,7 @@ it('refuses writes that would make a store it could not open', async () => {
       expect(error).toBeInstanceOf(AssertionFailure);
     }
     await opened.close();
+    expect(accepted).toEqual([]);
     // nothing of it was written
     expect((await openStorage(directory)).stored.entries).toEqual(commands(2, 3));
   }
@@ -257,21 +260,26 @@ it('takes over the place of a snapshot without its content: a witness', async ()
   const again = await openStorage(directory);
   expect(again.stored).toMatchObject({ base: { at: { index: 2 } }, entries: commands(3, 3) });
   const base = { at: { index: 50, term: 1 }, config: twinStart.base.config };
-  await written(again, { hard: hardAt(50), install: { head: twinStart.head, base } });
-  await written(again, { entries: commands(51, 52) });
+  const { head } = appliedUpTo(50);
+  await written(again, { hard: hardAt(50), install: { head, base } });
+  await written(again, { entries: commands(51, 53) });
+  await written(again, { base: { at: { index: 51, term: 1 }, config: twinStart.base.config } });
   await again.close();
-  const last = await openStorage(directory);
-  expect(last.stored).toMatchObject({ base, entries: commands(51, 52), machine: { rows: [] } });
+  const { stored } = await openStorage(directory);
+  expect(stored).toMatchObject({ base: { at: { index: 51 } }, entries: commands(52, 53) });
 });
 
-it('hazard 33: raises its epoch durably, and never lowers it', async () => {
+it('hazard 33: takes an older state back only under a new epoch, and keeps that', async () => {
   const directory = join(await temporaryFolder(), 'store');
   const opened = await openStorage(directory);
-  await opened.raiseEpoch(4);
-  await expect(opened.raiseEpoch(3)).rejects.toThrow('never ages');
+  await written(opened, { hard: hardAt(9), entries: commands(1, 9), delta: appliedUpTo(9) });
+  const base = { at: { index: 4, term: 1 }, config: twinStart.base.config };
+  const { head } = appliedUpTo(4);
+  await written(opened, { stage: { first: true, part: { rows: [], records: [] } } });
+  await written(opened, { install: { head, base }, hard: hardAt(4), epoch: 4 });
   await opened.close();
-  expect((await openStorage(directory)).stored.identity).toEqual({
-    ...twinStart.identity,
-    epoch: 4,
-  });
+  const again = await openStorage(directory);
+  expect(again.stored).toMatchObject({ identity: { epoch: 4 }, base, entries: [] });
+  const fall = { epoch: 3 };
+  expect(() => again.storage.write(fall, () => undefined)).toThrow('never ages');
 });
