@@ -366,6 +366,20 @@ export const tokenUsesMax = 1_000;
 /** Rows of an older version moved by one transaction: each is a compare, a put and a delete. */
 export const adoptRowsStep = 40;
 
+assert(driverHeartbeatTicks * 4 <= driverElectionTicks, 'one lost heartbeat is no election');
+assert(
+  driverLogEntriesKept < driverLogEntriesMax && driverLogBytesKept < driverLogBytesMax,
+  'members that need more of the log than others get more',
+);
+assert(
+  driverReadersMax + driverProposalsMax <= driverApplyWaitersMax,
+  'every reader and every author may wait for an entry',
+);
+assert(
+  driverPartResendTicks < driverTransferSilentTicks,
+  'a part is sent again before it is given up',
+);
+
 // --- addresses ---
 
 /** Released addresses remembered per pool, so that the oldest is reused first. */
