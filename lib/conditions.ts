@@ -16,6 +16,7 @@ export const conditionTable = {
   PORT_NOT_OURS: { severity: 'error', touchesTraffic: true },
   PORT_FAILED: { severity: 'error', touchesTraffic: true },
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
+  STORE_UNAVAILABLE: { severity: 'error', touchesTraffic: false },
   RECONCILE_FAILED: { severity: 'error', touchesTraffic: false },
   DOCKER_OTHER_ENGINE: { severity: 'warning', touchesTraffic: false },
   DOCKER_DOWN: { severity: 'warning', touchesTraffic: false },

@@ -93,7 +93,7 @@ export const storeSpaceCheckMs = 5_000;
 export const storeReserveBytes = 16 * 1024 * 1024;
 /** Bytes of LevelDB's tables that are read before it opens them: some 4 ms per MiB. More are read in the
  *  background, so that a start stays short. */
-export const storeTableAuditBytes = 8 * 1024 * 1024;
+export const storeTableAuditBytes = 2 * 1024 * 1024;
 /** Pause before each table read in the background; reading one keeps the event loop for 10 ms. */
 export const storeTablePauseMs = 250;
 /** Forgotten entries of the log removed with one write: some 3 ms. */
@@ -121,6 +121,8 @@ export const raftWitnessPatience = 2;
 
 // --- cluster ---
 
+/** Entry and record types that every version knows. */
+export const featureLevelFirst = 1;
 /** Entry and record types that this version knows. */
 export const featureLevelNewest = 1;
 /** Members of a cluster. Fan-out to 300 observers of one voter takes 5 ms; beyond 1000 etcd is the better
@@ -130,8 +132,6 @@ export const clusterMembersMax = 1_000;
 export const clusterVotersMax = 7;
 /** Removed members remembered, so that they can be told; an older one is told that it is unknown. */
 export const clusterRemovedMax = 1_024;
-/** Members taken out by one transaction after a recovery: each is a compare and a put. */
-export const clusterAbandonStep = 60;
 /** Open join tokens; all are cleaned up in one transaction. */
 export const clusterTokensMax = 100;
 /** How often the leader looks at what members are meant to be. */
@@ -345,6 +345,12 @@ export const driverHandoverTicks = 60;
 
 /** How long a request to hand leadership over waits: longer than the leader itself does. */
 export const transferWaitMs = 10_000;
+/** How long a host that lost its data asks to be let in again, before it gives up and is started again. */
+export const rejoinTimeoutMs = 20_000;
+/** A member that was heard of this recently is not its own next start: pings go every second. */
+export const memberCopyMs = 1_500;
+/** How long a member that closes waits for another to lead: an election would take longer. */
+export const handOverWaitMs = 1_000;
 /** How long joining tries the addresses of a token. */
 export const joinTimeoutMs = 20_000;
 /** Port that members listen on unless told otherwise; none is assigned to it by IANA. */
@@ -477,6 +483,8 @@ export const dockerReconnectMaxMs = 5_000;
 
 // --- reconcile ---
 
+/** How often it is looked whether the store takes changes. */
+export const storeProbeMs = 5_000;
 /** Full comparison of desired and observed even when nobody told us of a change. */
 export const reconcileIntervalMs = 30_000;
 /** Quiet time after an event before a reconcile starts, so that bursts are one run. */

@@ -20,12 +20,14 @@ import { poolUsage, type PoolUsage } from '../network/ipam/usage.ts';
 import { hostPrefix, isHostWork } from '../model/keys.ts';
 import { openStore, type OpenedStore, type StoreChoice } from '../store/open.ts';
 import { prefixed } from '../store/prefixed.ts';
+import { readYourWrites } from '../store/read-your-writes.ts';
 import type { StateStore } from '../store/port.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
 import { adoptRows } from './adopt.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
 import { startDockerLoop } from './docker-loop.ts';
 import { HostOperations } from './operations.ts';
+import { startStoreLoop } from './store-loop.ts';
 import { readEndpoints, readNetworks, readPoolAddresses, readPools } from './records.ts';
 
 /** Where things are, and the operator's choices. */
@@ -116,7 +118,7 @@ function assemble(
   opened: OpenedStore,
 ): Host {
   // what a host keeps for itself lies below its name, so that hosts of a cluster do not meet
-  const store = prefixed(opened.store, hostPrefix(opened.hostName));
+  const store = prefixed(readYourWrites(opened.store), hostPrefix(opened.hostName));
   const ovsdb = OvsdbClient.start({ path: options.ovsdbPath, clock, log });
   let drifted = (): void => undefined;
   const hostSwitch = new HostSwitch({
@@ -143,6 +145,7 @@ function assemble(
     log: log.child({ part: 'docker' }),
     release: (endpointId) => hostSwitch.release(endpointId),
   });
+  const storeLoop = startStoreLoop({ store: opened.store, clock, conditions });
   const operations = new HostOperations({
     store,
     ports: hostSwitch,
@@ -159,7 +162,7 @@ function assemble(
     endpoints: async () => (await readEndpoints(store)).map(({ value }) => value),
     pools: () => poolsWithUsage(store),
     async close() {
-      await Promise.all([datapathLoop.close(), dockerLoop.close()]);
+      await Promise.all([datapathLoop.close(), dockerLoop.close(), storeLoop.close()]);
       await hostSwitch.close();
       await ovsdb.close();
       await links.close();

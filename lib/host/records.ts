@@ -1,4 +1,7 @@
-/** Whole-state reads for the loops: everything below a prefix, page by page, checked by its schema. */
+/**
+ * Whole-state reads for the loops: everything below a prefix, page by page, checked by its schema. They are
+ * local, so that a host without quorum still knows what it has, and keeps its data plane so.
+ */
 import type { z } from 'zod';
 import { formatAddress, fromHex } from '../ip/ip.ts';
 import { endpointSchema, type Endpoint } from '../model/endpoint.ts';
@@ -18,7 +21,7 @@ export async function readRows(
   const rows: KeyValue[] = [];
   let { start } = range;
   for (;;) {
-    const page = await store.range({ start, end: range.end });
+    const page = await store.range({ start, end: range.end, consistency: 'local' });
     rows.push(...page.rows);
     const last = page.rows.at(-1);
     if (!page.more || last === undefined) return rows;

@@ -2,6 +2,7 @@
  * A part of a store as a store of its own: keys below a prefix, without it. Revisions are those of the
  * whole. Closing it closes nothing: the whole belongs to somebody else.
  */
+import { FairleadError } from '../errors.ts';
 import type {
   Compare,
   KeyRange,
@@ -15,15 +16,20 @@ import type {
 
 /** The keys of `store` that begin with `prefix`, as a store. */
 export function prefixed(store: StateStore, prefix: string): StateStore {
+  const out = (key: string): string => {
+    // with the prefix it would look like a key
+    if (key === '') throw new FairleadError('STORE_LIMIT', 'a key must not be empty');
+    return prefix + key;
+  };
   const inRow = (row: KeyValue): KeyValue => ({ ...row, key: row.key.slice(prefix.length) });
   const outRange = <Range extends KeyRange>(range: Range): Range => ({
     ...range,
-    start: prefix + range.start,
+    start: out(range.start),
     ...(range.end === undefined ? {} : { end: prefix + range.end }),
   });
-  const outCompare = (compare: Compare): Compare => ({ ...compare, key: prefix + compare.key });
+  const outCompare = (compare: Compare): Compare => ({ ...compare, key: out(compare.key) });
   const outOperation = (operation: Operation): Operation =>
-    operation.op === 'put' ? { ...operation, key: prefix + operation.key } : outRange(operation);
+    operation.op === 'put' ? { ...operation, key: out(operation.key) } : outRange(operation);
   const inResult = (result: OperationResult): OperationResult =>
     result.op === 'range' ? { ...result, rows: result.rows.map(inRow) } : result;
   return {

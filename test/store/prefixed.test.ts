@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import type { RangeRequest, StateStore } from '../../lib/store/port.ts';
+import { prefixed } from '../../lib/store/prefixed.ts';
+import { readYourWrites } from '../../lib/store/read-your-writes.ts';
+import { everything, put, write } from '../conformance/open-store.ts';
+import { describeStore } from '../conformance/store.ts';
+import { openMachineStore } from './machine/machine-store.ts';
+
+describeStore('a part of a store', async () => {
+  const opened = await openMachineStore();
+  const part = prefixed(opened.store, 'host/b/');
+  // the whole belongs to the test
+  const store = { ...pass(part), close: () => opened.store.close() };
+  return { ...opened, store, close: () => opened.close() };
+});
+
+/** A store with keys of others around the part. */
+async function shared(): Promise<{ readonly whole: StateStore; readonly part: StateStore }> {
+  const { store: whole } = await openMachineStore();
+  await write(whole, put('host/a'), put('host/b/x'), put('host/c/x'), put('zzz'));
+  return { whole, part: prefixed(whole, 'host/b/') };
+}
+
+describe('a part of a store', () => {
+  it('shows and changes its own keys only, without the prefix', async () => {
+    const { whole, part } = await shared();
+    expect((await part.range(everything)).rows.map(({ key }) => key)).toEqual(['x']);
+    await write(part, put('y', '1'), { op: 'delete', ...everything, end: 'y' });
+    expect((await part.range(everything)).rows.map(({ key }) => key)).toEqual(['y']);
+    const keys = (await whole.range(everything)).rows.map(({ key }) => key);
+    expect(keys).toEqual(['host/a', 'host/b/y', 'host/c/x', 'zzz']);
+  });
+
+  it('compares, answers ranges and watches without the prefix', async () => {
+    const { part } = await shared();
+    const { revision } = await part.range({ start: 'x' });
+    const done = await part.txn({
+      compare: [{ key: 'x', target: 'value', operator: '=', value: 'v' }],
+      then: [put('x', 'w'), { op: 'range', ...everything }],
+    });
+    expect(done.succeeded).toBe(true);
+    expect(done.results[1]).toMatchObject({ rows: [{ key: 'x', value: 'w' }] });
+    for await (const batch of part.watch({ ...everything, fromRevision: revision + 1 })) {
+      expect(batch.events).toMatchObject([
+        { type: 'put', row: { key: 'x', value: 'w' }, previous: { key: 'x', value: 'v' } },
+      ]);
+      break;
+    }
+  });
+});
+
+describe('reading what was written', () => {
+  it('asks for the revision of the last own write in local reads, and in no others', async () => {
+    const whole = (await openMachineStore()).store;
+    const asked: RangeRequest[] = [];
+    const store = readYourWrites({
+      ...pass(whole),
+      range(request) {
+        asked.push(request);
+        return whole.range(request);
+      },
+    });
+    await store.range({ start: 'a', consistency: 'local' });
+    const { revision } = await write(store, put('a'));
+    await store.range({ start: 'a', consistency: 'local' });
+    await store.range({ start: 'a' });
+    expect(asked.map(({ minRevision }) => minRevision)).toEqual([0, revision, undefined]);
+  });
+});
+
+function pass(store: StateStore): StateStore {
+  return {
+    range: (request) => store.range(request),
+    txn: (txn) => store.txn(txn),
+    watch: (request) => store.watch(request),
+    grantLease: (ttlMs) => store.grantLease(ttlMs),
+    keepLease: (id) => store.keepLease(id),
+    revokeLease: (id) => store.revokeLease(id),
+    close: () => store.close(),
+  };
+}
