@@ -3,16 +3,7 @@ import type { RangeRequest, StateStore } from '../../lib/store/port.ts';
 import { prefixed } from '../../lib/store/prefixed.ts';
 import { readYourWrites } from '../../lib/store/read-your-writes.ts';
 import { everything, put, write } from '../conformance/open-store.ts';
-import { describeStore } from '../conformance/store.ts';
 import { openMachineStore } from './machine/machine-store.ts';
-
-describeStore('a part of a store', async () => {
-  const opened = await openMachineStore();
-  const part = prefixed(opened.store, 'host/b/');
-  // the whole belongs to the test
-  const store = { ...pass(part), close: () => opened.store.close() };
-  return { ...opened, store, close: () => opened.close() };
-});
 
 /** A store with keys of others around the part. */
 async function shared(): Promise<{ readonly whole: StateStore; readonly part: StateStore }> {
@@ -46,6 +37,17 @@ describe('a part of a store', () => {
       ]);
       break;
     }
+  });
+});
+
+describe('an empty key', () => {
+  it('is refused as by the whole, although it would be a key with the prefix', async () => {
+    const { part } = await shared();
+    const refused = { code: 'STORE_LIMIT' };
+    await expect(part.range({ start: '' })).rejects.toMatchObject(refused);
+    await expect(write(part, put(''))).rejects.toMatchObject(refused);
+    const watch = part.watch({ start: '', fromRevision: 1 })[Symbol.asyncIterator]();
+    await expect(watch.next()).rejects.toMatchObject(refused);
   });
 });
 
