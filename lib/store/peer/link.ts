@@ -143,7 +143,8 @@ export class Link {
   /** What is known of it, for people. */
   state() {
     const { sinceMs, rttMs, address, dialled, hello, certificate } = this;
-    return { sinceMs, rttMs, address, dialled, hello, certificate };
+    const heardMs = this.#frames.lastReceivedMs;
+    return { sinceMs, heardMs, rttMs, address, dialled, hello, certificate };
   }
 
   /** Cuts the connection. */

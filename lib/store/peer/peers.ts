@@ -69,6 +69,8 @@ export interface PeerState {
   readonly connection:
     | {
         readonly sinceMs: number;
+        /** When anything came from it last, monotonic. */
+        readonly heardMs: number;
         readonly rttMs: number | undefined;
         readonly address: string;
         readonly dialled: boolean;
