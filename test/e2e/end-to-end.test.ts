@@ -1,10 +1,11 @@
 /**
  * What a user of Docker sees, on a real engine and a real Open vSwitch, with the agent in each of its
- * four forms.
+ * four forms, and on an etcd in place of its own store.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { outsideAddress } from '../lab/namespaces.ts';
 import type { HostProcess } from '../lab/host.ts';
+import { hostEtcdUrl, startHostEtcd } from '../support/host-etcd.ts';
 import { labOfOneHost } from '../support/lab-host.ts';
 import { agentForms, apiGet, startAgent } from '../support/agent-process.ts';
 import { dockerOk, networkCommand, removeContainers } from '../support/docker.ts';
@@ -39,13 +40,24 @@ const run = (name: string, network: string, ...args: string[]): Promise<string> 
     '1000000',
   ]);
 
-describe.each(agentForms)('with the agent as %s', (form) => {
+const ways = [
+  ...agentForms.map((form) => ({ form, store: 'its own store' }) as const),
+  { form: 'binary', store: 'an etcd' } as const,
+];
+
+describe.each(ways)('with the agent as $form on $store', ({ form, store }) => {
   let agent: HostProcess;
+  let etcd: HostProcess | undefined;
 
   beforeAll(async () => {
-    agent = await startAgent(one.host, form);
+    if (store === 'an etcd') etcd = await startHostEtcd(one.host);
+    const env = etcd === undefined ? {} : { FAIRLEAD_STORE: hostEtcdUrl };
+    agent = await startAgent(one.host, form, { env });
   });
-  afterAll(() => agent.stop());
+  afterAll(async () => {
+    await agent.stop();
+    await etcd?.stop();
+  });
 
   afterEach(async () => {
     await removeContainers(one.host);
