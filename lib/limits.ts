@@ -359,6 +359,8 @@ export const peerPortDefault = 8_470;
 export const clusterFactsMs = 3_500;
 /** By how much revisions jump when a cluster goes on under a new epoch: more than any lost future had. */
 export const recoveryRevisionStep = 1_000_000_000;
+/** Largest snapshot file: the largest state, with half of its characters escaped. */
+export const snapshotBytesMax = 768 * 1024 * 1024;
 /** Longest line of a snapshot file: the largest value, with every character escaped. */
 export const snapshotLineCharactersMax = 4 * 1024 * 1024;
 /** A certificate that ends within this time is warned about: a maintenance window is a quarter away. */

@@ -15,8 +15,8 @@ export function fullCampaign(options: CampaignOptions): Promise<Tally> {
       const seed = seedOf(scene);
       const disk = join(folder, `disk-${tally.cycles}`);
       await mkdir(disk);
-      const pauseSeconds = 0.2 + random() * 0.5;
-      const story = await onSmallDisk(disk, { runtime, seed, pauseSeconds });
+      const writes = 5 + Math.floor(random() * 200);
+      const story = await onSmallDisk(disk, { runtime, seed, writes });
       const [first = [], onFull = [], after = []] = story;
       const told = toldBy(first);
       const history = new History();
@@ -35,17 +35,19 @@ export function fullCampaign(options: CampaignOptions): Promise<Tally> {
 /** What three processes say: one that writes until the disk is full, one on the full disk, one after. */
 async function onSmallDisk(
   disk: string,
-  options: { readonly runtime: Runtime; readonly seed: number; readonly pauseSeconds: number },
+  options: { readonly runtime: Runtime; readonly seed: number; readonly writes: number },
 ): Promise<readonly (readonly string[])[]> {
-  const { runtime, seed, pauseSeconds } = options;
+  const { runtime, seed, writes } = options;
   // a store with its reserve is made first, then somebody else fills the disk while it is written to
   const script = `set -e
     mount -t tmpfs -o size=256m none "$DISK"
     fill() { head -c 300000000 /dev/zero >> "$DISK/ballast" 2>/dev/null || true; }
     "$@" "$DISK/store" 0 0 > /dev/null
-    { "$@" "$DISK/store" "$SEED" || true; } &
-    sleep "$PAUSE"
-    while kill -0 $! 2> /dev/null; do fill; done
+    { "$@" "$DISK/store" "$SEED" > "$DISK-said" || true; } &
+    while kill -0 $! 2> /dev/null; do
+      if grep -qs "^done $WRITES\$" "$DISK-said"; then fill; else sleep 0.01; fi
+    done
+    cat "$DISK-said"
     echo ---
     fill
     "$@" "$DISK/store" 0 0 || true
@@ -61,7 +63,7 @@ async function onSmallDisk(
       DISK: disk,
       DISK_RESERVE: String(16 * 1024 * 1024),
       SEED: String(seed),
-      PAUSE: String(pauseSeconds),
+      WRITES: String(writes),
     },
   });
   await child.ended;
