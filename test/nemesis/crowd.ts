@@ -4,11 +4,12 @@
  *
  *     crowd.ts TOKEN COUNT NAME
  *
- * Says `joined N` and `fed N` on standard output as they come.
+ * Says `joined N`, `fed N` and `conflict N` (a join that had to be tried again) on standard output as they come.
  */
 import { writeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../lib/clock.ts';
+import { hasCode } from '../../lib/errors.ts';
 import { silentLogger } from '../../lib/log.ts';
 import type { PeerMessage } from '../../lib/store/driver/messages.ts';
 import { makeKeyPair } from '../../lib/store/peer/authority.ts';
@@ -22,13 +23,27 @@ import { welcomeSchema } from '../../lib/store/replicated/admission.ts';
 
 const [line = '', count = '0', name = 'crowd'] = process.argv.slice(2);
 const token = parseJoinToken(line);
-const joinMs = 120_000;
+const joinMs = 240_000;
+/** Where they say that they listen. */
+const nowhere = '192.0.2.1:1';
 const subscribeMs = 1_000;
-const tally = { joined: 0, fed: 0 };
+const tally = { joined: 0, fed: 0, conflict: 0 };
 
 function say(what: keyof typeof tally): void {
   tally[what] += 1;
   writeSync(1, `${what} ${tally[what]}\n`);
+}
+
+/** Does again what others came in between of, as the error says. */
+async function insist<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (!hasCode(thrown, 'STORE_CONFLICT')) throw thrown;
+      say('conflict');
+    }
+  }
 }
 
 /** One that keeps only where it stands. */
@@ -48,14 +63,15 @@ class Observer {
     const facts = {
       name: this.#name,
       dataId: this.#dataId,
-      addresses: ['192.0.2.1:1'],
+      addresses: [nowhere],
       version: 'under test',
     };
     const around = { clock: systemClock, timeoutMs: joinMs, signal: new AbortController().signal };
-    const joined = await requestJoin({ token, keys, facts, ...around });
+    const joined = await insist(() => requestJoin({ token, keys, facts, ...around }));
     say('joined');
     const { clusterId, memberId, certificate, authorities } = joined;
-    const { epoch, seeds } = welcomeSchema.parse(joined.welcome);
+    const { epoch, seeds: all } = welcomeSchema.parse(joined.welcome);
+    const seeds = all.filter(({ addresses }) => !addresses.includes(nowhere));
     const seed = seeds[Number.parseInt(memberId.slice(0, 4), 16) % seeds.length];
     if (seed === undefined) throw new Error('nobody to be fed by');
     this.#source = seed.id;

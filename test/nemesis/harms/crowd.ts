@@ -6,7 +6,7 @@ import { until } from '../../support/until.ts';
 import type { Harm } from './harm.ts';
 
 const observers = 300;
-const joinMs = 120_000;
+const joinMs = 240_000;
 const tokenMs = 600_000;
 
 /** They come from the spare site. Later crowds are smaller: a cluster has so many members at most. */
@@ -26,16 +26,23 @@ export const crowd: Harm = {
     });
     const tally = new Map<string, number>();
     child.stdout.on('data', (chunk: Buffer) => {
-      for (const [, what = '', n] of chunk.toString('utf8').matchAll(/(joined|fed) (\d+)/g)) {
+      for (const [, what = '', n] of chunk
+        .toString('utf8')
+        .matchAll(/(joined|fed|conflict) (\d+)/g)) {
         tally.set(what, Number(n));
       }
     });
     const begunMs = performance.now();
     try {
-      await until('all are fed', () => tally.get('fed') === count, { timeoutMs: joinMs });
+      await until('all are fed', () => tally.get('fed') === count, { timeoutMs: joinMs }).catch(
+        (thrown: unknown) => {
+          throw new Error(`crowd: ${JSON.stringify([...tally])}`, { cause: thrown });
+        },
+      );
       const tookMs = Math.round(performance.now() - begunMs);
       await stage.sleep(1_000, 3_000);
-      return `${count} joined and fed within ${tookMs} ms`;
+      const conflicts = tally.get('conflict') ?? 0;
+      return `${count} joined and fed within ${tookMs} ms, ${conflicts} had to try again`;
     } finally {
       child.kill('SIGKILL');
     }
