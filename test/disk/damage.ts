@@ -1,8 +1,16 @@
 /** The campaign in which files of a store that is not open are damaged. */
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startChild, toldBy } from './process.ts';
-import { follow, judge, seedOf, withScene, type CampaignOptions, type Tally } from './scene.ts';
+import { startChild, toldBy, type Told } from './process.ts';
+import {
+  follow,
+  judge,
+  seedOf,
+  withScene,
+  type CampaignOptions,
+  type Scene,
+  type Tally,
+} from './scene.ts';
 
 /** What may be done to a file of a store that is not open. */
 const damages = ['flip', 'flip', 'flip', 'zero', 'cut', 'remove'] as const;
@@ -27,9 +35,7 @@ export function damageCampaign(options: CampaignOptions): Promise<Tally> {
       if (isKilled) await rm(join(copy, 'closed'));
       const victim = await spoil(copy, damage, random);
       tally.faults += 1;
-      const child = startChild({ runtime, args: [copy, 0, 0] });
-      await child.ended;
-      const verdict = toldBy(child.lines);
+      const verdict = await verdictOf(scene, copy);
       const known = ['STORE_DAMAGED', 'STORE_LOST', 'STORE_TOO_NEW'];
       if (known.includes(verdict.refused ?? '')) {
         tally.noticed += 1;
@@ -49,6 +55,18 @@ export function damageCampaign(options: CampaignOptions): Promise<Tally> {
       tally.complaints.push(`${runtime} seed ${seed} cycle ${tally.cycles}: ${victim}: ${how}`);
     }
   });
+}
+
+/** What opening says. LevelDB may abort over what it finds; the next start then knows why. */
+async function verdictOf(scene: Scene, store: string): Promise<Told> {
+  const open = async (): Promise<Told> => {
+    const child = startChild({ runtime: scene.runtime, args: [store, 0, 0] });
+    await child.ended;
+    return toldBy(child.lines);
+  };
+  const first = await open();
+  const hasDied = first.fingerprint === undefined && first.refused === undefined;
+  return hasDied ? open() : first;
 }
 
 async function spoil(

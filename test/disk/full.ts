@@ -45,7 +45,7 @@ async function onSmallDisk(
     "$@" "$DISK/store" 0 0 > /dev/null
     { "$@" "$DISK/store" "$SEED" > "$DISK-said" || true; } &
     while kill -0 $! 2> /dev/null; do
-      if grep -qs "^done $WRITES\$" "$DISK-said"; then fill; else sleep 0.01; fi
+      if grep -qs "^done $WRITES$" "$DISK-said"; then fill; else sleep 0.01; fi
     done
     cat "$DISK-said"
     echo ---

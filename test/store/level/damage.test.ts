@@ -12,13 +12,7 @@ import {
 import { changeKey, entryKey, rowKey, seal, unseal } from '../../../lib/store/level/format.ts';
 import { fingerprintFrom, fingerprintOf, twinStart } from '../../disk/twin.ts';
 import { Workload } from '../../disk/workload.ts';
-import {
-  openStorage,
-  snapshotOf,
-  temporaryFolder,
-  written,
-  type HarnessOptions,
-} from './harness.ts';
+import { openStorage, snapshotOf, temporaryFolder, written } from './harness.ts';
 
 /** More flips per file for a longer run. */
 const flipsPerFile = Number(process.env['FAIRLEAD_STORE_FLIPS'] ?? 12);
@@ -57,14 +51,12 @@ async function takeImage(how: 'closed' | 'killed'): Promise<Image> {
 }
 
 /** 'intact' if the store opens with exactly its content, else how it was refused or went wrong. */
-async function judge(
-  directory: string,
-  workload: Workload,
-  options: HarnessOptions = {},
-): Promise<string> {
+async function judge(directory: string, workload: Workload): Promise<string> {
   const before = await snapshotOf(directory);
   try {
-    const opened = await openStorage(directory, options);
+    // however many there are
+    const limits = { storeTableAuditBytes: Infinity };
+    const opened = await openStorage(directory, { limits });
     const found = await fingerprintFrom(opened.storage, opened.stored);
     await opened.close();
     return found === fingerprintOf(workload.twin) ? 'intact' : 'SILENTLY WRONG';
