@@ -1,14 +1,15 @@
 /** Snapshots, and going on after the majority was lost. */
 import { FairleadError } from '../../errors.ts';
-import { clusterChangeWaitMs, clusterLoopMs } from '../../limits.ts';
-import { planAbandon } from '../membership/members.ts';
+import type { StoredState } from '../driver/storage.ts';
+import type { MachineImage } from '../machine/image.ts';
 import { Machine } from '../machine/machine.ts';
-import { runPlan } from '../run-plan.ts';
+import { recoveredRows } from '../membership/recovered.ts';
+import type { Member } from '../membership/rows.ts';
 import type { RecoveryReport } from './cluster.ts';
 import type { ClusterNode } from './node.ts';
+import { readStatus } from './read-status.ts';
 import { rebase, wholeImage, withSystemRows } from './rebase.ts';
 import { machineOptions, replaceContent } from './recovery.ts';
-import { readStatus } from './read-status.ts';
 import { readSnapshot, snapshotLines } from './snapshot-file.ts';
 
 /** The operations. */
@@ -38,7 +39,6 @@ export class Recovering {
     await this.#checkMayRecover(stopped);
     const { engine, identity, rows, options } = node;
     const { memberId } = identity;
-    const { clock } = options;
     const { last, commit } = engine.status();
     const report: RecoveryReport = {
       epoch: identity.epoch + 1,
@@ -49,49 +49,38 @@ export class Recovering {
       leftBehind: rows
         .members()
         .filter(({ id }) => id !== memberId)
-        .map(({ name }) => name),
+        .map(({ name }) => name)
+        .toSorted(),
     };
     if (dryRun) return report;
-    const epoch = identity.epoch + 1;
+    const { epoch } = report;
+    const self = this.#ownRow();
     let revision = 0;
-    await node.reopen(async () => {
-      await replaceContent(node.storeDirectory, options, (stored) => {
-        const image = rebase(wholeImage(stored, machineOptions));
+    await node.reopen(() =>
+      replaceContent(node.storeDirectory, options, (stored) => {
+        const image = rebase(recoveredImage(stored, self, options.clock.wallMs()));
         ({ revision } = image.head);
         return { image, epoch };
-      });
-    });
-    if (node.file !== undefined) await node.present({ ...node.file, epoch, seeds: [] });
-    const abandon = () => runPlan(node.engine.system, () => planAbandon(memberId));
-    while (await abandon());
-    // the loop forgets them; a command that follows should not meet them any more
-    const deadlineMs = clock.monotonicMs() + clusterChangeWaitMs;
-    while (node.rows.members().length > 1 && clock.monotonicMs() < deadlineMs) {
-      await clock.sleep(clusterLoopMs / 5);
-    }
+      }),
+    );
+    await this.#presentRecovered();
     return { ...report, revision };
   }
 
   /** Replaces the state of a host that is alone. */
   async restore(lines: AsyncIterable<string>): Promise<void> {
     const node = this.#node;
+    this.#checkMayRestore();
     const { header, image } = await readSnapshot(lines);
     try {
       Machine.load(image, machineOptions);
     } catch (cause) {
       throw new FairleadError('SNAPSHOT_INVALID', 'the snapshot does not add up', { cause });
     }
-    if (node.rows.members().length > 1) {
-      throw new FairleadError('CLUSTER_CHANGE', 'a snapshot is restored on a host that is alone', {
-        fix: 'fairlead cluster leave, or restore on a new host',
-      });
-    }
+    // it may have taken long to come
+    this.#checkMayRestore();
     const { identity, options } = node;
     const epoch = Math.max(identity.epoch, header.epoch) + 1;
-    const role = node.file?.role;
-    if (role === 'witness') {
-      throw new FairleadError('CLUSTER_CHANGE', 'a witness keeps no state');
-    }
     const system = node.engine.localSystemRange({ start: '!', end: '\x7f' }).rows;
     await node.reopen(async () => {
       await replaceContent(node.storeDirectory, options, (stored) => ({
@@ -99,11 +88,43 @@ export class Recovering {
         epoch: Math.max(epoch, stored.identity.epoch + 1),
       }));
     });
-    if (node.file !== undefined) await node.present({ ...node.file, epoch: node.identity.epoch });
+    await this.#presentRecovered();
     options.log.info(
       { takenBy: header.takenBy, takenAtMs: header.takenAtMs },
       'restored a snapshot',
     );
+  }
+
+  /** Says so in the peer file; a crash before leaves it to the loop. */
+  async #presentRecovered(): Promise<void> {
+    const { file, identity } = this.#node;
+    if (file === undefined) return;
+    await this.#node.present({ ...file, epoch: identity.epoch, role: 'voter', seeds: [] });
+  }
+
+  /** A snapshot takes the place of everything, so nobody else may be of this cluster. */
+  #checkMayRestore(): void {
+    const { rows, file, engine, identity } = this.#node;
+    const others = rows.members().filter(({ id, leaving }) => id !== identity.memberId && !leaving);
+    const { voters, learners } = engine.status().config;
+    const isAlone = others.length === 0 && voters.length === 1 && learners.length === 0;
+    if (isAlone && file?.role !== 'witness') return;
+    throw new FairleadError('CLUSTER_CHANGE', 'a snapshot is restored on a host that is alone', {
+      fix: 'fairlead cluster leave, or restore on a new host',
+    });
+  }
+
+  /** This member as it is to be when it alone is left. */
+  #ownRow(): Member {
+    const { rows, identity, file, options } = this.#node;
+    const { memberId: id, dataId } = identity;
+    const { version, clock, hostName } = options;
+    const own = rows.members().find((member) => member.id === id);
+    if (own !== undefined) return own;
+    const name = file?.name ?? hostName;
+    const addresses = [...(file?.advertise ?? [])];
+    const joinedAtMs = clock.wallMs();
+    return { id, dataId, version, name, role: 'voter', addresses, joinedAtMs, leaving: false };
   }
 
   /** A majority that answers needs no recovery, and would be cut in two by one. */
@@ -115,7 +136,15 @@ export class Recovering {
         fix: 'recover on a voter or an observer',
       });
     }
-    if (status.leader !== undefined && engine.retired === undefined) {
+    const { retired } = engine;
+    if (retired !== undefined && retired.code !== 'STORE_ROLLED_BACK') {
+      throw new FairleadError(
+        'CLUSTER_CHANGE',
+        `the cluster goes on without this host: ${retired.message}`,
+        { fix: 'fairlead cluster leave, or join again with a new token' },
+      );
+    }
+    if (status.leader !== undefined && retired === undefined) {
       throw new FairleadError('CLUSTER_MAJORITY', 'the cluster has a leader: there is no need', {
         fix: 'take members out with fairlead cluster remove NAME',
       });
@@ -146,4 +175,11 @@ export class Recovering {
       });
     }
   }
+}
+
+/** Everything that a member has, with itself as the only one that stays. */
+function recoveredImage(stored: StoredState, self: Member, nowMs: number): MachineImage {
+  const image = wholeImage(stored, machineOptions);
+  const system = image.rows.filter(([space]) => space === 'system').map(([, row]) => row);
+  return withSystemRows(image, recoveredRows(system, self, nowMs), machineOptions);
 }
