@@ -1,9 +1,11 @@
 /** What a listener and a connection survive: garbage, slowness, silence, floods, and forged identities. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '../../../lib/clock.ts';
 import { FairleadError } from '../../../lib/errors.ts';
 import { peerHandshakeMs, peerPingMs } from '../../../lib/limits.ts';
 import { frameTypes } from '../../../lib/store/peer/frame.ts';
+import { raftFrameTypes } from '../../../lib/store/peer/raft-codec.ts';
 import { until } from '../../support/until.ts';
 import {
   addressOf,
@@ -147,6 +149,40 @@ describe('a connection', () => {
     await until('it has ended', () => connection.ended && !isConnected(one, { id }));
     expect(one.received).toEqual([]);
     expect(one.unreachable).toEqual([id]);
+  });
+
+  it('goes on or ends, whatever comes, and the member lives', async () => {
+    const one = await startMember('1', { clock: timeless });
+    const known = fc.constantFrom(...Object.values(frameTypes), ...Object.values(raftFrameTypes));
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
+      fc
+        .tuple(
+          known,
+          fc.oneof(
+            fc.uint8Array({ maxLength: 60 }),
+            fc.json().map((text) => Buffer.from(text)),
+          ),
+        )
+        .map(([type, payload]) => frame(type, Buffer.from(payload))),
+    );
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 6 }), async (pieces) => {
+        run += 1;
+        const id = run.toString(16).padStart(16, '0');
+        const connection = secure(addressOf(one), credentialsOf(id), hello(id));
+        await until('the HELLO of the other side', () => connection.received.length > 0, {
+          everyMs: 1,
+        });
+        connection.send(accept, ...pieces);
+        // some of it may be the beginning of a long frame
+        connection.end();
+        await until('it has ended', () => connection.ended, { everyMs: 1 });
+      }),
+      { numRuns: 60 },
+    );
+    await expectAlive(one);
   });
 
   it('that is half open is noticed and made again', async () => {

@@ -62,6 +62,23 @@ describe('two members', () => {
     }
   });
 
+  it('lose no request while they settle on one of two connections', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const [one, two] = [await startMember('1'), await startMember('2')];
+      introduce(one, two);
+      introduce(two, one);
+      await until('they are connected', () => isConnected(one, two) && isConnected(two, one), {
+        everyMs: 0,
+      });
+      const asked = Array.from({ length: 200 }, async (_, at) => {
+        await systemClock.sleep(at / 4);
+        const [asker, other] = at % 2 === 0 ? [one, two] : [two, one];
+        return asker.peers.request(other.id, at, ask);
+      });
+      expect((await Promise.all(asked)).length).toBe(200);
+    }
+  });
+
   it('know of each other what a person wants to know', async () => {
     const [one, two] = [await startMember('1'), await startMember('2')];
     await connect(one, two);

@@ -44,6 +44,7 @@ export interface SecureStranger {
   readonly isSecure: boolean;
   readonly received: Buffer;
   send(...frames: readonly Buffer[]): void;
+  end(): void;
 }
 
 /** TLS with a certificate or without, that says what it is told. */
@@ -60,6 +61,7 @@ export function secure(
     isSecure: false,
     received: Buffer.alloc(0),
     send: (...more: readonly Buffer[]) => void socket.write(Buffer.concat(more)),
+    end: () => void socket.end(),
   };
   socket.on('secureConnect', () => (connection.isSecure = true));
   socket.on('data', (data: Buffer) => {
