@@ -54,49 +54,43 @@ export async function openDatabase(
     await level.close().catch(() => undefined);
     throw databaseError(folder, thrown);
   }
+  return asDatabase(level, folder);
+}
+
+function asDatabase(level: Level, folder: string): Database {
+  const translated = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work();
+    } catch (thrown) {
+      throw databaseError(folder, thrown);
+    }
+  };
   return {
-    async get(key) {
-      try {
-        return await level.get(key);
-      } catch (thrown) {
-        throw databaseError(folder, thrown);
-      }
-    },
-    async write(operations) {
-      try {
+    get: (key) => translated(() => level.get(key)),
+    write: (operations) =>
+      translated(() => {
         // a third less work on the event loop than handing over a list of objects
         const batch = level.batch();
         for (const operation of operations) {
           if (operation.type === 'put') batch.put(operation.key, operation.value);
           else batch.del(operation.key);
         }
-        await batch.write({ sync: true });
-      } catch (thrown) {
-        throw databaseError(folder, thrown);
-      }
-    },
-    close: () => level.close(),
-    async keys(start, end, limit) {
-      try {
-        return await level.keys({ gte: start, lt: end, limit }).all();
-      } catch (thrown) {
-        throw databaseError(folder, thrown);
-      }
-    },
+        return batch.write({ sync: true });
+      }),
+    keys: (start, end, limit) => translated(() => level.keys({ gte: start, lt: end, limit }).all()),
     async *pages(start, end) {
       const iterator = level.iterator({ gte: start, lt: end, highWaterMarkBytes: pageBytes });
       try {
         for (;;) {
-          const page = await iterator.nextv(pageEntries);
+          const page = await translated(() => iterator.nextv(pageEntries));
           if (page.length === 0) return;
           yield page;
         }
-      } catch (thrown) {
-        throw databaseError(folder, thrown);
       } finally {
         await iterator.close();
       }
     },
+    close: () => level.close(),
   };
 }
 

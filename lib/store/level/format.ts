@@ -92,7 +92,9 @@ export function unseal(key: string, stored: string): string {
 
 function checksum(key: string, body: string): string {
   // one call, because each converts a text to bytes
-  return crc32(key + body).toString(16).padStart(8, '0');
+  return crc32(key + body)
+    .toString(16)
+    .padStart(8, '0');
 }
 
 /** 128 bits of SHA-256 over a text, as 32 hex digits. */
