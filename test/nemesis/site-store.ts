@@ -11,6 +11,10 @@ import type {
 } from '../../lib/store/port.ts';
 import { StoreClient } from './store-client.ts';
 
+/** Short, so that clients ask a voter that hangs again: what it answers first when it wakes up must not be
+ *  of the past. */
+const patienceMs = 1_000;
+
 /** Goes to another socket when the voter was replaced by another. */
 export class SiteStore implements StateStore {
   readonly #path: () => string;
@@ -47,7 +51,7 @@ export class SiteStore implements StateStore {
     const path = this.#path();
     if (this.#client === undefined || path !== this.#connectedTo) {
       void this.#client?.close();
-      this.#client = new StoreClient(path);
+      this.#client = new StoreClient(path, patienceMs);
       this.#connectedTo = path;
     }
     return this.#client;
