@@ -349,8 +349,11 @@ export class Driver implements DriverFace {
   }
 
   #retain(): void {
-    const { progress } = this.#core.status;
     const { raft, bounds } = this.#options;
+    const { entries, bytes } = this.#core.outline.size;
+    const { kept } = bounds.retention;
+    if (entries <= kept.entries && bytes <= kept.bytes) return;
+    const { progress } = this.#core.status;
     const matched = progress
       .filter(({ state, silentTicks }) => {
         const isAlive = silentTicks !== undefined && silentTicks < 3 * raft.electionTicks;

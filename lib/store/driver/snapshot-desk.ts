@@ -84,6 +84,7 @@ export class SnapshotDesk {
     const { core } = this.#parts;
     const { status, outline } = core;
     this.#receiver.tick({ needsSnapshot: (at) => core.needsSnapshot(at) });
+    if (this.#sender.isIdle) return;
     const lacking = status.progress.filter(({ state }) => state === 'snapshot');
     const wants = (member: MemberId): boolean => lacking.some((each) => each.member === member);
     this.#sender.tick(wants, outline.baseIndex);

@@ -65,6 +65,11 @@ export class SnapshotSender {
     this.#waiting.add(to);
   }
 
+  /** Nobody waits for a snapshot. */
+  get isIdle(): boolean {
+    return this.#waiting.size === 0 && this.#active.size === 0;
+  }
+
   /** What snapshots under way begin after: the log after the lowest must stay. */
   lowestBase(): number {
     return Math.min(
