@@ -221,7 +221,7 @@ export class LogCheck {
     demand(before <= known, 'oneChangeAtOnce', () => `${before} is open, ${entry.index} appended`);
     if (entry.index > 1) {
       demand(
-        this.committed.findLast(({ inTerm }) => inTerm <= entry.term)?.inTerm === entry.term,
+        termAt(shadow, shadow.delivered) === entry.term,
         'changeBeforeOwnTerm',
         () => `${shadow.id} changes members in term ${entry.term} before it committed (hazard 14)`,
       );

@@ -184,13 +184,19 @@ export class Client {
     });
     agenda.after(options.timeoutMs * this.#random.between(0.8, 1.2), () => {
       if (work.isOver || work.attempt !== attempt) return;
-      this.#target = this.#random.pick(this.#cluster.hosts);
+      this.#target = this.#another();
       this.#try(work);
     });
   }
 
+  /** Any host; when all is well, the one that leads. */
+  #another(): Host {
+    const { isFaulty, leader, hosts } = this.#cluster;
+    return isFaulty || leader === undefined ? this.#random.pick(hosts) : leader;
+  }
+
   #retryLater(work: Work, leader: string | undefined): void {
-    this.#target = this.#cluster.hostOf(leader) ?? this.#random.pick(this.#cluster.hosts);
+    this.#target = this.#cluster.hostOf(leader) ?? this.#another();
     const { attempt } = work;
     this.#cluster.agenda.after(this.#random.between(5, 40), () => {
       if (work.attempt === attempt) this.#try(work);
@@ -298,6 +304,10 @@ export class Client {
     const held = this.#leases.length === 0 ? undefined : random.pick(this.#leases);
     if (held === undefined || (random.chance(0.2) && this.#leases.length < 3)) {
       this.#grant();
+    } else if (random.chance(0.15)) {
+      // as a leader of long ago would: nothing may come of it
+      const expired = { generation: random.below(3) + 1, decidedIn: 1 };
+      this.#submit({ do: 'revokeLease', lease: held.id, expired });
     } else if (random.chance(0.1)) {
       this.#leases = this.#leases.filter((each) => each !== held);
       this.#submit({ do: 'revokeLease', lease: held.id });

@@ -84,7 +84,7 @@ const consensus: readonly Mutant[] = [
       else refused += 1;
     }`,
     seeds: 1500,
-    bias: { faults: { duplicate: 0.3 } },
+    bias: { options: { voters: 5 }, faults: { duplicate: 0.3, drop: 0.2, split: 1, transfer: 1.5 } },
   },
   {
     name: 'noLogCheckInVotes',
@@ -116,8 +116,11 @@ const consensus: readonly Mutant[] = [
     file: 'raft/following.ts',
     find: `core.commitTo(Math.min(commit, matched));`,
     replace: `core.commitTo(Math.min(commit, core.log.lastIndex));`,
-    seeds: 1500,
-    bias: crashes,
+    seeds: 2000,
+    bias: {
+      options: { voters: 5, retention: 3, entriesPerMessageMax: 1, thinkMs: 10, clients: 3 },
+      faults: { isolateLeader: 1.5, crash: 1, reorder: 0.3 },
+    },
   },
   {
     name: 'heartbeatCommitsAll',
@@ -369,15 +372,15 @@ const stateMachine: readonly Mutant[] = [
     find: `(expired.generation !== held.generation || expired.decidedIn !== term);`,
     replace: `(expired.generation < 0 || expired.decidedIn < 0);`,
     seeds: 2000,
-    bias: { ...leases, faults: { crashLeader: 1, isolateLeader: 1, transfer: 1.5 } },
+    bias: leases,
   },
   {
     name: 'newLeaderKeepsOldDeadlines',
     hazard: 23,
     file: 'driver/lease-clock.ts',
-    find: `  stop(): void {
+    find: `  begin(): void {
     this.#deadlines.clear();`,
-    replace: `  stop(): void {`,
+    replace: `  begin(): void {`,
     seeds: 1500,
     bias: { ...leases, faults: { transfer: 1.5, isolateLeader: 1 } },
   },

@@ -149,7 +149,7 @@ function drawSizes(random: Random): Omit<SimOptions, 'faults'> {
     tickMs: random.pick([15, 20, 25]),
     electionTicks: random.pick([6, 8, 10]),
     heartbeatTicks: random.pick([2, 2, 3]),
-    chaosMs: random.pick([3000, 4500, 6000]),
+    chaosMs: random.pick([2500, 3500, 5000]),
     // a witness must keep at least what a voter may lag behind when it takes over
     retention: witness ? Math.max(40, retention) : retention,
     entriesPerMessageMax: random.pick([1, 2, 8, 64]),
