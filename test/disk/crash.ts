@@ -1,8 +1,9 @@
 /** Campaigns in which the process dies: killed, without power, or because its disk answered with an error. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { cutPower } from './power-cut.ts';
-import { startChild, toldBy, type Child } from './process.ts';
+import { startChild, toldBy, type Child, type Told } from './process.ts';
 import {
   closing,
   follow,
@@ -14,8 +15,9 @@ import {
   type Tally,
 } from './scene.ts';
 
-/** Waits for some acknowledgements and a little longer. */
+/** Waits for some acknowledgements and a little longer; or for a moment in the middle of the opening. */
 async function atSomeMoment(scene: Scene, child: Child): Promise<void> {
+  if (scene.random() < 0.2) return sleep(30 + scene.random() * 200);
   await child.said(2 + Math.floor(scene.random() * 150));
   const until = performance.now() + scene.random() * 5;
   // not a timer: those are no finer than a whole write
@@ -33,12 +35,17 @@ export function killCampaign(options: CampaignOptions): Promise<Tally> {
       await child.kill();
       tally.faults += 1;
       const told = toldBy(child.lines);
+      if (hasDiedOpening(told)) continue;
       if (!judge(scene, told)) return;
       follow(scene, seed, told);
     }
     await closing(scene);
   });
 }
+
+/** It was killed before it had opened, and so has written nothing. */
+const hasDiedOpening = (told: Told): boolean =>
+  told.fingerprint === undefined && told.refused === undefined;
 
 /** The same, and then what was not synced is taken back (hazards 1, 2, 25, 26). */
 export function powerCampaign(options: CampaignOptions): Promise<Tally> {
@@ -48,18 +55,20 @@ export function powerCampaign(options: CampaignOptions): Promise<Tally> {
     for (; tally.cycles < options.cycles; tally.cycles += 1) {
       await mkdir(keep, { recursive: true });
       const seed = seedOf(scene);
-      // slow tables leave a window in which a rotated log and its table are both under way
+      // slow syncs leave windows: a write that is in the log and not synced, a log rotated and its table not
       const faults = { FAULT_JOURNAL: journal, FAULT_KEEP: keep, FAULT_SLOW_MS: 40 };
       const environment = scene.environment({
         ...faults,
-        FAULT_SLOW_LOG_MS: random() < 0.5 ? 1 : 0,
+        FAULT_SLOW_LOG_MS: random() < 0.7 ? 4 : 0,
       });
       const child = startChild({ runtime, args: [directory, seed], environment });
       await atSomeMoment(scene, child);
       await child.kill();
       const told = toldBy(child.lines);
-      if (!judge(scene, told)) return;
-      follow(scene, seed, told);
+      if (!hasDiedOpening(told)) {
+        if (!judge(scene, told)) return;
+        follow(scene, seed, told);
+      }
       const cut = cutPower(journal, random);
       if (cut.bytes + cut.names > 0) tally.faults += 1;
       await rm(journal, { force: true });
