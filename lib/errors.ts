@@ -119,6 +119,10 @@ export const errorTable = {
   STORE_UNREACHABLE: { ...unavailable, fix: 'check --store and the endpoints of etcd' },
   STORE_DENIED: { ...conflict, fix: 'check the user, the certificate and their rights in etcd' },
   ETCD_PROTOCOL: unavailable,
+  STORE_ROLLED_BACK: {
+    ...conflict,
+    fix: 'on the host that is ahead: fairlead cluster recover; or, to go on with less, here',
+  },
   STORE_TOO_NEW: { ...broken, fix: 'run the version of Fairlead that the other members run' },
   STORE_DIVERGED: {
     ...broken,
@@ -156,6 +160,7 @@ export const errorTable = {
     fix: 'remove the networks of this host first, or join from a fresh --data-dir',
   },
   CLUSTER_SINGLE: { ...conflict, fix: 'fairlead cluster token --listen ADDRESS' },
+  CLUSTER_WITNESS: { ...conflict, fix: 'use a voter or an observer' },
   CLUSTER_WAITING: { httpStatus: 504, exitCode: 6, fix: 'fairlead cluster status' },
   CLUSTER_EXTERNAL: { ...conflict, fix: "use the store's own tools (etcdctl)" },
   CLUSTER_CHANGE: { ...conflict, fix: 'fairlead cluster status' },

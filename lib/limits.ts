@@ -160,6 +160,9 @@ export const certificateClockFloorMs = 1_767_225_600_000;
 export const peerEntriesMax = 4_096;
 /** Largest frame before both sides know each other: a HELLO is 600 bytes, a request to join 3 KiB. */
 export const peerHandshakeBytesMax = 16 * 1024;
+/** Longest text of an error as it is told: with its fix it must fit a frame before both sides know each
+ *  other, every character escaped. */
+export const peerRefusalCharactersMax = 1_024;
 /** Frames of one lane (messages, or requests with answers) under way to a member … */
 export const peerWindowFramesMax = 256;
 /** … and their bytes: at 100 ms round trip still 40 MB/s. */

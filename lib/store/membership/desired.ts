@@ -37,7 +37,10 @@ export function nextStep(situation: Situation): NextStep {
     const inside = [...config.voters, ...config.learners].includes(member.id);
     if (member.leaving && !inside) return { kind: 'forget', id: member.id };
   }
-  return grow(situation, missing) ?? shrink(situation, surplus);
+  const step = grow(situation, missing) ?? shrink(situation, surplus);
+  const absent = missing.find(({ id }) => !situation.alive.has(id));
+  if (step.kind !== 'none' || step.waitingFor !== undefined || absent === undefined) return step;
+  return { kind: 'none', waitingFor: `${absent.name} is to vote and does not answer` };
 }
 
 /** New voters come before old ones go, so that there are never fewer than before. */

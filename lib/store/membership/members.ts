@@ -4,15 +4,11 @@
  * from the rows by `desired.ts`, on whoever leads.
  */
 import { FairleadError } from '../../errors.ts';
-import {
-  clusterAbandonStep,
-  clusterMembersMax,
-  clusterRemovedMax,
-  clusterVotersMax,
-} from '../../limits.ts';
+import { clusterRemovedMax, featureLevelFirst } from '../../limits.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
-import { asRead, type Plan, type Step } from '../plan.ts';
+import { asRead, type Plan } from '../plan.ts';
 import type { Compare, Operation } from '../port.ts';
+import { checkVoters } from './admit.ts';
 import { readMembers, readRow, requireMember } from './read.ts';
 import {
   alarmKey,
@@ -25,8 +21,6 @@ import {
   removedKey,
   removedRange,
   removedSchema,
-  tokenKey,
-  tokenSchema,
   type Member,
   type MemberRole,
 } from './rows.ts';
@@ -54,96 +48,6 @@ export function* planFound(first: Member): Plan<void> {
     },
     answer: undefined,
   };
-}
-
-/** By what a host is let in: a token (the hash of its secret), or an operator's word. */
-export type Permission =
-  | { readonly kind: 'token'; readonly hash: string }
-  | { readonly kind: 'operator'; readonly role: MemberRole };
-
-/** A host that wants in. */
-export interface JoinWish {
-  readonly by: Permission;
-  readonly member: Omit<Member, 'role' | 'leaving'>;
-  /** Wall clock of the member that decides. */
-  readonly nowMs: number;
-}
-
-/**
- * Lets a host in and uses the token up by one; a host that is in already asked before and lost the answer.
- * Refuses with TOKEN_UNKNOWN, TOKEN_EXPIRED, TOKEN_USED,
- * MEMBER_EXISTS (name taken), CLUSTER_CHANGE (no room for more).
- */
-export function* planAdmit(wish: JoinWish): Plan<Member> {
-  const before = yield* readRow(memberKey(wish.member.id), memberSchema);
-  if (before !== undefined && before.value.dataId === wish.member.dataId) {
-    return { txn: undefined, answer: before.value };
-  }
-  const compare: Compare[] = [];
-  const then: Operation[] = [];
-  const role =
-    wish.by.kind === 'operator'
-      ? wish.by.role
-      : yield* useToken(wish.by.hash, wish.nowMs, { compare, then });
-  const member: Member = { ...wish.member, role, leaving: false };
-  const members = yield* readMembers();
-  checkRoom(members, member);
-  const owner = yield* readRow(nameKey(member.name), nameSchema);
-  if (owner !== undefined) {
-    throw new FairleadError('MEMBER_EXISTS', `the cluster has a member ${member.name} already`);
-  }
-  compare.push(
-    asRead(nameKey(member.name), undefined),
-    asRead(memberKey(member.id), before),
-    asRead(removedKey(member.id), undefined),
-  );
-  then.push(putRow(memberKey(member.id), member), putRow(nameKey(member.name), { id: member.id }));
-  return { txn: { compare, then }, answer: member };
-}
-
-/** Uses a token up by one; answers the role that it is for. */
-function* useToken(
-  hash: string,
-  nowMs: number,
-  draft: { readonly compare: Compare[]; readonly then: Operation[] },
-): Step<MemberRole> {
-  const token = yield* readRow(tokenKey(hash), tokenSchema);
-  if (token === undefined) {
-    throw new FairleadError('TOKEN_UNKNOWN', 'the cluster does not know this token');
-  }
-  if (token.value.expiresAtMs <= nowMs) {
-    throw new FairleadError('TOKEN_EXPIRED', 'the token has expired');
-  }
-  if (token.value.usesLeft === 0) {
-    throw new FairleadError('TOKEN_USED', 'the token was used as often as it may be');
-  }
-  draft.compare.push(asRead(tokenKey(hash), token));
-  draft.then.push(putRow(tokenKey(hash), { ...token.value, usesLeft: token.value.usesLeft - 1 }));
-  return token.value.role;
-}
-
-function checkRoom(members: readonly Stored<Member>[], wanted: Member): void {
-  if (members.length >= clusterMembersMax) {
-    throw new FairleadError(
-      'CLUSTER_CHANGE',
-      `a cluster has at most ${clusterMembersMax} members`,
-      {
-        fix: 'remove members that are gone: fairlead cluster remove NAME',
-      },
-    );
-  }
-  checkVoters(members, wanted);
-}
-
-function checkVoters(members: readonly Stored<Member>[], wanted: Member): void {
-  if (wanted.role === 'observer') return;
-  const voters = members.filter(
-    ({ value }) => value.role !== 'observer' && !value.leaving && value.id !== wanted.id,
-  );
-  if (voters.length < clusterVotersMax) return;
-  throw new FairleadError('CLUSTER_CHANGE', `a cluster has at most ${clusterVotersMax} voters`, {
-    fix: 'demote one first: fairlead cluster demote NAME',
-  });
 }
 
 /** Gives a member another role. Refuses with MEMBER_UNKNOWN, CLUSTER_CHANGE. */
@@ -235,23 +139,29 @@ export function* planForget(id: string, nowMs: number): Plan<boolean> {
 const removedAt = (row: Parameters<typeof decodeRecord>[1]): number =>
   decodeRecord(removedSchema, row).value.removedAtMs;
 
-/** After a recovery: everybody else is to be taken out, some at a time. Answers whether there are more. */
-export function* planAbandon(self: string): Plan<boolean> {
-  const others = (yield* readMembers()).filter(({ value }) => value.id !== self && !value.leaving);
-  const some = others.slice(0, clusterAbandonStep);
-  if (some.length === 0) return { txn: undefined, answer: false };
+/** Raises the feature level to what every member knows, if that is more than it is. */
+export function* planRaiseFeatures(known: number): Plan<number> {
+  const settings = yield* readRow(clusterKey, clusterSchema);
+  const members = yield* readMembers();
+  const levels = members
+    .filter(({ value }) => !value.leaving)
+    .map(({ value }) => value.featureLevel ?? featureLevelFirst);
+  const level = Math.min(known, ...levels);
+  const before = settings?.value.featureLevel ?? featureLevelFirst;
+  if (settings === undefined || level <= before) return { txn: undefined, answer: before };
+  // who is let in meanwhile and knows less is refused when it connects
   return {
     txn: {
-      compare: some.map((stored) => asRead(memberKey(stored.value.id), stored)),
-      then: some.map(({ value }) => putRow(memberKey(value.id), { ...value, leaving: true })),
+      compare: [asRead(clusterKey, settings)],
+      then: [putRow(clusterKey, { ...settings.value, featureLevel: level })],
     },
-    answer: others.length > some.length,
+    answer: level,
   };
 }
 
 /** What a member says of itself when it connects or starts. */
 export type MemberFacts = Partial<
-  Pick<Member, 'version' | 'addresses' | 'certificateEndsAtMs' | 'certificatePin'>
+  Pick<Member, 'version' | 'addresses' | 'featureLevel' | 'certificateEndsAtMs' | 'certificatePin'>
 >;
 
 /** Keeps a member's row true. Refuses with MEMBER_UNKNOWN. */

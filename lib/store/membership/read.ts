@@ -31,3 +31,9 @@ export function* requireMember(name: string): Step<Stored<Member>> {
   }
   return member;
 }
+
+/** The member of that name; of two, the one that did not lose its data. */
+export function memberNamed(members: readonly Member[], name: string): Member | undefined {
+  const named = members.filter((member) => member.name === name);
+  return named.find(({ leaving }) => !leaving) ?? named[0];
+}

@@ -44,6 +44,8 @@ export const memberSchema = z.strictObject({
   certificateEndsAtMs: z.number().int().optional(),
   /** SHA-256 of the key of the authority that signed it, hex. */
   certificatePin: hashSchema.optional(),
+  /** What entries and rows its program knows, as it last said; absent for the first level. */
+  featureLevel: z.number().int().positive().optional(),
 });
 /** A member. */
 export type Member = z.infer<typeof memberSchema>;
@@ -53,6 +55,9 @@ export const clusterSchema = z.strictObject({
   /** Dates of certificates are enforced, not only warned about. */
   enforceDates: z.boolean(),
   createdAtMs: z.number().int(),
+  /** What entries and rows may be in use: rises when every member knows them, never falls. Absent for the
+   *  first level. */
+  featureLevel: z.number().int().positive().optional(),
 });
 /** The cluster's settings. */
 export type ClusterSettings = z.infer<typeof clusterSchema>;
@@ -97,6 +102,8 @@ export const memberKey = (id: string): string => `member/${id}`;
 export const memberRange: Required<KeyRange> = prefixRange('member/');
 /** Key of a name's owner. */
 export const nameKey = (name: string): string => `name/${name}`;
+/** All names. */
+export const nameRange: Required<KeyRange> = prefixRange('name/');
 /** Key of a removed member. */
 export const removedKey = (id: string): string => `removed/${id}`;
 /** All removed members. */

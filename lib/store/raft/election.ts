@@ -2,6 +2,7 @@
 import { Leading } from './leading.ts';
 import { isUpToDate } from './log.ts';
 import { Tally, type Verdict } from './quorum.ts';
+import { onSubscribe } from './feed.ts';
 import { replicateToAll } from './replication.ts';
 import type { Core } from './core.ts';
 import type { MemberId } from './entry.ts';
@@ -66,7 +67,11 @@ function isLoyal(core: Core, candidate: MemberId): boolean {
 
 /** Would this member vote for the sender? Changes nothing here. */
 export function onPreVote(core: Core, from: MemberId, message: PreVote): void {
-  if (core.configs.wasRemoved(from, core.commit)) return;
+  if (core.configs.wasRemoved(from, core.commit)) {
+    // it has not heard so, since its leader sends it nothing any more
+    onSubscribe(core, from, { kind: 'subscribe', at: message.last });
+    return;
+  }
   const granted =
     message.term > core.term && !isLoyal(core, from) && isUpToDate(message.last, core.last);
   const term = granted ? message.term : core.term;

@@ -10,8 +10,10 @@ import type { Feed } from './message.ts';
  * been heard, so that no entry is of a term after the member's own; the feeder's term is only news.
  */
 export function onFeed(core: Core, from: MemberId, message: Feed): void {
-  // One that leads although it is taken out has everything that is committed.
-  if (core.isMember || core.state === 'leader') return;
+  // One that leads although it is taken out has everything that is committed. A member without a leader
+  // may be one no longer: then it learns so from the news. What is committed stays so, whoever says it.
+  const isNews = core.leader === undefined && message.commit > core.commit;
+  if (core.state === 'leader' || (core.isMember && !isNews)) return;
   if (core.state !== 'follower') core.follow(core.term, undefined);
   const { previous, entries, leader } = message;
   core.fed = { leader, heardAt: core.now };

@@ -3,6 +3,7 @@
  * same inputs give the same effects, on every runtime.
  */
 import { assert, unreachable } from '../../assert.ts';
+import { raftFeedIdleTimeouts } from '../../limits.ts';
 import { Core } from './core.ts';
 import * as election from './election.ts';
 import { onFeed } from './fed.ts';
@@ -140,6 +141,9 @@ function tickWaiting(core: Core): void {
   const isOver = core.timePasses();
   // Otherwise members that know a leader which is gone would refuse each other for ever (hazard 11).
   if (!core.hasLiveLeader) core.leader = undefined;
+  // … and who is fed no more does not know who leads.
+  const silentMax = (raftFeedIdleTimeouts + 1) * core.options.electionTicks;
+  if (core.fed !== undefined && core.now - core.fed.heardAt >= silentMax) core.fed = undefined;
   if (isOver || (core.isAlone && core.leader === undefined)) election.campaign(core);
 }
 

@@ -3,11 +3,11 @@
  * state, and each voter has what opens it. A host's member id follows from its public key, so a host that
  * repeats its request is the same member.
  */
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FairleadError } from '../../errors.ts';
 import type { Clock } from '../../clock.ts';
-import { planAdmit, planAnnounce, type Permission } from '../membership/members.ts';
+import { planAdmit, planReplace, type Permission } from '../membership/admit.ts';
 import { membersOf } from '../membership/read.ts';
 import {
   authorityKey,
@@ -18,27 +18,41 @@ import {
   type Member,
 } from '../membership/rows.ts';
 import { decodeRecord } from '../../model/record.ts';
-import { issueCertificate, keyFingerprint } from '../peer/authority.ts';
+import { issueCertificate } from '../peer/authority.ts';
 import { unseal } from '../peer/sealed.ts';
 import type { JoinApplication } from '../peer/join-server.ts';
 import type { JoinGrant } from '../peer/join-grant.ts';
 import type { MemberId } from '../raft/entry.ts';
 import { runPlan } from '../run-plan.ts';
 import type { ReplicatedEngine } from './engine.ts';
+import { provenMember } from './member-proof.ts';
 
-/** What a host says of itself when it joins. */
-export const joinFactsSchema = z.strictObject({
+const replacesSchema = z.strictObject({
+  /** PEM; of the member that is lost. */
+  certificate: z.string().max(4_096),
+  /** Made with its key, base64. */
+  proof: z.string().max(256),
+});
+/** What a host shows that has lost the data of a member. */
+export type Replaces = z.infer<typeof replacesSchema>;
+
+/** What a host says of itself when it joins. Later versions may say more. */
+export const joinFactsSchema = z.object({
   name: memberSchema.shape.name,
   dataId: memberSchema.shape.dataId,
   addresses: memberSchema.shape.addresses,
   version: memberSchema.shape.version,
+  featureLevel: memberSchema.shape.featureLevel,
+  replaces: replacesSchema.exactOptional(),
 });
 /** What a host says of itself when it joins. */
 export type JoinFacts = z.infer<typeof joinFactsSchema>;
 
 /** What a host that was let in has to know besides its certificate. */
-export const welcomeSchema = z.strictObject({
+export const welcomeSchema = z.object({
   epoch: z.number().int().nonnegative(),
+  /** The name that it is a member by. */
+  name: memberSchema.shape.name.exactOptional(),
   role: memberSchema.shape.role,
   seeds: z.array(z.strictObject({ id: memberSchema.shape.id, addresses: z.array(z.string()) })),
 });
@@ -77,25 +91,27 @@ export async function admit(
     });
   }
   // before the token is used up
-  requireKeys(parts);
+  const { authority } = requireKeys(parts);
   const { publicKey } = application;
   const id = memberIdOf(publicKey);
+  const { replaces, ...said } = facts.data;
   const wallMs = clock.wallMs();
-  const wish = {
-    by,
-    member: { id, ...facts.data, joinedAtMs: wallMs },
-    nowMs: wallMs,
-  };
-  const member = await runPlan(engine.system, () => planAdmit(wish));
-  const certificate = await certify(id, publicKey, parts);
+  const member = { id, ...said, joinedAtMs: wallMs };
+  const trust = { clusterId, authorities: authority.certificates };
+  const lost = replaces && provenMember(replaces, { publicKey, dataId: facts.data.dataId }, trust);
+  const admitted = await runPlan(engine.system, () =>
+    lost === undefined ? planAdmit({ by, member, nowMs: wallMs }) : planReplace(lost, member),
+  );
   const { rows } = await engine.system.range(memberRange);
   const welcome: Welcome = {
     epoch,
-    role: member.role,
+    name: admitted.name,
+    role: admitted.role,
     seeds: seedsOf(membersOf(rows).map(({ value }) => value)),
   };
-  const { authority } = requireKeys(parts);
-  return { clusterId, certificate, authorities: authority.certificates, welcome };
+  const certificate = certify(id, publicKey, parts);
+  const { certificates: authorities } = requireKeys(parts).authority;
+  return { clusterId, certificate, authorities, welcome };
 }
 
 /** Where members are, as a host keeps it. */
@@ -106,25 +122,16 @@ export function seedsOf(members: readonly Member[]): Welcome['seeds'] {
 }
 
 /**
- * Makes a certificate for a member's key, and notes in its row when it ends.
- * @throws PEER_REFUSED on a member that is no voter
+ * Makes a certificate for a member's key. The member says itself that it has it, when it does.
+ * @throws PEER_REFUSED on a member that is no voter, PEER_CERTIFICATE
  */
-export async function certify(
-  memberId: MemberId,
-  publicKey: string,
-  parts: AdmissionParts,
-): Promise<string> {
-  const { engine, clock, clusterId } = parts;
+export function certify(memberId: MemberId, publicKey: string, parts: AdmissionParts): string {
+  const { clock, clusterId } = parts;
   const { authority, privateKey } = requireKeys(parts);
-  const certificate = issueCertificate(
+  return issueCertificate(
     { certificate: authority.certificates[0] ?? '', privateKey },
     { clusterId, memberId, publicKey, wallMs: clock.wallMs() },
   );
-  const certificateEndsAtMs = Date.parse(new X509Certificate(certificate).validTo);
-  const certificatePin = keyFingerprint(authority.certificates[0] ?? '');
-  const facts = { certificateEndsAtMs, certificatePin };
-  await runPlan(engine.system, () => planAnnounce(memberId, facts));
-  return certificate;
 }
 
 /** The cluster's authority, as this member has it. */

@@ -6,7 +6,7 @@
 import { setImmediate } from 'node:timers';
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { storeQueueTxnsMax } from '../../limits.ts';
+import { quorumWaitMs, storeQueueTxnsMax } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
 import { Driver } from '../driver/driver.ts';
 import type { DriverOptions } from '../driver/options.ts';
@@ -34,7 +34,7 @@ import type { LevelStorage } from '../level/open.ts';
 import { contentHash } from '../level/format.ts';
 import { randomId } from '../level/layout.ts';
 import { Leadership } from './leadership.ts';
-import { catchUp, keepLease, type ReaderParts } from './reads.ts';
+import { catchUp, keepLease, systemRangeAt, type ReaderParts } from './reads.ts';
 import { memberRequests, type MemberRequests, type SendRequest } from './requests.ts';
 import { Submitter } from './submit.ts';
 import { storeLimits, type StoreLimits } from './limits.ts';
@@ -54,6 +54,8 @@ export interface EngineParts {
   readonly log: Logger;
   /** Smaller bounds, for tests. */
   readonly limits?: Partial<StoreLimits>;
+  /** How long a request waits for a leader; `quorumWaitMs` by default. */
+  readonly waitMs?: number;
   readonly driver: Omit<DriverOptions, 'machine' | 'sources'>;
   /** Members that an observer may be fed by, the best first. */
   readonly sources: () => readonly MemberId[];
@@ -87,14 +89,14 @@ export class ReplicatedEngine implements StateStore {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    const { opened, clock } = parts;
+    const { opened, clock, waitMs = quorumWaitMs } = parts;
     const limits = { ...storeLimits, ...parts.limits };
     const machine = { limits, hash: contentHash };
     this.#noMachine = Machine.load(emptyImage(), machine);
     const self = opened.stored.identity.memberId;
     this.#limits = limits;
     this.#stored = opened.stored.machine.head.revision;
-    this.#leadership = new Leadership(self, { clock, ending: () => this.#ending() });
+    this.#leadership = new Leadership(self, { clock, waitMs, ending: () => this.#ending() });
     this.#watchers = new Watchers({
       limits,
       revision: () => this.#machine.revision,
@@ -103,7 +105,7 @@ export class ReplicatedEngine implements StateStore {
       failure: () => this.#failure,
       readChange: (revision) => opened.storage.readChange(revision),
     });
-    this.#revisions = new RevisionWaiters(clock);
+    this.#revisions = new RevisionWaiters(clock, waitMs);
     this.#driver = new Driver({
       stored: opened.stored,
       ports: {
@@ -129,14 +131,7 @@ export class ReplicatedEngine implements StateStore {
       },
       options: { ...parts.driver, machine, sources: parts.sources },
     });
-    const requests = memberRequests((to, request, options) => {
-      if (this.#transport !== undefined) return this.#transport.request(to, request, options);
-      return Promise.reject(
-        new FairleadError('PEER_UNREACHABLE', 'this host has no peers', {
-          detail: { outcome: 'not-sent' },
-        }),
-      );
-    });
+    const requests = memberRequests((to, request, options) => this.#send(to, request, options));
     this.requests = requests;
     const view = this.#leadership;
     const shared = { driver: this.#driver, view, requests };
@@ -149,6 +144,16 @@ export class ReplicatedEngine implements StateStore {
     this.#ticking = setInterval(() => this.#driver.tick(), parts.driver.bounds.tickMs);
     // a voter that is alone leads before anybody asks
     this.#driver.tick();
+  }
+
+  get #isWitness(): boolean {
+    return this.#parts.driver.isWitness;
+  }
+
+  /** What a witness has is empty, and would be a wrong answer. */
+  #requireState(): void {
+    if (!this.#isWitness) return;
+    throw new FairleadError('CLUSTER_WITNESS', 'this host is a witness: it keeps no state');
   }
 
   /** The state; a witness has an empty one. */
@@ -193,7 +198,10 @@ export class ReplicatedEngine implements StateStore {
 
   /** The cluster's own rows: decided on by plans, as the users' are. */
   readonly system: PlanStore = {
-    range: (request) => this.#range(request, (machine) => machine.systemRange(request)),
+    range: (request) =>
+      this.#isWitness
+        ? this.#tracked(() => systemRangeAt(this.#reader, request))
+        : this.#range(request, (machine) => machine.systemRange(request)),
     txn: (txn) => this.#txn({ do: 'system', txn }),
   };
 
@@ -217,7 +225,8 @@ export class ReplicatedEngine implements StateStore {
     this.#transport = transport;
   }
 
-  range(request: RangeRequest): Promise<RangeResult> {
+  async range(request: RangeRequest): Promise<RangeResult> {
+    this.#requireState();
     return this.#range(request, (machine) => machine.range(request));
   }
 
@@ -225,8 +234,9 @@ export class ReplicatedEngine implements StateStore {
     return this.#txn({ do: 'txn', txn });
   }
 
-  watch(request: WatchRequest): AsyncIterable<WatchBatch> {
-    return this.#watchers.watch(request);
+  async *watch(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
+    this.#requireState();
+    yield* this.#watchers.watch(request);
   }
 
   async grantLease(ttlMs: number): Promise<Lease> {
@@ -298,6 +308,15 @@ export class ReplicatedEngine implements StateStore {
         });
       },
     };
+  }
+
+  #send(...request: Parameters<SendRequest>): Promise<unknown> {
+    if (this.#transport !== undefined) return this.#transport.request(...request);
+    return Promise.reject(
+      new FairleadError('PEER_UNREACHABLE', 'this host has no peers', {
+        detail: { outcome: 'not-sent' },
+      }),
+    );
   }
 
   #ending(): FairleadError | undefined {

@@ -3,15 +3,9 @@
  * cannot confuse: who this host is from now on is written down, the store that it had is put aside, the
  * new one is made empty and fills from the others.
  */
-import { rm, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { z } from 'zod';
-import { FairleadError } from '../../errors.ts';
-import { joinTimeoutMs } from '../../limits.ts';
-import { isSystemError, writeFileDurably } from '../level/durable-file.ts';
-import { randomId } from '../level/layout.ts';
+import { FairleadError, hasCode } from '../../errors.ts';
+import { featureLevelNewest, joinTimeoutMs } from '../../limits.ts';
 import type { MemberRole } from '../membership/rows.ts';
-import { makeKeyPair, type KeyPair } from '../peer/authority.ts';
 import { requestJoin } from '../peer/join-client.ts';
 import {
   makeJoinAcceptFile,
@@ -25,17 +19,8 @@ import { admit, requireKeys, welcomeSchema, type JoinFacts } from './admission.t
 import type { ListenWish } from './cluster.ts';
 import type { ClusterNode } from './node.ts';
 import { admissionOf } from './node-view.ts';
-import { advertised, listenDefault } from './own-addresses.ts';
-
-/** What a host keeps between its request and the answer. */
-const pendingSchema = z.strictObject({
-  privateKey: z.string(),
-  publicKey: z.string(),
-  dataId: z.string(),
-  listen: z.string(),
-  advertise: z.array(z.string()),
-});
-type Pending = z.infer<typeof pendingSchema>;
+import { advertised, listenDefault, requireFree } from './own-addresses.ts';
+import { keepPending, keysOf, readPending, type Pending } from './pending.ts';
 
 /** Joining, by token or by file. */
 export class Joining {
@@ -49,8 +34,7 @@ export class Joining {
   async join(wish: ListenWish & { readonly token: string }): Promise<void> {
     const token = parseJoinToken(wish.token);
     await this.#checkMayJoin(token.clusterId);
-    // the same key again if an earlier attempt lost the answer: the token is then not used twice
-    const pending = (await this.#pending()) ?? (await this.#prepare(wish));
+    const pending = await this.#prepare(wish);
     const joined = await requestJoin({
       token,
       keys: keysOf(pending),
@@ -59,6 +43,7 @@ export class Joining {
       timeoutMs: joinTimeoutMs,
       signal: new AbortController().signal,
     });
+    await this.#node.options.between?.('join: let in');
     await this.#become(joined, pending);
   }
 
@@ -80,7 +65,7 @@ export class Joining {
 
   /** Joins with the answer. */
   async accept(text: string, pin: string | undefined): Promise<void> {
-    const pending = await this.#pending();
+    const pending = await readPending(this.#node.paths.joining);
     if (pending === undefined) {
       throw new FairleadError('REQUEST_INVALID', 'this host has made no join request', {
         fix: 'fairlead cluster join --request FILE',
@@ -95,7 +80,9 @@ export class Joining {
   /** A host that is alone and has nothing, or is out of its cluster, may join another. */
   async #checkMayJoin(clusterId: string | undefined): Promise<void> {
     const { engine, identity, rows, store } = this.#node;
-    if (engine.retired !== undefined) return;
+    const { retired } = engine;
+    // what this host has is older than what its cluster has, or not wanted there
+    if (retired !== undefined && !hasCode(retired, 'STORE_ROLLED_BACK')) return;
     if (clusterId === identity.clusterId) {
       throw new FairleadError('MEMBER_EXISTS', 'this host is a member of that cluster already', {
         fix: 'fairlead cluster status',
@@ -106,44 +93,29 @@ export class Joining {
         fix: 'fairlead cluster leave',
       });
     }
-    const { rows: found } = await store.range({ start: '!', end: '\x7f', consistency: 'local' });
+    const all = { start: '!', end: '\x7f', consistency: 'local' } as const;
+    const { rows: found, more } = await store.range(all);
     const inUse = found.find(({ key }) => this.#node.options.blocksJoin(key));
-    if (inUse === undefined) return;
+    if (inUse === undefined && !more) return;
     throw new FairleadError('CLUSTER_NOT_EMPTY', 'this host has networks of its own', {
-      detail: { key: inUse.key },
+      detail: { key: inUse?.key },
     });
   }
 
+  /** The same key again if an earlier attempt lost the answer: the token is then not used twice. */
   async #prepare(wish: ListenWish): Promise<Pending> {
+    const { paths, file } = this.#node;
     const listen = wish.listen ?? listenDefault;
-    const pending: Pending = {
-      ...makeKeyPair(),
-      dataId: randomId(),
-      listen,
-      advertise: [...(wish.advertise ?? advertised(listen))],
-    };
-    await writeFileDurably(this.#pendingPath(), `${JSON.stringify(pending)}\n`);
-    return pending;
+    // what cannot be listened at is found out before anybody has let this host in
+    if (listen !== file?.listen) await requireFree(listen);
+    const before = await readPending(paths.joining);
+    const advertise = [...(wish.advertise ?? advertised(listen))];
+    return keepPending(paths.joining, before, { listen, advertise });
   }
 
-  async #pending(): Promise<Pending | undefined> {
-    try {
-      return pendingSchema.parse(JSON.parse(await readFile(this.#pendingPath(), 'utf8')));
-    } catch (error) {
-      // one that cannot be read is made again; what it asked for is a member that never comes
-      if (isSystemError(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
-      if (error instanceof z.ZodError) return undefined;
-      throw error;
-    }
-  }
-
-  #pendingPath(): string {
-    return join(dirname(this.#node.storeDirectory), 'joining.json');
-  }
-
-  #facts({ dataId, advertise }: Pending): JoinFacts {
-    const { hostName, version } = this.#node.options;
-    return { name: hostName, dataId, addresses: advertise, version };
+  #facts({ dataId, advertise = [] }: Pending): JoinFacts {
+    const { hostName: name, version, featureLevel = featureLevelNewest } = this.#node.options;
+    return { name, dataId, addresses: advertise, version, featureLevel };
   }
 
   async #become(joined: Joined, pending: Pending): Promise<void> {
@@ -154,9 +126,9 @@ export class Joining {
         cause: welcome.error,
       });
     }
-    const { epoch, role, seeds } = welcome.data;
+    const { epoch, role, seeds, name = node.options.hostName } = welcome.data;
     const { clusterId, memberId, certificate, authorities } = joined;
-    const { privateKey, dataId, listen, advertise } = pending;
+    const { privateKey, dataId, listen, advertise = [] } = pending;
     await node.reopen(() =>
       node.become({
         format: 1,
@@ -165,18 +137,15 @@ export class Joining {
         memberId,
         dataId,
         storeMade: false,
-        name: node.options.hostName,
+        name,
         role,
         privateKey,
         certificate,
         authorities: [...authorities],
-        listen,
+        ...(listen === undefined ? {} : { listen }),
         advertise,
         seeds: [...seeds],
       }),
     );
-    await rm(this.#pendingPath(), { force: true });
   }
 }
-
-const keysOf = ({ privateKey, publicKey }: Pending): KeyPair => ({ privateKey, publicKey });

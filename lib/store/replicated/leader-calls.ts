@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { quorumWaitMs, submitRetryMs } from '../../limits.ts';
+import { submitRetryMs } from '../../limits.ts';
 import type { MemberId } from '../raft/entry.ts';
 
 /** What became of one attempt. `refused`: nothing happened. `lost`: it may have. */
@@ -27,6 +27,8 @@ export interface LeaderCall<Answer> {
 export interface LeaderView {
   readonly self: MemberId;
   readonly clock: Clock;
+  /** How long a call waits for a leader. */
+  readonly waitMs: number;
   leader(): MemberId | undefined;
   /** Since when there is no leader, monotonic ms; undefined while there is one. */
   leaderlessSinceMs(): number | undefined;
@@ -57,9 +59,9 @@ export async function callLeader<Answer>(
     }
     if (attempt.kind === 'lost') mayLand = true;
     if (mayLand && !call.repeatable) throw outcomeUnknown();
-    const leftMs = startMs + quorumWaitMs - clock.monotonicMs();
+    const leftMs = startMs + view.waitMs - clock.monotonicMs();
     const leaderless = view.leaderlessSinceMs();
-    const hopeless = leaderless !== undefined && clock.monotonicMs() - leaderless >= quorumWaitMs;
+    const hopeless = leaderless !== undefined && clock.monotonicMs() - leaderless >= view.waitMs;
     if (leftMs <= 0 || hopeless) throw mayLand ? outcomeUnknown() : quorumLost();
     await view.leaderChange(view.leader() === undefined ? leftMs : Math.min(submitRetryMs, leftMs));
   }

@@ -9,6 +9,7 @@ import type { LeaderView } from './leader-calls.ts';
 export class Leadership implements LeaderView {
   readonly self: MemberId;
   readonly clock: Clock;
+  readonly waitMs: number;
   readonly #waiting = new Set<() => void>();
   readonly #ending: () => FairleadError | undefined;
   #leader: MemberId | undefined;
@@ -16,10 +17,15 @@ export class Leadership implements LeaderView {
 
   constructor(
     self: MemberId,
-    around: { readonly clock: Clock; readonly ending: () => FairleadError | undefined },
+    around: {
+      readonly clock: Clock;
+      readonly waitMs: number;
+      readonly ending: () => FairleadError | undefined;
+    },
   ) {
     this.self = self;
     this.clock = around.clock;
+    this.waitMs = around.waitMs;
     this.#ending = around.ending;
     this.#leaderlessSinceMs = around.clock.monotonicMs();
   }

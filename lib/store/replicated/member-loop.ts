@@ -4,15 +4,19 @@
  * leader in the middle loses nothing.
  */
 import { asFairleadError, hasCode } from '../../errors.ts';
-import { clusterAliveMs } from '../../limits.ts';
+import { featureLevelFirst } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
 import type { Member } from '../membership/rows.ts';
 import { keepCredentials, type CredentialParts } from './credentials.ts';
 import { nextStep, type NextStep } from '../membership/desired.ts';
-import { planAnnounce, planForget, type MemberFacts } from '../membership/members.ts';
+import {
+  planAnnounce,
+  planForget,
+  planRaiseFeatures,
+  type MemberFacts,
+} from '../membership/members.ts';
 import { planAlarm } from '../membership/tokens.ts';
-import { membersOf } from '../membership/read.ts';
-import { alarmKey, memberKey } from '../membership/rows.ts';
+import { alarmKey } from '../membership/rows.ts';
 import type { MemberId } from '../raft/entry.ts';
 import type { RaftStatus } from '../raft/step.ts';
 import { runPlan } from '../run-plan.ts';
@@ -22,6 +26,12 @@ export interface MemberLoopParts extends CredentialParts {
   readonly log: Logger;
   /** What is true of this member now. */
   readonly facts: () => MemberFacts;
+  /** Entry and record types that this program knows. */
+  readonly knownFeatures: number;
+  /** … and those that the cluster uses. */
+  featureLevel(): number;
+  /** A member that was silent this long is not counted as alive. */
+  readonly aliveMs: number;
   /** The disk is nearly full. */
   readonly spaceLow: () => boolean;
   readonly members: () => readonly Member[];
@@ -39,9 +49,11 @@ export async function memberRound(parts: MemberLoopParts, state: LoopState): Pro
   const { engine, log } = parts;
   const status = engine.status();
   if (status.leader === undefined || engine.retired !== undefined) return;
+  // it hands leadership on, and has no rows to look at until then
+  if (status.leader === status.id && status.config.witnesses.includes(status.id)) return;
   try {
     await keepCredentials(parts, status);
-    await tellOfSelf(parts, status.id);
+    await tellOfSelf(parts, status);
     state.waitingFor = status.role === 'leader' ? await leadOn(parts, status) : undefined;
   } catch (thrown) {
     const error = asFairleadError(thrown);
@@ -51,15 +63,18 @@ export async function memberRound(parts: MemberLoopParts, state: LoopState): Pro
   }
 }
 
-async function tellOfSelf({ engine, facts, spaceLow }: MemberLoopParts, self: MemberId) {
-  const row = engine.localSystemRange({ start: memberKey(self) }).rows[0];
-  if (row === undefined) return;
-  const [member] = membersOf([row]);
+async function tellOfSelf(parts: MemberLoopParts, { id: self, leader }: RaftStatus) {
+  const { engine, facts, spaceLow } = parts;
+  const member = parts.members().find(({ id }) => id === self);
+  if (member === undefined) return;
   const now = facts();
   const differs = Object.entries(now).some(
-    ([name, value]) =>
-      JSON.stringify(value) !== JSON.stringify(member?.value[name as keyof MemberFacts]),
+    ([name, value]) => JSON.stringify(value) !== JSON.stringify(member[name as keyof MemberFacts]),
   );
+  if (member.role === 'witness' && leader !== undefined && leader !== self) {
+    if (differs) await engine.requests.announce(leader, now);
+    return;
+  }
   if (differs) await runPlan(engine.system, () => planAnnounce(self, now));
   const low = spaceLow();
   const raised = engine.localSystemRange({ start: alarmKey(self) }).rows.length > 0;
@@ -75,16 +90,22 @@ async function leadOn(parts: MemberLoopParts, status: RaftStatus): Promise<strin
     await runPlan(engine.system, () => planForget(id, clock.wallMs()));
     step = stepOf(parts, status);
   }
-  if (step.kind === 'none') return step.waitingFor;
-  return take(parts, step);
+  if (step.kind !== 'none') return take(parts, step);
+  const levels = parts
+    .members()
+    .filter(({ leaving }) => !leaving)
+    .map(({ featureLevel }) => featureLevel ?? featureLevelFirst);
+  if (Math.min(parts.knownFeatures, ...levels) > parts.featureLevel()) {
+    const level = await runPlan(engine.system, () => planRaiseFeatures(parts.knownFeatures));
+    parts.log.info({ level }, 'every member knows more features: they may be used now');
+  }
+  return step.waitingFor;
 }
 
 function stepOf(parts: MemberLoopParts, status: RaftStatus): NextStep {
-  const { engine } = parts;
   const members = parts.members();
   const { id: self, config } = status;
-  // an observer is fed by any member, so its leader may only see that it is connected
-  const alive = new Set([...aliveMembers(status, engine.tickMs), ...parts.connected()]);
+  const alive = aliveMembers(status, parts);
   return nextStep({ self, config, members, alive });
 }
 
@@ -103,10 +124,19 @@ async function take(
   return outcome.why === 'changeInvalid' ? 'a new voter is not up to date yet' : undefined;
 }
 
-/** Members that were heard of lately, the leader included. */
-export function aliveMembers(status: RaftStatus, tickMs: number): ReadonlySet<MemberId> {
-  const alive = status.progress
-    .filter(({ silentTicks }) => (silentTicks ?? Infinity) * tickMs < clusterAliveMs)
-    .map(({ member }) => member);
-  return new Set([status.id, ...alive]);
+/**
+ * Members that answer, the leader included: connected, and not silent to consensus for long. Heard of
+ * lately is not enough: a change of voters that counts on one that has just died stalls the cluster. An
+ * observer is fed by any member, so its leader may only see that it is connected.
+ */
+function aliveMembers(
+  { id, progress }: RaftStatus,
+  { engine, aliveMs, connected }: MemberLoopParts,
+): ReadonlySet<MemberId> {
+  const silent = new Set(
+    progress
+      .filter(({ silentTicks }) => (silentTicks ?? Infinity) * engine.tickMs >= aliveMs)
+      .map(({ member }) => member),
+  );
+  return new Set([id, ...connected().filter((member) => !silent.has(member))]);
 }

@@ -1,4 +1,5 @@
 /** The cluster's own rows as this member has them, read anew only when they changed. */
+import { featureLevelFirst } from '../../limits.ts';
 import { decodeRecord } from '../../model/record.ts';
 import { membersOf } from '../membership/read.ts';
 import {
@@ -7,16 +8,19 @@ import {
   clusterSchema,
   memberRange,
   removedKey,
+  type ClusterSettings,
   type Member,
 } from '../membership/rows.ts';
 import type { MemberId } from '../raft/entry.ts';
 import type { ReplicatedEngine } from './engine.ts';
+import type { ToldOfCluster } from './requests.ts';
 
 /** A view of the rows. */
 export class MemberRows {
   readonly #engine: ReplicatedEngine;
   #revision = -1;
   #members: readonly Member[] = [];
+  #featureLevel = featureLevelFirst;
 
   constructor(engine: ReplicatedEngine) {
     this.#engine = engine;
@@ -32,9 +36,18 @@ export class MemberRows {
     return this.#members;
   }
 
-  /** For a witness, which has no rows: what others say. */
-  learn(members: readonly Member[]): void {
+  /** For a witness, which has no rows: what its leader says. */
+  learn({ members, featureLevel }: Pick<ToldOfCluster, 'members' | 'featureLevel'>): void {
     this.#members = members;
+    this.#featureLevel = featureLevel;
+  }
+
+  /** What entries and rows may be in use. */
+  featureLevel(): number {
+    const settings = this.#settings();
+    return settings === undefined
+      ? this.#featureLevel
+      : (settings.featureLevel ?? featureLevelFirst);
   }
 
   /** Whether a member was removed. */
@@ -44,8 +57,12 @@ export class MemberRows {
 
   /** Whether dates of certificates are enforced. */
   enforceDates(): boolean {
+    return this.#settings()?.enforceDates ?? false;
+  }
+
+  #settings(): ClusterSettings | undefined {
     const [row] = this.#engine.localSystemRange({ start: clusterKey }).rows;
-    return row !== undefined && decodeRecord(clusterSchema, row).value.enforceDates;
+    return row && decodeRecord(clusterSchema, row).value;
   }
 
   /** Members whose disk is nearly full. */

@@ -24,6 +24,12 @@ export interface Timing {
   readonly electionMs: number;
   /** How long a learner must have kept up before it may vote. */
   readonly steadyMs: number;
+  /** How often members look at what they are meant to be; `clusterLoopMs` by default. */
+  readonly loopMs?: number;
+  /** How long a silent member counts as alive; `clusterAliveMs` by default. */
+  readonly aliveMs?: number;
+  /** How long a request waits for a leader; `quorumWaitMs` by default. */
+  readonly waitMs?: number;
 }
 
 /** The timing of production. */
@@ -76,6 +82,7 @@ export async function openMemberStore(options: MemberStoreOptions): Promise<Memb
     log,
     limits,
     driver: { ...paced(timing), isWitness },
+    ...(timing.waitMs === undefined ? {} : { waitMs: timing.waitMs }),
     sources: options.sources,
     onStatus: options.onStatus,
     onFatal,

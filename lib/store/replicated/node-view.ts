@@ -5,17 +5,21 @@
 import { statfs } from 'node:fs/promises';
 import type { FairleadError } from '../../errors.ts';
 import { FairleadError as Refusal } from '../../errors.ts';
+import { clusterAliveMs, featureLevelNewest } from '../../limits.ts';
 import type { StoreIdentity } from '../driver/storage.ts';
-import type { Member } from '../membership/rows.ts';
+import { planAnnounce, type MemberFacts as AnnouncedFacts } from '../membership/members.ts';
+import type { Peers } from '../peer/peers.ts';
 import type { MemberId } from '../raft/entry.ts';
-import { admit, certify, type AdmissionParts } from './admission.ts';
+import { runPlan } from '../run-plan.ts';
+import { admit, certify, localAuthority, type AdmissionParts } from './admission.ts';
 import type { ReplicatedEngine } from './engine.ts';
 import type { MemberLoopParts } from './member-loop.ts';
 import type { MemberRows } from './member-rows.ts';
-import type { NodeOptions } from './node.ts';
+import type { NodeOptions } from './node-options.ts';
+import { certificateFacts } from './own-certificate.ts';
 import type { ClusterView } from './peer-link.ts';
 import type { PeerFile } from './peer-file.ts';
-import type { MemberFacts } from './requests.ts';
+import type { MemberFacts, ToldOfCluster } from './requests.ts';
 
 /** What there is of a node. */
 export interface NodeParts {
@@ -24,7 +28,10 @@ export interface NodeParts {
   readonly identity: StoreIdentity;
   readonly rows: MemberRows;
   readonly file: PeerFile | undefined;
+  readonly peers: Peers | undefined;
   readonly storeDirectory: string;
+  /** Run of the process that each member was last let in from. */
+  readonly runs: Map<MemberId, string>;
   spaceLow(): boolean;
   connected(): readonly MemberId[];
   present(file: PeerFile): Promise<void>;
@@ -51,14 +58,19 @@ export function memberView(node: NodeParts): MemberView {
     hasFile: () => node.file !== undefined,
     present: (file) => node.present(file),
     members: () => node.rows.members(),
-    learn: (members: readonly Member[]) => node.rows.learn(members),
+    learn: (told) => node.rows.learn(told),
     isRemoved: (id: MemberId) => node.rows.isRemoved(id),
     enforceDates: () => node.rows.enforceDates(),
+    featureLevel: () => node.rows.featureLevel(),
+    aliveMs: node.options.timing.aliveMs ?? clusterAliveMs,
+    knownFeatures: node.options.featureLevel ?? featureLevelNewest,
+    runs: node.runs,
+    peerStates: () => node.peers?.states() ?? [],
     admission: () => admissionOf(node),
     admit: (application) =>
       admit(application, { kind: 'token', hash: application.secretHash }, admissionOf(node)),
     onRefused: (error: FairleadError) => node.engine.retire(error),
-    facts: () => ({ version, addresses: [...(node.file?.advertise ?? [])] }),
+    facts: () => announced(node),
     spaceLow: () => node.spaceLow(),
     connected: () => node.connected(),
     answers: {
@@ -66,9 +78,11 @@ export function memberView(node: NodeParts): MemberView {
         return node.engine.driver;
       },
       facts: () => factsOf(node),
-      members: () => node.rows.members(),
+      members: () => toldOf(node),
+      systemRange: (range) => node.engine.system.range(range),
+      announce: (from, facts) => runPlan(node.engine.system, () => planAnnounce(from, facts)),
       authorityKey: async (from) => authorityKeyFor(from, node),
-      certificate: (from, publicKey) => certify(from, publicKey, admissionOf(node)),
+      certificate: async (from, publicKey) => certify(from, publicKey, admissionOf(node)),
     },
   };
 }
@@ -99,11 +113,32 @@ export async function factsOf(node: NodeParts): Promise<MemberFacts> {
   };
 }
 
-/** The key that opens the authority's; for members that vote. */
+/** What a witness, which has no rows, is told of the cluster. */
+function toldOf({ rows, engine }: NodeParts): ToldOfCluster {
+  const authorities = localAuthority(engine)?.certificates ?? [];
+  return { members: [...rows.members()], authorities, featureLevel: rows.featureLevel() };
+}
+
+/** What a member says of itself in its row. Of its certificate only when it has it, durably: the one
+ *  before is trusted until all have said so. */
+function announced({ options, file }: NodeParts): AnnouncedFacts {
+  const { version, featureLevel = featureLevelNewest } = options;
+  if (file === undefined) return { version, featureLevel };
+  const { endsAtMs, pin } = certificateFacts(file.certificate, file.authorities);
+  return {
+    version,
+    featureLevel,
+    addresses: [...file.advertise],
+    certificateEndsAtMs: endsAtMs,
+    ...(pin === undefined ? {} : { certificatePin: pin }),
+  };
+}
+
+/** The key that opens the authority's; for members that let hosts in. */
 function authorityKeyFor(from: MemberId, node: NodeParts): string {
   const member = node.rows.members().find(({ id }) => id === from);
   const key = node.file?.sealKey;
-  if (key !== undefined && member !== undefined && member.role !== 'observer' && !member.leaving) {
+  if (key !== undefined && member !== undefined && member.role === 'voter' && !member.leaving) {
     return key;
   }
   throw new Refusal('PEER_REFUSED', `member ${from} is no voter`);

@@ -2,18 +2,18 @@
  * The operations of a cluster on this host. Each checks first, changes by one transaction, then waits
  * until the change has come about; what takes long is done by the leader's loop and goes on without us.
  */
-import { FairleadError } from '../../errors.ts';
-import { clusterChangeWaitMs, clusterLoopMs } from '../../limits.ts';
-import { planAnnounce, planFound, planLeave, planSetRole } from '../membership/members.ts';
-import { membersOf } from '../membership/read.ts';
-import { authorityKey, memberRange, type Member, type MemberRole } from '../membership/rows.ts';
-import { planAuthority, planReplaceAuthority, planToken } from '../membership/tokens.ts';
-import { keyFingerprint, makeAuthority, makeKeyPair } from '../peer/authority.ts';
+import { FairleadError, hasCode } from '../../errors.ts';
+import { clusterChangeWaitMs, clusterLoopMs, transferWaitMs } from '../../limits.ts';
+import { planFound, planLeave, planSetRole } from '../membership/members.ts';
+import { memberNamed } from '../membership/read.ts';
+import { authorityKey, type Member, type MemberRole } from '../membership/rows.ts';
+import { planReplaceAuthority, planToken } from '../membership/tokens.ts';
+import { keyFingerprint, makeAuthority } from '../peer/authority.ts';
 import { parseAddress } from '../peer/address.ts';
-import { makeSealKey, seal } from '../peer/sealed.ts';
+import { seal } from '../peer/sealed.ts';
 import { formatJoinToken, joinSecretHash, makeJoinSecret } from '../peer/token.ts';
 import { runPlan } from '../run-plan.ts';
-import { certify, localAuthority } from './admission.ts';
+import { localAuthority } from './admission.ts';
 import type {
   ClusterOperations,
   ClusterStatus,
@@ -21,12 +21,10 @@ import type {
   RecoveryReport,
   TokenAnswer,
 } from './cluster.ts';
+import { doorsOf, goPublic } from './going-public.ts';
+import { handOver, heirOf } from './hand-over.ts';
 import { Joining } from './joining.ts';
-import { aliveMembers } from './member-loop.ts';
 import type { ClusterNode } from './node.ts';
-import { admissionOf } from './node-view.ts';
-import { advertised, listenDefault } from './own-addresses.ts';
-import type { PeerFile } from './peer-file.ts';
 import { Recovering } from './recovering.ts';
 import { readStatus } from './read-status.ts';
 
@@ -35,6 +33,7 @@ export class NodeOperations implements ClusterOperations {
   readonly #node: ClusterNode;
   readonly #joining: Joining;
   readonly #recovering: Recovering;
+  #isChanging = false;
 
   constructor(node: ClusterNode) {
     this.#node = node;
@@ -47,27 +46,30 @@ export class NodeOperations implements ClusterOperations {
   }
 
   async init(wish: ListenWish): Promise<ClusterStatus> {
-    await this.#goPublic(wish);
+    await this.#alone(() => goPublic(this.#node, wish));
     return this.status();
   }
 
   async token(
     wish: ListenWish & { readonly role: MemberRole; readonly ttlMs: number; readonly uses: number },
   ): Promise<TokenAnswer> {
-    const { clock } = this.#node.options;
+    const node = this.#node;
+    const { clock } = node.options;
+    const isMoved = wish.listen !== undefined || wish.advertise !== undefined;
     const file =
-      this.#node.file === undefined || wish.listen !== undefined || wish.advertise !== undefined
-        ? await this.#goPublic(wish)
-        : this.#node.file;
+      node.file === undefined || isMoved
+        ? await this.#alone(() => goPublic(node, wish))
+        : node.file;
+    const addresses = await doorsOf(node, file);
     const secret = makeJoinSecret();
     const { role, uses } = wish;
     const expiresAtMs = clock.wallMs() + wish.ttlMs;
     const row = { hash: joinSecretHash(secret), role, expiresAtMs, usesLeft: uses };
-    await runPlan(this.#node.engine.system, () => planToken(row, clock.wallMs()));
-    const addresses = await this.#doors(file);
+    await runPlan(node.engine.system, () => planToken(row, clock.wallMs()));
     const token = formatJoinToken({
       clusterId: file.clusterId,
-      pin: keyFingerprint(localAuthority(this.#node.engine)?.certificates[0] ?? ''),
+      // the newest that this host trusts, and so do all others
+      pin: keyFingerprint(file.authorities[0] ?? ''),
       secret,
       expiresMs: expiresAtMs,
       role,
@@ -76,21 +78,23 @@ export class NodeOperations implements ClusterOperations {
     return { token, role, expiresAtMs, uses, addresses };
   }
 
-  join(wish: ListenWish & { readonly token: string }): Promise<ClusterStatus> {
-    return this.#joining.join(wish).then(() => this.#arrived());
+  async join(wish: ListenWish & { readonly token: string }): Promise<ClusterStatus> {
+    await this.#alone(() => this.#joining.join(wish));
+    return this.#arrived();
   }
 
   joinRequest(wish: ListenWish): Promise<string> {
-    return this.#joining.request(wish);
+    return this.#alone(() => this.#joining.request(wish));
   }
 
   async joinAnswer(request: string, role: MemberRole): Promise<string> {
-    if (this.#node.file === undefined) await this.#goPublic({});
+    if (this.#node.file === undefined) await this.#alone(() => goPublic(this.#node, {}));
     return this.#joining.answer(request, role);
   }
 
-  joinAccept(answer: string, pin: string | undefined): Promise<ClusterStatus> {
-    return this.#joining.accept(answer, pin).then(() => this.#arrived());
+  async joinAccept(answer: string, pin: string | undefined): Promise<ClusterStatus> {
+    await this.#alone(() => this.#joining.accept(answer, pin));
+    return this.#arrived();
   }
 
   /** The host is in; what is shown of the cluster has to come here first. */
@@ -122,25 +126,38 @@ export class NodeOperations implements ClusterOperations {
   }
 
   async remove(name: string, force: boolean): Promise<ClusterStatus> {
-    if (!force) await this.#checkMajority(name);
+    if (name === this.#node.memberName) {
+      throw new FairleadError('CLUSTER_CHANGE', `${name} is this host`, {
+        fix: 'fairlead cluster leave; or run it on another host',
+      });
+    }
+    if (!force) this.#checkMajority(name);
     const { id } = await runPlan(this.#node.engine.system, () => planLeave(name));
     await this.#until(`${name} to be removed`, () => this.#isGone(id));
     return this.status();
   }
 
-  async leave(): Promise<ClusterStatus> {
+  leave(): Promise<ClusterStatus> {
+    return this.#alone(() => this.#leave());
+  }
+
+  async #leave(): Promise<ClusterStatus> {
     const node = this.#node;
     const { memberId } = node.identity;
-    if (node.engine.retired === undefined) {
-      const own = node.rows.members().find(({ id }) => id === memberId);
-      if (own === undefined || node.rows.members().length === 1) {
+    const { retired } = node.engine;
+    if (retired === undefined) {
+      const others = node.rows.members().filter(({ id }) => id !== memberId);
+      if (others.length === 0) {
         throw new FairleadError('CLUSTER_CHANGE', 'this host is alone: there is nothing to leave', {
           fix: 'none needed',
         });
       }
-      await this.#checkMajority(own.name);
-      await runPlan(node.engine.system, () => planLeave(own.name));
+      const { memberName } = node;
+      this.#checkMajority(memberName);
+      await runPlan(node.engine.system, () => planLeave(memberName));
       await this.#until('this host to be let go', () => this.#isGone(memberId));
+    } else if (hasCode(retired, 'STORE_ROLLED_BACK')) {
+      throw retired;
     }
     await node.reopen(() => node.leaveBehind());
     await this.foundIfAlone();
@@ -149,24 +166,35 @@ export class NodeOperations implements ClusterOperations {
 
   async transfer(to: string | undefined): Promise<ClusterStatus> {
     const { engine, rows } = this.#node;
-    const { leader, id, config } = engine.status();
-    const named = rows.members().find(({ name }) => name === to);
+    const status = engine.status();
+    const { leader, id, config } = status;
+    if (engine.retired !== undefined) throw engine.retired;
+    if (leader === undefined) throw new FairleadError('QUORUM_LOST', 'the cluster has no leader');
+    const named = to === undefined ? undefined : memberNamed(rows.members(), to);
     if (to !== undefined && named === undefined) {
       throw new FairleadError('MEMBER_UNKNOWN', `the cluster has no member ${to}`);
     }
-    const heir = config.voters.find((one) => one !== leader && !config.witnesses.includes(one));
-    const target = named?.id ?? heir;
+    const there = new Set([id, ...this.#node.connected()]);
+    const target = named?.id ?? heirOf(status, (voter) => there.has(voter));
     if (target === undefined || !config.voters.includes(target)) {
       throw new FairleadError('CLUSTER_CHANGE', 'there is no such voter to lead', {
         fix: 'promote one first: fairlead cluster promote NAME',
       });
     }
     if (target === leader) return this.status();
-    if (leader === undefined) throw new FairleadError('QUORUM_LOST', 'the cluster has no leader');
-    if (leader === id) await this.#handOver(target);
-    else await engine.requests.transfer(leader, target);
-    await this.#until('the new leader', () => engine.status().leader === target);
-    return this.status();
+    if (leader === id) {
+      const outcome = await handOver(engine, target);
+      if (outcome.kind === 'refused') {
+        throw new FairleadError('CLUSTER_CHANGE', `leadership was not handed over: ${outcome.why}`);
+      }
+    } else {
+      await engine.requests.transfer(leader, target);
+    }
+    const isDone = await this.#reached(() => engine.status().leader === target, transferWaitMs);
+    if (isDone) return this.status();
+    throw new FairleadError('CLUSTER_CHANGE', 'the other voter did not take leadership over', {
+      fix: 'fairlead cluster status says whether it is there',
+    });
   }
 
   async rotate(): Promise<ClusterStatus> {
@@ -190,7 +218,9 @@ export class NodeOperations implements ClusterOperations {
     await runPlan(engine.system, () => planReplaceAuthority(seen, fresh));
     const pin = keyFingerprint(made.certificate);
     await this.#until('all members to have new certificates', () =>
-      this.#node.rows.members().every(({ certificatePin }) => certificatePin === pin),
+      this.#node.rows
+        .members()
+        .every(({ certificatePin, leaving }) => leaving || certificatePin === pin),
     );
     return this.status();
   }
@@ -200,11 +230,11 @@ export class NodeOperations implements ClusterOperations {
   }
 
   recover(stopped: readonly string[], dryRun: boolean): Promise<RecoveryReport> {
-    return this.#recovering.recover(stopped, dryRun);
+    return this.#alone(() => this.#recovering.recover(stopped, dryRun));
   }
 
   async restore(lines: AsyncIterable<string>): Promise<ClusterStatus> {
-    await this.#recovering.restore(lines);
+    await this.#alone(() => this.#recovering.restore(lines));
     await this.foundIfAlone();
     return this.status();
   }
@@ -212,6 +242,7 @@ export class NodeOperations implements ClusterOperations {
   isAlone(): boolean {
     const { engine, identity } = this.#node;
     const { voters, learners } = engine.status().config;
+    if (engine.retired !== undefined) return false;
     return voters.length === 1 && voters[0] === identity.memberId && learners.length === 0;
   }
 
@@ -232,96 +263,21 @@ export class NodeOperations implements ClusterOperations {
     await runPlan(engine.system, () => planFound(first));
   }
 
-  /** Opens the listener; makes authority, certificate and peer file where there are none. */
-  async #goPublic(wish: ListenWish): Promise<PeerFile> {
-    const node = this.#node;
-    const before = node.file;
-    const listen = wish.listen ?? before?.listen ?? listenDefault;
-    const advertise = [...(wish.advertise ?? advertised(listen))];
-    if (advertise.length === 0) {
-      throw new FairleadError('ADDRESS_INVALID', 'this host has no address that others could use', {
-        fix: 'give one with --advertise ADDRESS:PORT',
-      });
-    }
-    const file: PeerFile =
-      before === undefined
-        ? { ...(await this.#firstFile()), listen, advertise }
-        : { ...before, listen, advertise };
-    await node.present(file);
-    const { memberId } = node.identity;
-    await runPlan(node.engine.system, () => planAnnounce(memberId, { addresses: advertise }));
-    return file;
-  }
-
-  async #firstFile(): Promise<Omit<PeerFile, 'listen' | 'advertise'>> {
-    const { engine, identity, options, rows } = this.#node;
-    const { clusterId, epoch, memberId, dataId } = identity;
-    const made = makeAuthority(clusterId, options.clock.wallMs());
-    const sealKey = makeSealKey();
-    const sealedKey = seal(sealKey, authorityKey, made.privateKey);
-    const fresh = { certificates: [made.certificate], sealedKey };
-    // one that an interrupted init has left cannot be opened by anybody
-    const left = localAuthority(engine);
-    if (left === undefined) await runPlan(engine.system, () => planAuthority(fresh));
-    else await runPlan(engine.system, () => planReplaceAuthority(left, fresh));
-    const keys = makeKeyPair();
-    const admission = { ...admissionOf(this.#node), sealKey: () => sealKey };
-    const certificate = await certify(memberId, keys.publicKey, admission);
-    return {
-      format: 1,
-      clusterId,
-      epoch,
-      memberId,
-      dataId,
-      storeMade: true,
-      name: rows.members()[0]?.name ?? options.hostName,
-      role: 'voter',
-      privateKey: keys.privateKey,
-      certificate,
-      authorities: [made.certificate],
-      sealKey,
-      seeds: [],
-    };
-  }
-
-  /** Where hosts may come in: addresses of voters, this host first if it is one. */
-  async #doors(file: PeerFile): Promise<readonly string[]> {
-    const { engine, identity } = this.#node;
-    const { rows } = await engine.system.range(memberRange);
-    const voters = membersOf(rows)
-      .map(({ value }) => value)
-      .filter(({ role, leaving }) => role === 'voter' && !leaving)
-      .toSorted((one) => (one.id === identity.memberId ? -1 : 1));
-    const own = file.sealKey === undefined ? [] : file.advertise;
-    const all = [...own, ...voters.flatMap(({ addresses }) => addresses)];
-    return [...new Set(all)].slice(0, 8);
-  }
-
-  async #handOver(target: string): Promise<void> {
-    const { driver } = this.#node.engine;
-    const outcome = await new Promise<{ readonly kind: string; readonly why?: string }>((resolve) =>
-      driver.transfer(target, resolve),
-    );
-    if (outcome.kind !== 'refused') return;
-    throw new FairleadError('CLUSTER_CHANGE', `leadership was not handed over: ${outcome.why}`);
-  }
-
   /** Taking out a living voter while others are down could leave no majority. */
-  async #checkMajority(name: string): Promise<void> {
+  #checkMajority(name: string): void {
     const { engine, rows } = this.#node;
     const status = engine.status();
-    const member = rows.members().find((one) => one.name === name);
+    const member = memberNamed(rows.members(), name);
     if (member === undefined || !status.config.voters.includes(member.id)) return;
     if (status.leader === undefined) {
       throw new FairleadError('QUORUM_LOST', 'the cluster has no leader: nobody can be removed');
     }
-    const sights = await readStatus(this.#node);
-    const alive = new Set(sights.members.filter(({ connected }) => connected).map(({ id }) => id));
-    for (const id of status.role === 'leader' ? aliveMembers(status, engine.tickMs) : [])
-      alive.add(id);
+    // whose connection just broke was heard of lately, and cannot be relied on
+    const alive = new Set([status.id, ...this.#node.connected()]);
     const rest = status.config.voters.filter((id) => id !== member.id);
     const living = rest.filter((id) => alive.has(id));
-    if (living.length * 2 > rest.length) return;
+    // the last one is another matter: the plan knows
+    if (rest.length === 0 || living.length * 2 > rest.length) return;
     throw new FairleadError(
       'CLUSTER_MAJORITY',
       `without ${name} only ${living.length} of ${rest.length} voters would answer`,
@@ -335,13 +291,30 @@ export class NodeOperations implements ClusterOperations {
   }
 
   async #until(what: string, reached: () => boolean): Promise<void> {
-    const { clock } = this.#node.options;
-    const deadlineMs = clock.monotonicMs() + clusterChangeWaitMs;
+    if (await this.#reached(reached, clusterChangeWaitMs)) return;
+    throw new FairleadError('CLUSTER_WAITING', `waited for ${what}; it goes on by itself`);
+  }
+
+  async #reached(reached: () => boolean, withinMs: number): Promise<boolean> {
+    const { clock, timing } = this.#node.options;
+    const deadlineMs = clock.monotonicMs() + withinMs;
     while (!reached()) {
-      if (clock.monotonicMs() > deadlineMs) {
-        throw new FairleadError('CLUSTER_WAITING', `waited for ${what}; it goes on by itself`);
-      }
-      await clock.sleep(clusterLoopMs / 5);
+      if (clock.monotonicMs() > deadlineMs) return false;
+      await clock.sleep((timing.loopMs ?? clusterLoopMs) / 5);
+    }
+    return true;
+  }
+
+  /** Who this host is and where it listens is changed by one command at a time. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isChanging) {
+      throw new FairleadError('BUSY', 'another command changes what this host is');
+    }
+    this.#isChanging = true;
+    try {
+      return await work();
+    } finally {
+      this.#isChanging = false;
     }
   }
 }

@@ -4,6 +4,7 @@
  * moment, because members come and go.
  */
 import { FairleadError } from '../../errors.ts';
+import { memberCopyMs } from '../../limits.ts';
 import type { Clock } from '../../clock.ts';
 import type { Logger } from '../../log.ts';
 import type { StoreIdentity } from '../driver/storage.ts';
@@ -11,7 +12,7 @@ import type { Member } from '../membership/rows.ts';
 import { parseAddress } from '../peer/address.ts';
 import type { Hello } from '../peer/hello.ts';
 import type { JoinJudge } from '../peer/join-server.ts';
-import { openPeers, type PeerMember, type Peers } from '../peer/peers.ts';
+import { openPeers, type PeerMember, type Peers, type PeerState } from '../peer/peers.ts';
 import type { PeerCredentials } from '../peer/secure.ts';
 import type { MemberId } from '../raft/entry.ts';
 import type { ReplicatedEngine } from './engine.ts';
@@ -29,6 +30,12 @@ export interface ClusterView {
   isRemoved(id: MemberId): boolean;
   /** Dates of certificates are enforced. */
   enforceDates(): boolean;
+  /** Entry and record types that the cluster uses, and that this program knows. */
+  featureLevel(): number;
+  readonly knownFeatures: number;
+  /** Run of the process that each member was last let in from. */
+  readonly runs: Map<MemberId, string>;
+  peerStates(): readonly PeerState[];
   readonly answers: RequestAnswers;
   readonly admit: JoinJudge;
   /** This member is refused by one that knows: it is out of the cluster. */
@@ -56,12 +63,14 @@ export async function openLink(
       const { term, last } = engine.status();
       const applied = engine.applied();
       const { version, name: host } = view;
-      return { ...identity, version, host, position: { term, last, applied } };
+      // the program's level, not the one that its store was made with
+      const featureLevel = view.knownFeatures;
+      return { ...identity, featureLevel, version, host, position: { term, last, applied } };
     },
     ...(listen === undefined ? {} : { listen: parseAddress(listen) }),
     credentials: credentialsOf(view.file(), view.enforceDates()),
     members: dialTargets(view),
-    judge: (hello) => judgeMember(hello, view) ?? judgePosition(hello, engine),
+    judge: (hello) => judge(hello, view, around.clock),
     onMessage: (from, message) => engine.driver.receive(from, message),
     onRequest: (from, request) => answerRequest(from, request, view.answers),
     onJoin: view.admit,
@@ -132,6 +141,51 @@ export function judgeMember(hello: Hello, view: ClusterView): FairleadError | un
   return undefined;
 }
 
+/** Everything that is judged of a member that introduces itself. */
+function judge(hello: Hello, view: ClusterView, clock: Clock): FairleadError | undefined {
+  const { engine, runs } = view;
+  const { memberId, run } = hello;
+  const refusal =
+    judgeMember(hello, view) ??
+    judgeFeatures(hello, view) ??
+    judgeCopy(hello, view, clock) ??
+    // what a process says of itself is behind what it acknowledged meanwhile on another connection
+    (runs.get(memberId) === run ? undefined : judgePosition(hello, engine)) ??
+    judgeOwnPosition(hello, view);
+  if (refusal === undefined) runs.set(memberId, run);
+  return refusal;
+}
+
+function judgeFeatures(
+  { host, version, featureLevel }: Hello,
+  view: ClusterView,
+): FairleadError | undefined {
+  const level = view.featureLevel();
+  if (featureLevel >= level) return undefined;
+  return new FairleadError(
+    'CLUSTER_VERSION',
+    `the cluster uses feature level ${level}, version ${version} of host ${host} knows ${featureLevel}`,
+  );
+}
+
+/** Two processes at once that are the same member: one has a copy of the other's data directory. */
+function judgeCopy(
+  { memberId, host, run }: Hello,
+  view: ClusterView,
+  clock: Clock,
+): FairleadError | undefined {
+  const state = view.peerStates().find(({ member }) => member === memberId);
+  const { connection } = state ?? {};
+  if (connection === undefined || connection.hello.run === run) return undefined;
+  // one that was killed closes its connections; one that lost its power is silent
+  if (clock.monotonicMs() - connection.heardMs >= memberCopyMs) return undefined;
+  return new FairleadError(
+    'MEMBER_EXISTS',
+    `host ${host} is connected already from ${connection.address}: one of the two has a copy of the data directory of the other`,
+    { fix: 'stop the copy, remove its data directory and join it with a token of its own' },
+  );
+}
+
 /** A leader that knows of confirmed entries which a member no longer has (hazard 31). */
 function judgePosition(
   { memberId, host, position }: Hello,
@@ -146,4 +200,22 @@ function judgePosition(
     );
   }
   return undefined;
+}
+
+/** A sole voter that lacks what it gave to another: its own data was rolled back (hazard 33). Whatever it
+ *  would acknowledge now would contradict that. */
+function judgeOwnPosition({ host, position }: Hello, view: ClusterView): FairleadError | undefined {
+  const { id, config, last } = view.engine.status();
+  const isSole = config.voters.length === 1 && config.voters[0] === id;
+  if (!isSole || position.applied <= last.index) return undefined;
+  const error = new FairleadError(
+    'STORE_ROLLED_BACK',
+    `this host is the only voter and has entries up to ${last.index}, host ${host} has applied ${position.applied}: an old copy of the data directory was put back here`,
+    {
+      fix: `to go on with what ${host} has: fairlead cluster recover there; to go on without it: fairlead cluster recover here`,
+      detail: { own: last, theirs: position },
+    },
+  );
+  view.onRefused(error);
+  return error;
 }

@@ -4,8 +4,9 @@
  */
 import { unreachable } from '../../assert.ts';
 import { FairleadError } from '../../errors.ts';
-import { quorumWaitMs } from '../../limits.ts';
 import type { DriverFace, LeaseOutcome, ReadOutcome } from '../driver/ports.ts';
+import type { RangeRequest, RangeResult } from '../port.ts';
+import type { MemberId } from '../raft/entry.ts';
 import { callLeader, type Attempt, type LeaderView } from './leader-calls.ts';
 import type { MemberRequests } from './requests.ts';
 
@@ -34,19 +35,33 @@ export async function catchUp({ driver, view, requests }: ReaderParts): Promise<
 
 /** Resolves when entry `index` is applied here. @throws DEADLINE */
 async function appliedUpTo(driver: DriverFace, view: LeaderView, index: number): Promise<void> {
+  if (await isAppliedInTime(driver, view, index)) return;
+  throw view.ending() ?? new FairleadError('DEADLINE', 'this member is behind the leader', {});
+}
+
+/** Whether entry `index` is applied here soon. */
+export async function isAppliedInTime(
+  driver: DriverFace,
+  view: LeaderView,
+  index: number,
+): Promise<boolean> {
   const waiting = Promise.withResolvers<boolean>();
-  const giveUp = driver.whenApplied(index, waiting.resolve);
+  let known: boolean | undefined;
+  const giveUp = driver.whenApplied(index, (reached) => {
+    known = reached;
+    waiting.resolve(reached);
+  });
+  // on the leader it always is: no timer for each write
+  if (known !== undefined) return known;
   const timer = new AbortController();
-  const late = view.clock.sleep(quorumWaitMs, timer.signal).then(
+  const late = view.clock.sleep(view.waitMs, timer.signal).then(
     () => false,
     () => false,
   );
   const reached = await Promise.race([waiting.promise, late]);
   giveUp();
   timer.abort();
-  if (!reached) {
-    throw view.ending() ?? new FairleadError('DEADLINE', 'this member is behind the leader', {});
-  }
+  return reached;
 }
 
 /**
@@ -68,6 +83,26 @@ export async function keepLease(
   );
   if (ttlMs === 0) throw new FairleadError('LEASE_UNKNOWN', `there is no lease ${lease}`);
   return ttlMs;
+}
+
+/**
+ * The cluster's own rows as the leader has them, for a member without any.
+ * @throws QUORUM_LOST
+ */
+export async function systemRangeAt(
+  { view, requests }: ReaderParts,
+  request: RangeRequest,
+): Promise<RangeResult> {
+  const call = {
+    repeatable: true,
+    // a witness that leads hands over
+    here: async (): Promise<Attempt<RangeResult>> => ({ kind: 'refused' }),
+    at: async (leader: MemberId): Promise<Attempt<RangeResult>> => ({
+      kind: 'answer',
+      answer: await requests.systemRange(leader, request),
+    }),
+  };
+  return (await callLeader<RangeResult>(call, view)).answer;
 }
 
 function readAttempt(outcome: ReadOutcome): Attempt<number> {

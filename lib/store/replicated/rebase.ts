@@ -39,7 +39,7 @@ export function wholeImage(stored: StoredState, options: MachineOptions): Machin
  */
 export function withSystemRows(
   image: MachineImage,
-  rows: readonly KeyValue[],
+  rows: readonly Pick<KeyValue, 'key' | 'value'>[],
   options: MachineOptions,
 ): MachineImage {
   const machine = Machine.load(image, options);

@@ -20,6 +20,14 @@ import { storeLimits } from './limits.ts';
 /** The machine of production, for what happens outside of an engine. */
 export const machineOptions: MachineOptions = { limits: storeLimits, hash: contentHash };
 
+/** What replacing takes. */
+export interface Around {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called between its steps, for tests. */
+  readonly between?: (step: string) => Promise<void>;
+}
+
 /** What to put in place. */
 export interface NewContent {
   readonly image: MachineImage;
@@ -32,14 +40,15 @@ export interface NewContent {
  */
 export async function replaceContent(
   directory: string,
-  around: { readonly clock: Clock; readonly log: Logger },
+  { between, clock, log }: Around,
   decide: (stored: StoredState) => NewContent,
 ): Promise<void> {
   const failing = Promise.withResolvers<never>();
   failing.promise.catch(() => undefined);
   const opened = await openLevelStorage({
     directory,
-    ...around,
+    clock,
+    log,
     onFatal: (error: FairleadError) => failing.reject(error),
     prove: ({ machine }) => void Machine.load(machine, machineOptions),
   });
@@ -53,6 +62,7 @@ export async function replaceContent(
       await write({ stage: { first, part } });
       first = false;
     }
+    await between?.('recover: content staged');
     // above anything that either past has voted in
     const term = Math.max(stored.hard.term, image.head.applied.term) + 1;
     const last = stored.entries.at(-1)?.index ?? stored.base.at.index;
@@ -64,6 +74,7 @@ export async function replaceContent(
       hard: { term, vote: undefined, commit: head.applied.index },
       epoch,
     });
+    await between?.('recover: content in place');
   } finally {
     await opened.close();
   }

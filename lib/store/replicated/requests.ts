@@ -13,8 +13,10 @@ import type {
   Outcome,
   ReadOutcome,
 } from '../driver/ports.ts';
-import { memberSchema, type Member } from '../membership/rows.ts';
+import type { MemberFacts as AnnouncedFacts } from '../membership/members.ts';
+import { memberSchema } from '../membership/rows.ts';
 import { decodeProposal } from '../machine/proposal.ts';
+import type { RangeRequest, RangeResult } from '../port.ts';
 import type { MemberId } from '../raft/entry.ts';
 
 /** How a request is sent: resolves with the answer as parsed JSON. */
@@ -41,12 +43,32 @@ const refused = z.strictObject({
   leader: memberId.optional(),
 });
 
+/** Fields that are absent do not change. */
+const announcedSchema = memberSchema
+  .pick({
+    version: true,
+    addresses: true,
+    featureLevel: true,
+    certificateEndsAtMs: true,
+    certificatePin: true,
+  })
+  .partial();
+
 const requestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('submit'), proposal: z.string() }),
   z.strictObject({ kind: z.literal('readIndex') }),
   z.strictObject({ kind: z.literal('keepLease'), lease: z.string().max(20) }),
   z.strictObject({ kind: z.literal('facts') }),
   z.strictObject({ kind: z.literal('members') }),
+  z.strictObject({
+    kind: z.literal('systemRange'),
+    range: z.strictObject({
+      start: z.string(),
+      end: z.string().exactOptional(),
+      limit: z.number().exactOptional(),
+    }),
+  }),
+  z.strictObject({ kind: z.literal('announce'), facts: announcedSchema }),
   z.strictObject({ kind: z.literal('transfer'), to: memberId }),
   z.strictObject({ kind: z.literal('authorityKey') }),
   z.strictObject({ kind: z.literal('certificate'), publicKey: z.string().max(4_096) }),
@@ -77,7 +99,28 @@ const changeSchema = z.union([
   refused,
   z.strictObject({ kind: z.literal('unknown') }),
 ]);
-const membersSchema = z.strictObject({ members: z.array(memberSchema) });
+const toldSchema = z.object({
+  members: z.array(memberSchema),
+  /** PEM, newest first. */
+  authorities: z.array(z.string().max(8_192)),
+  featureLevel: z.number().int().positive(),
+});
+/** What a member without rows is told of the cluster. */
+export type ToldOfCluster = z.infer<typeof toldSchema>;
+const rowsSchema = z.object({
+  revision: index,
+  rows: z.array(
+    z.object({
+      key: z.string(),
+      value: z.string(),
+      createRevision: index,
+      modRevision: index,
+      version: index,
+    }),
+  ),
+  more: z.boolean(),
+});
+const nothingSchema = z.object({});
 const certificateSchema = z.strictObject({ certificate: z.string().max(8_192) });
 
 /** What a member says of itself when asked. */
@@ -101,8 +144,12 @@ export interface MemberRequests {
   facts(to: MemberId): Promise<MemberFacts>;
   /** Asks the leader to hand leadership over. @throws CLUSTER_CHANGE when it refuses */
   transfer(to: MemberId, heir: MemberId): Promise<void>;
-  /** The members; for a witness, which has no rows of its own. */
-  members(to: MemberId): Promise<readonly Member[]>;
+  /** Members and authorities; for a witness, which has no rows of its own. */
+  members(to: MemberId): Promise<ToldOfCluster>;
+  /** The cluster's own rows, linearizable; likewise. */
+  systemRange(to: MemberId, range: RangeRequest): Promise<RangeResult>;
+  /** What this member says of itself in its row; likewise. */
+  announce(to: MemberId, facts: AnnouncedFacts): Promise<void>;
   /** The key that the authority's key is sealed under; voters only. */
   authorityKey(to: MemberId): Promise<string>;
   /** A certificate for a new key of this member, PEM. */
@@ -135,7 +182,15 @@ export function memberRequests(send: SendRequest): MemberRequests {
       if (outcome.kind !== 'refused') return;
       throw new FairleadError('CLUSTER_CHANGE', `leadership was not handed over: ${outcome.why}`);
     },
-    members: async (to) => (await ask(to, { kind: 'members' }, membersSchema)).members,
+    members: (to) => ask(to, { kind: 'members' }, toldSchema),
+    systemRange: (to, { start, end, limit }) => {
+      const rest = {
+        ...(end === undefined ? {} : { end }),
+        ...(limit === undefined ? {} : { limit }),
+      };
+      return ask(to, { kind: 'systemRange', range: { start, ...rest } }, rowsSchema);
+    },
+    announce: async (to, facts) => void (await ask(to, { kind: 'announce', facts }, nothingSchema)),
     authorityKey: async (to) => (await ask(to, { kind: 'authorityKey' }, keySchema)).key,
     certificate: async (to, publicKey) =>
       (await ask(to, { kind: 'certificate', publicKey }, certificateSchema)).certificate,
@@ -146,7 +201,9 @@ export function memberRequests(send: SendRequest): MemberRequests {
 export interface RequestAnswers {
   readonly driver: DriverFace;
   facts(): Promise<MemberFacts>;
-  members(): readonly Member[];
+  members(): ToldOfCluster;
+  systemRange(range: RangeRequest): Promise<RangeResult>;
+  announce(from: MemberId, facts: AnnouncedFacts): Promise<void>;
   /** Refuses with PEER_REFUSED for a member that is no voter. */
   authorityKey(from: MemberId): Promise<string>;
   certificate(from: MemberId, publicKey: string): Promise<string>;
@@ -183,7 +240,12 @@ export async function answerRequest(
     case 'transfer':
       return new Promise<ChangeOutcome>((resolve) => driver.transfer(asked.to, resolve));
     case 'members':
-      return { members: answers.members() };
+      return answers.members();
+    case 'systemRange':
+      return answers.systemRange(asked.range);
+    case 'announce':
+      await answers.announce(from, asked.facts as AnnouncedFacts);
+      return {};
     case 'authorityKey':
       return { key: await answers.authorityKey(from) };
     case 'certificate':

@@ -1,15 +1,16 @@
 /** Waiting until this member has a revision. */
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { quorumWaitMs } from '../../limits.ts';
 
 /** Those who wait. */
 export class RevisionWaiters {
   readonly #clock: Clock;
+  readonly #waitMs: number;
   readonly #waiting = new Map<() => void, number>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, waitMs: number) {
     this.#clock = clock;
+    this.#waitMs = waitMs;
   }
 
   /** This member has everything up to `revision`. */
@@ -27,7 +28,7 @@ export class RevisionWaiters {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = new AbortController();
     this.#waiting.set(resolve, revision);
-    this.#clock.sleep(quorumWaitMs, timer.signal).then(
+    this.#clock.sleep(this.#waitMs, timer.signal).then(
       () => reject(new FairleadError('DEADLINE', `revision ${revision} has not come here yet`)),
       () => undefined,
     );

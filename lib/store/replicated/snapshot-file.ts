@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FairleadError } from '../../errors.ts';
-import { snapshotLineCharactersMax } from '../../limits.ts';
+import { snapshotBytesMax, snapshotLineCharactersMax } from '../../limits.ts';
 import type { ImagePart, MachineHead, MachineImage } from '../machine/image.ts';
 import type { SnapshotFacts } from './cluster.ts';
 
@@ -115,6 +115,7 @@ export async function readSnapshot(lines: AsyncIterable<string>): Promise<ReadSn
     sum.update(`${line}\n`);
     read += 1;
     bytes += Buffer.byteLength(line) + 1;
+    if (bytes > snapshotBytesMax) throw invalid('it is larger than any state may be');
     if (header === undefined) {
       header = checked(headerSchema, value, read);
       continue;

@@ -12,6 +12,7 @@ import { encodeProposal } from '../machine/proposal.ts';
 import type { TxnResult } from '../port.ts';
 import type { MemberId } from '../raft/entry.ts';
 import { callLeader, type Attempt, type LeaderView } from './leader-calls.ts';
+import { isAppliedInTime } from './reads.ts';
 import type { MemberRequests } from './requests.ts';
 import { SessionNumbers } from './sessions.ts';
 
@@ -50,7 +51,8 @@ export class Submitter {
       ? await this.#call(command, undefined)
       : await this.#inSession(command);
     if (!reply.ok) throw new FairleadError(reply.code, reply.message);
-    await this.#applied(index);
+    // what was acknowledged may be read here from now on; that it is not here yet takes nothing back
+    await isAppliedInTime(this.#parts.driver, this.#parts.view, index);
     return reply.result;
   }
 
@@ -113,11 +115,6 @@ export class Submitter {
       view,
     );
     return { ...answer, mayRepeat };
-  }
-
-  /** What was acknowledged may be read here from now on; that it is not here yet takes nothing back. */
-  #applied(index: number): Promise<unknown> {
-    return new Promise((resolve) => this.#parts.driver.whenApplied(index, resolve));
   }
 }
 

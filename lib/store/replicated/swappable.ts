@@ -2,7 +2,7 @@
  * A store whose engine can be replaced while it is in use: when a host joins a cluster, leaves one or is
  * recovered. Calls that come meanwhile wait for the new engine; watches are told to list again.
  */
-import { FairleadError } from '../../errors.ts';
+import { FairleadError, hasCode } from '../../errors.ts';
 import type {
   Lease,
   RangeRequest,
@@ -46,12 +46,12 @@ export class SwappableStore<Engine extends StateStore> implements StateStore {
     }
   }
 
-  async range(request: RangeRequest): Promise<RangeResult> {
-    return (await this.#current()).range(request);
+  range(request: RangeRequest): Promise<RangeResult> {
+    return this.#ask((engine) => engine.range(request));
   }
 
-  async txn(txn: Txn): Promise<TxnResult> {
-    return (await this.#current()).txn(txn);
+  txn(txn: Txn): Promise<TxnResult> {
+    return this.#ask((engine) => engine.txn(txn));
   }
 
   async *watch(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
@@ -64,21 +64,35 @@ export class SwappableStore<Engine extends StateStore> implements StateStore {
     });
   }
 
-  async grantLease(ttlMs: number): Promise<Lease> {
-    return (await this.#current()).grantLease(ttlMs);
+  grantLease(ttlMs: number): Promise<Lease> {
+    return this.#ask((engine) => engine.grantLease(ttlMs));
   }
 
-  async keepLease(id: string): Promise<Lease> {
-    return (await this.#current()).keepLease(id);
+  keepLease(id: string): Promise<Lease> {
+    return this.#ask((engine) => engine.keepLease(id));
   }
 
-  async revokeLease(id: string): Promise<void> {
-    return (await this.#current()).revokeLease(id);
+  revokeLease(id: string): Promise<void> {
+    return this.#ask((engine) => engine.revokeLease(id));
   }
 
   close(): Promise<void> {
     this.#closing ??= this.#current().then((engine) => engine.close());
     return this.#closing;
+  }
+
+  /** Asks the engine of this moment; again when that one was closed before it took the request. */
+  async #ask<T>(request: (engine: Engine) => Promise<T>): Promise<T> {
+    for (;;) {
+      const engine = await this.#current();
+      try {
+        return await request(engine);
+      } catch (error) {
+        const isReplaced = this.#swapping !== undefined || this.#engine !== engine;
+        if (!isReplaced || this.#closing !== undefined || !hasCode(error, 'STORE_CLOSED'))
+          throw error;
+      }
+    }
   }
 
   async #current(): Promise<Engine> {

@@ -1,24 +1,46 @@
 /** Hosts of a cluster in one process: real disks, real TLS on loopback, no agent around them. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../../lib/clock.ts';
-import type { FairleadError } from '../../../lib/errors.ts';
+import { expect } from 'vitest';
+import { systemClock, type Clock } from '../../../lib/clock.ts';
+import { FairleadError, type ErrorCode } from '../../../lib/errors.ts';
 import { createLogger } from '../../../lib/log.ts';
-import type { MemberRole } from '../../../lib/store/membership/rows.ts';
+import { tokenRange, type MemberRole } from '../../../lib/store/membership/rows.ts';
+import type { StateStore } from '../../../lib/store/port.ts';
+import type { Timing } from '../../../lib/store/replicated/member-store.ts';
+import type { NodeOptions } from '../../../lib/store/replicated/node-options.ts';
 import { ClusterNode } from '../../../lib/store/replicated/node.ts';
 import { NodeOperations } from '../../../lib/store/replicated/operations.ts';
+import { everything } from '../../conformance/open-store.ts';
+import { until } from '../../support/until.ts';
+
+/** What a test may choose of a host. */
+export type Choices = Partial<
+  Pick<NodeOptions, 'clock' | 'between' | 'featureLevel' | 'version' | 'limits' | 'timing'>
+>;
 
 /** A host. */
 export interface SiteHost {
   readonly name: string;
   readonly directory: string;
+  choices: Choices;
   node: ClusterNode;
   operations: NodeOperations;
   /** What ended its store, if anything did. */
   readonly fatal: FairleadError[];
 }
+
+/** Fast, since everything is on one host; as patient as a busy machine needs. */
+export const timing: Timing = {
+  heartbeatMs: 50,
+  electionMs: 400,
+  steadyMs: 200,
+  loopMs: 60,
+  aliveMs: 1_000,
+  waitMs: 2_500,
+};
 
 const log = createLogger({
   level: (process.env['SITE_LOG'] as 'debug' | undefined) ?? 'fatal',
@@ -35,73 +57,180 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
+/** An address on loopback. */
+export async function freeAddress(): Promise<string> {
+  return `127.0.0.1:${await freePort()}`;
+}
+
+/** The clock of a host whose wall time is off. */
+export function clockOff(byMs: () => number): Clock {
+  return { ...systemClock, wallMs: () => systemClock.wallMs() + byMs() };
+}
+
 /** Hosts that are removed with everything they wrote. */
 export class Site {
   readonly #hosts: SiteHost[] = [];
+  readonly #directories: string[] = [];
 
   /** A host that is alone. */
-  async host(name: string): Promise<SiteHost> {
-    const directory = await mkdtemp(join(tmpdir(), `fairlead-${name}-`));
+  async host(name: string, choices: Choices = {}): Promise<SiteHost> {
+    return this.hostIn(await this.directory(name), name, choices);
+  }
+
+  /** A host on what a directory holds. */
+  async hostIn(directory: string, name: string, choices: Choices = {}): Promise<SiteHost> {
     const fatal: FairleadError[] = [];
-    const host = await this.#open({ name, directory, fatal });
+    const host = {
+      name,
+      directory,
+      fatal,
+      choices,
+      ...(await open(name, directory, { choices, fatal })),
+    };
     this.#hosts.push(host);
     return host;
   }
 
+  /** An empty directory. */
+  async directory(name: string): Promise<string> {
+    const directory = await mkdtemp(join(tmpdir(), `fairlead-${name}-`));
+    this.#directories.push(directory);
+    return directory;
+  }
+
+  /** A copy of a data directory, as a snapshot of a disk would be. */
+  async copyOf(directory: string): Promise<string> {
+    const copy = await this.directory('copy');
+    await cp(directory, copy, { recursive: true });
+    return copy;
+  }
+
   /** Starts a host again that was stopped. */
   async start(host: SiteHost): Promise<void> {
-    const { node, operations } = await this.#open(host);
-    host.node = node;
-    host.operations = operations;
+    Object.assign(host, await open(host.name, host.directory, host));
+  }
+
+  /** Ends a host as a crash would: nothing more is written or answered, nobody is told. */
+  async kill(host: SiteHost): Promise<void> {
+    host.node.engine.fail(new FairleadError('STORE_FAILED', 'killed by the test'));
+    await host.node.close();
   }
 
   /** A host that joined the cluster of another. */
-  async joined(first: SiteHost, name: string, role: MemberRole): Promise<SiteHost> {
-    const host = await this.host(name);
+  async joined(
+    first: SiteHost,
+    name: string,
+    role: MemberRole,
+    choices: Choices = {},
+  ): Promise<SiteHost> {
+    const host = await this.host(name, choices);
     await this.join(first, host, role);
     return host;
   }
 
   /** Lets a host join. */
   async join(first: SiteHost, host: SiteHost, role: MemberRole): Promise<void> {
-    const listen = first.node.file === undefined ? { listen: await freeAddress() } : {};
-    const wish = { role, ttlMs: 600_000, uses: 1, ...listen };
-    const { token } = await first.operations.token(wish);
+    const token = await this.token(first, role);
     await host.operations.join({ token, listen: await freeAddress() });
+  }
+
+  /** A token; the host listens from then on. */
+  async token(host: SiteHost, role: MemberRole, uses = 1): Promise<string> {
+    const listen = host.node.file === undefined ? { listen: await freeAddress() } : {};
+    return (await host.operations.token({ role, ttlMs: 600_000, uses, ...listen })).token;
+  }
+
+  /** So many voters, named from host-a on. */
+  async voters(count: number): Promise<readonly SiteHost[]> {
+    const first = await this.host('host-a');
+    const hosts = [first];
+    while (hosts.length < count) {
+      const name = `host-${'abcdefg'[hosts.length] ?? ''}`;
+      hosts.push(await this.joined(first, name, 'voter'));
+    }
+    await until('all voters vote', () => hosts.every((host) => votersOf(host).length === count));
+    return hosts;
   }
 
   /** Stops everything. */
   async close(): Promise<void> {
-    await Promise.all(
-      this.#hosts.map(async ({ node, directory }) => {
-        await node.close();
-        await rm(directory, { recursive: true });
-      }),
-    );
-  }
-
-  async #open({
-    name,
-    directory,
-    fatal,
-  }: Pick<SiteHost, 'name' | 'directory' | 'fatal'>): Promise<SiteHost> {
-    const node = await ClusterNode.open({
-      dataDirectory: directory,
-      hostName: name,
-      version: '0.0.0',
-      clock: systemClock,
-      log: log.child({ host: name }),
-      timing: { heartbeatMs: 50, electionMs: 300, steadyMs: 500 },
-      blocksJoin: (key) => key.startsWith('work/'),
-      onFatal: (error) => fatal.push(error),
-    });
-    const operations = new NodeOperations(node);
-    await operations.foundIfAlone();
-    return { name, directory, fatal, node, operations };
+    await Promise.all(this.#hosts.map(({ node }) => node.close()));
+    await Promise.all(this.#directories.map((each) => rm(each, { recursive: true, force: true })));
   }
 }
 
-/** An address on loopback. */
-export async function freeAddress(): Promise<string> {
-  return `127.0.0.1:${await freePort()}`;
+async function open(
+  name: string,
+  directory: string,
+  { choices, fatal }: Pick<SiteHost, 'choices' | 'fatal'>,
+): Promise<Pick<SiteHost, 'node' | 'operations'>> {
+  const node = await ClusterNode.open({
+    dataDirectory: directory,
+    hostName: name,
+    version: '0.0.0',
+    clock: systemClock,
+    log: log.child({ host: name }),
+    timing,
+    blocksJoin: (key) => key.startsWith('work/'),
+    onFatal: (error) => fatal.push(error),
+    ...choices,
+  });
+  const operations = new NodeOperations(node);
+  await operations.foundIfAlone();
+  return { node, operations };
+}
+
+/** Ids of the voters as a host sees them. */
+export const votersOf = ({ node }: SiteHost): readonly string[] =>
+  node.engine.status().config.voters;
+
+/** The host that leads. */
+export async function leaderOf(hosts: readonly SiteHost[]): Promise<SiteHost> {
+  return until('a leader', () => {
+    const leader = hosts.find(({ node }) => node.engine.status().role === 'leader');
+    const isKnown = hosts.every(
+      ({ node }) => node.engine.status().leader === leader?.node.identity.memberId,
+    );
+    return isKnown && leader;
+  });
+}
+
+/** All but some. */
+export const but = (hosts: readonly SiteHost[], ...not: readonly SiteHost[]): readonly SiteHost[] =>
+  hosts.filter((host) => !not.includes(host));
+
+/** The keys of a store, by a linearizable read or as a member has them. */
+export async function keysOf(
+  store: StateStore,
+  consistency: 'linearizable' | 'local' = 'linearizable',
+): Promise<readonly string[]> {
+  const { rows } = await store.range({ ...everything, consistency });
+  return rows.map(({ key }) => key);
+}
+
+/** What an operation could have changed: not what members tell of themselves by and by. */
+export async function lookOf({ node, operations }: SiteHost): Promise<unknown> {
+  const { clusterId, epoch, revision } = await operations.status();
+  const members = node.rows
+    .members()
+    .map(({ id, name, role, leaving }) => [id, name, role, leaving]);
+  const tokens = node.engine.localSystemRange(tokenRange).rows.map(({ value }) => value);
+  const { seeds: _, ...file } = node.file ?? { seeds: [] };
+  return { clusterId, epoch, revision, members, tokens, file, config: node.engine.status().config };
+}
+
+/** Expects a refusal, and that it has changed nothing on these hosts. */
+export async function expectRefused(
+  code: ErrorCode,
+  hosts: readonly SiteHost[],
+  operation: () => Promise<unknown>,
+): Promise<FairleadError> {
+  const before = await Promise.all(hosts.map(lookOf));
+  const error = await operation().then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toMatchObject({ code });
+  expect(await Promise.all(hosts.map(lookOf))).toEqual(before);
+  return error as FairleadError;
 }
