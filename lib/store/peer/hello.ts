@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { errorTable, FairleadError, type ErrorCode } from '../../errors.ts';
-import { hostNameCharactersMax } from '../../limits.ts';
+import { hostNameCharactersMax, peerRefusalCharactersMax } from '../../limits.ts';
 import type { StoreIdentity } from '../driver/storage.ts';
 import type { Position } from '../raft/entry.ts';
 import { decodeJson, encodeJson } from './json.ts';
@@ -97,14 +97,19 @@ export function judgeHello(own: HelloFacts, other: Hello): FairleadError | undef
 }
 
 const refusalShape = z.object({
-  code: z.string().max(64),
-  message: z.string().max(4_096),
-  fix: z.string().max(4_096).exactOptional(),
+  code: z.string(),
+  message: z.string(),
+  fix: z.string().exactOptional(),
 });
 
-/** An error as payload: of a refusal, or of a request that failed. */
+/** An error as payload: of a refusal, or of a request that failed. Long texts are cut. */
 export function encodeRefusal({ code, message, fix }: FairleadError): Buffer {
-  return encodeJson({ code, message, ...(fix === undefined ? {} : { fix }) });
+  const short = (text: string) => text.slice(0, peerRefusalCharactersMax);
+  return encodeJson({
+    code,
+    message: short(message),
+    ...(fix === undefined ? {} : { fix: short(fix) }),
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Joining: by a token over the network, by two files, and by nothing else. */
+import { X509Certificate } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import fc from 'fast-check';
@@ -26,6 +27,7 @@ import {
   isSealedFor,
   makeCertificateRequest,
   sealJoinRequest,
+  type JoinRequest,
 } from '../../../lib/store/peer/join-request.ts';
 import type { JoinApplication } from '../../../lib/store/peer/join-server.ts';
 import { makeSealKey, seal, unseal } from '../../../lib/store/peer/sealed.ts';
@@ -42,6 +44,7 @@ import {
   memberId,
   startMember,
 } from './cluster.ts';
+import { frame, secure } from './strangers.ts';
 
 const servers = new Set<Server>();
 afterEach(() => {
@@ -66,6 +69,10 @@ function grantFor(publicKey: string, id = memberId('2')): JoinGrant {
   });
   return { clusterId, certificate, authorities: [authority.certificate], welcome: { epoch: 1 } };
 }
+
+const oneCredentials = credentialsOf(memberId('1'));
+const joinFrame = (request: JoinRequest) =>
+  frame(frameTypes.joinRequest, Buffer.from(JSON.stringify(request)));
 
 function join(token: JoinToken, options: Partial<JoinOptions> = {}) {
   return requestJoin({
@@ -224,6 +231,30 @@ describe('a listener', () => {
   it('that lets nobody join says so', async () => {
     const one = await startMember('1');
     await expect(join(tokenFor(addressOf(one)))).rejects.toMatchObject({ code: 'PEER_REFUSED' });
+  });
+
+  it('takes no request that was meant for another host, nor more than one', async () => {
+    let asked = 0;
+    const one = await startMember('1', {
+      onJoin: () => {
+        asked += 1;
+        return new Promise(() => undefined);
+      },
+    });
+    const request = makeCertificateRequest(makeKeyPair(), null);
+    const elsewhere = sealJoinRequest(request, makeJoinSecret(), Buffer.from('another'));
+    const relayed = secure(addressOf(one), {}, joinFrame(elsewhere));
+    await until('it is refused', () => relayed.ended);
+    expect(relayed.received.toString()).toContain('PEER_REFUSED');
+    expect(asked).toBe(0);
+    const { raw: shown } = new X509Certificate(oneCredentials.certificate);
+    one.peers.rotate(oneCredentials);
+    const right = sealJoinRequest(request, makeJoinSecret(), shown);
+    const flood = secure(addressOf(one), {}, joinFrame(right));
+    await until('it is asked', () => asked === 1);
+    // memory for it would be taken while the cluster decides
+    flood.send(Buffer.alloc(100_000));
+    await until('it is cut', () => flood.ended);
   });
 
   it('decides on a bounded number of hosts at a time, and the others ask again', async () => {
