@@ -23,6 +23,7 @@ import {
   identityKey,
   kindEnd,
   kindStart,
+  numberText,
   unseal,
 } from './format.ts';
 import { chainAfter, decodeEntry } from './log-entry.ts';
@@ -95,9 +96,10 @@ async function auditLog(
   if (base.cleared > index) throw damaged('the beginning of its log is impossible');
   // begins at the first entry kept: in front of it lie only the tombstones of forgotten ones
   const range = { start: entryKey(generation, index + 1), end: kindEnd(generation, 'log') };
+  const prefix = kindStart(generation, 'log');
   await eachEntry(database, range, (key, stored) => {
     index += 1;
-    if (key !== entryKey(generation, index)) throw damaged('its log has a gap', { index });
+    if (key !== prefix + numberText(index)) throw damaged('its log has a gap', { index });
     const read = decodeEntry(index, unseal(key, stored));
     if (read.entry.term < term) throw damaged('terms fall in its log', { index });
     term = read.entry.term;
@@ -127,9 +129,12 @@ function auditPosition(head: MachineHead, base: LogBase, entries: readonly Entry
 async function auditChanges(database: Database, { live, head }: StateHead): Promise<void> {
   let revision = head.compacted;
   const range = { start: changeKey(live, revision + 1), end: kindEnd(live, 'changes') };
+  const prefix = kindStart(live, 'changes');
   await eachEntry(database, range, (key, stored) => {
     revision += 1;
-    if (key !== changeKey(live, revision)) throw damaged('its history has a gap', { revision });
+    if (key !== prefix + numberText(revision)) {
+      throw damaged('its history has a gap', { revision });
+    }
     unseal(key, stored);
   });
   if (revision !== head.revision) throw damaged('its history does not lead to its state');
