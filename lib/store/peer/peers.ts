@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { peerConnectionsMax, peerTickMs } from '../../limits.ts';
+import { peerTickMs } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
 import type { PeerMessage } from '../driver/messages.ts';
 import type { MemberId } from '../raft/entry.ts';
@@ -43,11 +43,11 @@ export interface PeersOptions {
   /** What to tell of this member at this moment. Cluster and member id never change. */
   readonly hello: () => HelloFacts;
   /**
-   * Whether a member, its certificate verified, may take part. What it answers is told to that member.
-   * `isNewRun`: no connection with this run of its process has come about yet. Otherwise its position is
-   * no news, and may be older than what it has confirmed since over another connection.
+   * Whether a member, its certificate verified, may take part. What it answers is told to that member. The
+   * position in a HELLO may be older than what the same run of that process has confirmed since, over
+   * another connection.
    */
-  readonly judge: (hello: Hello, isNewRun: boolean) => FairleadError | undefined;
+  readonly judge: (hello: Hello) => FairleadError | undefined;
   readonly onMessage: (from: MemberId, message: PeerMessage) => void;
   /** Answers a request; the signal is aborted when nobody waits for the answer any more. What it throws
    *  as FairleadError is told to whoever asked. */
@@ -102,8 +102,6 @@ export class Peers {
   readonly #closed = new AbortController();
   /** Members that were reported unreachable since something was last sent to them. */
   readonly #lost = new Set<MemberId>();
-  /** The run of each member's process that was last connected. */
-  readonly #runs = new Map<MemberId, string>();
   #acceptor: Acceptor | undefined;
   #presentation: Presentation;
 
@@ -117,7 +115,7 @@ export class Peers {
       clock,
       log,
       hello,
-      judge: (other) => judge(other, this.#runs.get(other.memberId) !== other.run),
+      judge,
       run: randomBytes(16).toString('hex'),
       join: onJoin === undefined ? undefined : new JoinServer(clock, onJoin),
       verify: (bytes) => this.#verify(bytes, this.#presentation.credentials),
@@ -268,7 +266,6 @@ export class Peers {
       link.end(new FairleadError('STOPPING', 'this member stops'));
       return;
     }
-    this.#remember(link.hello);
     const replaced = this.#roster.add(link, clock.monotonicMs());
     this.#dialers.get(member)?.linked();
     replaced?.close(new FairleadError('PEER_UNREACHABLE', 'a newer connection took its place'));
@@ -278,14 +275,6 @@ export class Peers {
       const validTo = new Date(certificate.validToMs).toISOString();
       log.warn({ member, validTo }, 'the certificate of a member is out of date');
     }
-  }
-
-  /** Those that were silent longest are forgotten. */
-  #remember({ memberId, run }: Hello): void {
-    this.#runs.delete(memberId);
-    this.#runs.set(memberId, run);
-    const [oldest] = this.#runs.keys();
-    if (this.#runs.size > peerConnectionsMax && oldest !== undefined) this.#runs.delete(oldest);
   }
 
   #unlinked(link: Link, reason: FairleadError): void {

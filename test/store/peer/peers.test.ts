@@ -92,6 +92,8 @@ describe('two members', () => {
       certificate: { memberId: two.id, outOfDate: false },
     });
     expect(state?.connection?.rttMs).toBeLessThan(1_000);
+    const { sinceMs = 0, heardMs = 0 } = state?.connection ?? {};
+    expect(heardMs).toBeGreaterThan(sinceMs);
   });
 
   it('connect again when one of them comes back as another process', async () => {
@@ -308,25 +310,6 @@ describe('a member is refused', () => {
     // nor does a member of an older epoch tell it anything that lasts
     expect(two.refusals[0]).toEqual(['PEER_REFUSED', one.id]);
     expect(one.refusals).toEqual([]);
-  });
-
-  it('by its position only once in each run of its process (hazard 31)', async () => {
-    const runs: boolean[] = [];
-    const one = await startMember('1', {
-      judge: (_, isNewRun) => {
-        runs.push(isNewRun);
-        return undefined;
-      },
-    });
-    const two = await startMember('2');
-    await connect(two, one);
-    const again = new FairleadError('BUSY', 'connect again');
-    one.peers.disconnect(two.id, again);
-    await until('it is gone', () => !isConnected(one, two));
-    await until('it is back', () => isConnected(one, two));
-    await two.peers.close();
-    await connect(await startMember('2'), one);
-    expect(runs).toEqual([true, false, true]);
   });
 
   it('while it is connected, and told why', async () => {
