@@ -70,7 +70,7 @@ export const storeChangeBytesMax = 8 * 1024 * 1024;
 export const storeStateBytesMax = 128 * 1024 * 1024;
 /** LevelDB's write buffer: also the size to which its log grows before it is rotated, and so the
  *  time that reading it back takes at start. */
-export const storeWriteBufferBytes = 1024 * 1024;
+export const storeWriteBufferBytes = 4 * 1024 * 1024;
 /** LevelDB's cache. Rows are read from our own memory, so only history needs it. */
 export const storeCacheBytes = 256 * 1024;
 /** Revisions kept for watchers. */

@@ -4,6 +4,7 @@
  * nothing. It is cancelled only when history has been forgotten past its position, or a snapshot took the
  * place of the state that it had reached.
  */
+import { assert } from '../../assert.ts';
 import { FairleadError } from '../../errors.ts';
 import { storeKeyBytesMax, storeWatchBytesMax, storeWatchersMax } from '../../limits.ts';
 import { checkRange } from '../machine/check-request.ts';
@@ -159,6 +160,8 @@ function tooFarBehind(atStart: boolean, gone: number): FairleadError {
 class RecentChanges {
   readonly #source: WatchSource;
   readonly #changes = new Map<number, { readonly change: Change; readonly bytes: number }>();
+  /** The first of them: walking a Map whose beginning was deleted costs what was deleted. */
+  #oldest: number | undefined;
   #bytes = 0;
 
   constructor(source: WatchSource) {
@@ -173,18 +176,23 @@ class RecentChanges {
     const added = changeBytes(change);
     this.#changes.set(change.revision, { change, bytes: added });
     this.#bytes += added;
-    if (this.#bytes <= this.#source.limits.storeWatchBytesMax) return;
+    this.#oldest ??= change.revision;
+    const { storeWatchBytesMax } = this.#source.limits;
+    if (this.#bytes <= storeWatchBytesMax) return;
     const stored = this.#source.stored();
-    // a Map walks in order of insertion: the oldest first
-    for (const [revision, oldest] of this.#changes) {
-      if (revision > stored || this.#bytes <= this.#source.limits.storeWatchBytesMax) return;
-      this.#changes.delete(revision);
+    // revisions follow each other without a gap
+    while (this.#oldest <= stored && this.#bytes > storeWatchBytesMax) {
+      const oldest = this.#changes.get(this.#oldest);
+      assert(oldest !== undefined, 'recent changes follow each other');
+      this.#changes.delete(this.#oldest);
       this.#bytes -= oldest.bytes;
+      this.#oldest += 1;
     }
   }
 
   clear(): void {
     this.#changes.clear();
+    this.#oldest = undefined;
     this.#bytes = 0;
   }
 }
