@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '../../../lib/clock.ts';
 import { FairleadError } from '../../../lib/errors.ts';
-import { peerHandshakeMs, peerPingMs } from '../../../lib/limits.ts';
+import { peerConnectionsMax, peerHandshakeMs, peerPingMs } from '../../../lib/limits.ts';
 import { frameTypes } from '../../../lib/store/peer/frame.ts';
 import { raftFrameTypes } from '../../../lib/store/peer/raft-codec.ts';
 import { until } from '../../support/until.ts';
@@ -92,6 +92,28 @@ describe('a listener', () => {
     await until('it is cut', () => connection.ended);
     expect(one.peers.states()).toEqual([]);
     expect([one.refusals, one.unreachable]).toEqual([[], []]);
+  });
+
+  it('cuts the oldest of those that say nothing when they are too many, and no member', async () => {
+    // however slow this machine is, none of them is cut for its age
+    const [one, two] = [
+      await startMember('1', { clock: heldHandshakes([]) }),
+      await startMember('2'),
+    ];
+    await connect(two, one);
+    const idle: ReturnType<typeof raw>[] = [];
+    while (idle.length < peerConnectionsMax + 8) {
+      // fewer than the kernel queues, which would leave some out
+      const some = Array.from({ length: 193 }, () => raw(addressOf(one), ''));
+      await until('they are connected', () => some.every(({ socket }) => !socket.connecting));
+      idle.push(...some);
+    }
+    // one of the many places is the member's
+    const tooMany = idle.length + 1 - peerConnectionsMax;
+    await until('the oldest are cut', () => idle.filter(({ ended }) => ended).length === tooMany);
+    expect(idle.slice(0, tooMany).every(({ ended }) => ended)).toBe(true);
+    expect([isConnected(one, two), one.unreachable]).toEqual([true, []]);
+    await expectAlive(one);
   });
 
   it('is not held up by 300 that connect at the same moment and are refused', async () => {
