@@ -11,6 +11,8 @@ import type { Random } from './random.ts';
 import { demand } from './violation.ts';
 
 const sorted = (ids: readonly MemberId[]) => ids.toSorted();
+const isIn = ({ voters, learners }: RaftConfig, id: MemberId) =>
+  voters.includes(id) || learners.includes(id);
 const off = (ids: readonly MemberId[], id: MemberId) => ids.filter((each) => each !== id);
 
 /** Who votes and who does not, over time. */
@@ -46,6 +48,7 @@ export class Admin {
     const host = this.#random.chance(0.9) ? leader : this.#random.pick(hosts);
     if (host?.driver === undefined || this.#open > 0) return;
     const { config } = host.driver.status();
+    this.#forgetLost();
     if (this.#cluster.lost !== undefined) {
       const replaced = this.#replace(config);
       if (replaced !== undefined) this.#ask(host, replaced);
@@ -61,8 +64,15 @@ export class Admin {
   /** A lost member goes out first, before anything else changes. */
   #replace(config: RaftConfig): RaftConfig | undefined {
     const { lost } = this.#cluster;
-    if (lost === undefined || !config.voters.includes(lost)) return undefined;
-    return this.#without(config, lost);
+    return lost !== undefined && isIn(config, lost) ? this.#without(config, lost) : undefined;
+  }
+
+  /** Who is in no configuration any more, in no log, need not be taken out. */
+  #forgetLost(): void {
+    const { lost, hosts, log } = this.#cluster;
+    if (lost === undefined) return;
+    const configs = hosts.flatMap(({ id }) => log.configsOf(id));
+    if (!configs.some((config) => isIn(config, lost))) this.#cluster.lost = undefined;
   }
 
   #next(config: RaftConfig): RaftConfig | undefined {
@@ -70,8 +80,6 @@ export class Admin {
     const { hosts, log } = this.#cluster;
     // in no configuration that anyone knows of, committed or not
     const configs = hosts.flatMap(({ id }) => log.configsOf(id));
-    const isIn = ({ id }: Host) =>
-      configs.some(({ voters, learners }) => voters.includes(id) || learners.includes(id));
     const dice = random.below(10);
     const learner = config.learners.length === 0 ? undefined : random.pick(config.learners);
     if (dice < 4 && learner !== undefined) {
@@ -82,7 +90,7 @@ export class Admin {
       };
     }
     if (dice < 7) {
-      const outside = hosts.filter((host) => !isIn(host));
+      const outside = hosts.filter(({ id }) => !configs.some((each) => isIn(each, id)));
       if (outside.length === 0) return undefined;
       const host = this.#fresh(random.pick(outside));
       return { ...config, learners: sorted([...config.learners, host.id]) };
@@ -121,7 +129,12 @@ export class Admin {
 
   #ask(host: Host, config: RaftConfig): void {
     const text = encodeConfig(config);
-    this.#cluster.note(65, host.number, config.voters.length, () => `admin: ${host.id} to change to ${text}`);
+    this.#cluster.note(
+      65,
+      host.number,
+      config.voters.length,
+      () => `admin: ${host.id} to change to ${text}`,
+    );
     this.#open += 1;
     let isOver = false;
     const end = () => {
@@ -130,7 +143,12 @@ export class Admin {
     };
     host.run((driver, answers) => {
       const done = answers<ChangeOutcome>((outcome) => {
-        this.#cluster.note(66, host.number, outcome.kind.length, () => `admin: ${JSON.stringify(outcome)}`);
+        this.#cluster.note(
+          66,
+          host.number,
+          outcome.kind.length,
+          () => `admin: ${JSON.stringify(outcome)}`,
+        );
         end();
         if (outcome.kind !== 'done') return;
         this.changes += 1;
@@ -148,17 +166,14 @@ export class Admin {
   }
 
   /** Who was removed is told sooner or later, and stops. */
-  #left({ voters, learners }: RaftConfig): void {
+  #left(config: RaftConfig): void {
     const { lost, agenda, hosts } = this.#cluster;
-    if (lost !== undefined && !voters.includes(lost)) this.#cluster.lost = undefined;
+    if (lost !== undefined && !isIn(config, lost)) this.#cluster.lost = undefined;
     for (const host of hosts) {
       const { id } = host;
-      const isIn = voters.includes(id) || learners.includes(id);
-      if (isIn || host.isIdle || this.#random.chance(0.3)) continue;
+      if (isIn(config, id) || host.isIdle || this.#random.chance(0.3)) continue;
       agenda.after(this.#random.between(0, 1500), () => {
-        const { config } = this.#cluster.log;
-        const cameBack = host.id !== id || config.voters.includes(id) || config.learners.includes(id);
-        if (cameBack) return;
+        if (host.id !== id || isIn(this.#cluster.log.config, id)) return;
         host.crash();
         host.isIdle = true;
       });

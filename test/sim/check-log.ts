@@ -12,6 +12,7 @@ import {
 } from '../../lib/store/raft/config.ts';
 import type { Entry, MemberId } from '../../lib/store/raft/entry.ts';
 import type { PeerMessage } from '../../lib/store/driver/messages.ts';
+import type { RaftMessage } from '../../lib/store/raft/message.ts';
 import type { Effects, Input, RaftStatus } from '../../lib/store/raft/step.ts';
 import type { Disk } from './disk.ts';
 import { demand } from './violation.ts';
@@ -151,7 +152,10 @@ export class LogCheck {
     if (input.type === 'installed') this.#installed(shadow, input.snapshot);
     const { write } = effects;
     if (write !== undefined) this.#wrote(shadow, input, write);
-    if (effects.committed.length > 0) this.#delivered(shadow, effects.committed, status);
+    if (effects.committed.length > 0) {
+      if (input.type === 'message') this.#vouched(shadow, input.message, effects.committed);
+      this.#delivered(shadow, effects.committed, status);
+    }
     if (input.type === 'compact') this.#compacted(shadow, status());
   }
 
@@ -244,6 +248,18 @@ export class LogCheck {
     demand(changed.length <= 1, 'oneServerAtOnce', () => `voters changed: ${changed.join(' ')}`);
   }
 
+  /** A follower commits what the message vouches for, and not what happens to be in its log behind. */
+  #vouched(shadow: Shadow, message: RaftMessage, entries: readonly Entry[]): void {
+    const last = entries.at(-1)?.index ?? 0;
+    const isAppend = message.kind === 'append' || message.kind === 'feed';
+    const end = isAppend ? message.previous.index + message.entries.length : Infinity;
+    demand(
+      last <= Math.max(end, shadow.delivered),
+      'commitBeyondMessage',
+      () => `${shadow.id} commits ${last}, the message ended at ${end} (hazard 6)`,
+    );
+  }
+
   #delivered(shadow: Shadow, entries: readonly Entry[], status: () => RaftStatus): void {
     for (const entry of entries) {
       demand(
@@ -257,7 +273,8 @@ export class LogCheck {
         demand(
           known.entry.term === entry.term && known.entry.data === entry.data,
           'committedDiffers',
-          () => `${shadow.id} commits another entry at ${entry.index}: term ${entry.term}, not ${known.entry.term}`,
+          () =>
+            `${shadow.id} commits another entry at ${entry.index}: term ${entry.term}, not ${known.entry.term}`,
         );
       }
     }
@@ -284,7 +301,8 @@ export class LogCheck {
     demand(
       last.term === term,
       'oldTermCommit',
-      () => `${id} commits ${last.index} of term ${last.term} in term ${term} by counting (hazard 4)`,
+      () =>
+        `${id} commits ${last.index} of term ${last.term} in term ${term} by counting (hazard 4)`,
     );
     const config = this.configsOf(id).at(-1);
     const voters = config?.voters ?? [];
@@ -292,7 +310,8 @@ export class LogCheck {
     demand(
       2 * holders.length > voters.length,
       'commitWithoutQuorum',
-      () => `${id} commits ${last.index}, durable at ${holders.length} of ${voters.length} (hazard 9)`,
+      () =>
+        `${id} commits ${last.index}, durable at ${holders.length} of ${voters.length} (hazard 9)`,
     );
     for (const entry of entries) {
       if (entry.index <= this.committed.length) continue;
@@ -344,6 +363,13 @@ export class LogCheck {
       () => `${id} leads term ${term}, its disk has ${JSON.stringify(disk?.hard)} (hazard 1)`,
     );
     this.#voted(id, term, id);
+    const voters = this.configsOf(id).at(-1)?.voters ?? [];
+    const helpers = voters.filter((each) => this.#votes.get(`${each} ${term}`) === id);
+    demand(
+      2 * helpers.length > voters.length,
+      'leadsWithoutMajority',
+      () => `${id} leads term ${term} with ${helpers.length} votes of ${voters.length} (hazard 3)`,
+    );
     const shadow = this.#shadows.get(id);
     const last = this.committed.findLast(({ inTerm }) => inTerm < term)?.entry;
     if (shadow !== undefined && last !== undefined) {
@@ -369,24 +395,16 @@ export class LogCheck {
 
   /** A message leaves. */
   sending(id: MemberId, to: MemberId, message: PeerMessage, disk: Disk): void {
-    switch (message.kind) {
-      case 'voteReply':
-        // a refusal promises nothing
-        if (message.granted) this.#granted(id, message.term, to, disk);
-        return;
-      case 'appendReply':
-        if ('matched' in message) this.#acked(id, to, message, disk);
-        return;
-      case 'append':
-        this.claimed(id, message.term);
-        return;
-      case 'heartbeat':
-        this.claimed(id, message.term);
-        return;
-      case 'feed':
-        for (const entry of message.entries) this.#fed(id, entry);
-        return;
-      default:
+    const { kind } = message;
+    if (kind === 'voteReply') {
+      // a refusal promises nothing
+      if (message.granted) this.#granted(id, message.term, to, disk);
+    } else if (kind === 'appendReply') {
+      if ('matched' in message) this.#acked(id, to, message, disk);
+    } else if (kind === 'append' || kind === 'heartbeat') {
+      this.claimed(id, message.term);
+    } else if (kind === 'feed') {
+      for (const entry of message.entries) this.#fed(id, entry);
     }
   }
 
@@ -399,7 +417,8 @@ export class LogCheck {
     demand(
       disk.hard.term > term || (disk.hard.term === term && disk.hard.vote === to),
       'voteBeforeFsync',
-      () => `${id} votes for ${to} in term ${term}, its disk has ${JSON.stringify(disk.hard)} (hazard 1)`,
+      () =>
+        `${id} votes for ${to} in term ${term}, its disk has ${JSON.stringify(disk.hard)} (hazard 1)`,
     );
     this.#voted(id, term, to);
   }
@@ -418,7 +437,8 @@ export class LogCheck {
     demand(
       disk.last >= matched && disk.hard.term === term,
       'ackBeforeFsync',
-      () => `${id} acknowledges ${matched} in term ${term}, its disk has ${disk.last} in term ${disk.hard.term} (hazard 1)`,
+      () =>
+        `${id} acknowledges ${matched} in term ${term}, its disk has ${disk.last} in term ${disk.hard.term} (hazard 1)`,
     );
     const leader = this.#shadows.get(to);
     if (leader === undefined || this.#leaders.get(term) !== to || leader.term !== term) return;
@@ -444,10 +464,22 @@ export class LogCheck {
     const shadow = this.#shadows.get(id);
     if (shadow === undefined) return;
     const last = lastIndex(shadow);
-    demand(status.last.index === last, 'statusLast', () => `${id}: ${status.last.index}, not ${last}`);
-    demand(status.term === shadow.term, 'statusTerm', () => `${id}: ${status.term}, not ${shadow.term}`);
+    demand(
+      status.last.index === last,
+      'statusLast',
+      () => `${id}: ${status.last.index}, not ${last}`,
+    );
+    demand(
+      status.term === shadow.term,
+      'statusTerm',
+      () => `${id}: ${status.term}, not ${shadow.term}`,
+    );
     demand(status.commit <= last, 'commitBeyondLog', () => `${id}: ${status.commit} of ${last}`);
-    demand(status.commit <= this.committed.length, 'commitAhead', () => `${id} at ${status.commit}`);
+    demand(
+      status.commit <= this.committed.length,
+      'commitAhead',
+      () => `${id} at ${status.commit}`,
+    );
     const { persisted } = status;
     const wanted = termAt(shadow, persisted);
     demand(

@@ -70,7 +70,11 @@ export class StateCheck {
 
   #first(entry: Entry, reply: Reply | undefined, revision: number): void {
     const { index, term } = entry;
-    demand(index === this.#known.length + 1, 'appliedGap', () => `${index} after ${this.#known.length}`);
+    demand(
+      index === this.#known.length + 1,
+      'appliedGap',
+      () => `${index} after ${this.#known.length}`,
+    );
     let client: string | undefined;
     let sequence: number | undefined;
     if (entry.kind === 'command') {
@@ -80,7 +84,8 @@ export class StateCheck {
       demand(
         reply !== undefined && isExpected(reply, expected),
         'answer',
-        () => `${index} ${entry.data} answers ${JSON.stringify(reply)}, not ${JSON.stringify(expected)}`,
+        () =>
+          `${index} ${entry.data} answers ${JSON.stringify(reply)}, not ${JSON.stringify(expected)}`,
       );
       if (change !== undefined) this.#landed(change);
       if (expiredLease !== undefined) this.#ports.onExpired(expiredLease, entry);
@@ -99,7 +104,11 @@ export class StateCheck {
       if (event.type !== 'put') continue;
       const { key, value } = event.row;
       const mark = `${key} ${value}`;
-      demand(!this.#values.has(mark), 'landedTwice', () => `${mark} again at ${revision} (hazard 22)`);
+      demand(
+        !this.#values.has(mark),
+        'landedTwice',
+        () => `${mark} again at ${revision} (hazard 22)`,
+      );
       this.#values.add(mark);
     }
   }
@@ -154,14 +163,16 @@ export class StateCheck {
       demand(
         sameRow(row, expected),
         'diskRow',
-        () => `${id} holds ${JSON.stringify(row)}, at ${revision} it is ${JSON.stringify(expected)} (hazard 26)`,
+        () =>
+          `${id} holds ${JSON.stringify(row)}, at ${revision} it is ${JSON.stringify(expected)} (hazard 26)`,
       );
     }
     const wanted = this.model.rangeAt({ start: '', end: '\x7f' }, revision).length;
     demand(
       contents.users.size === wanted,
       'diskRows',
-      () => `${id} holds ${contents.users.size} rows, at ${revision} there are ${wanted} (hazard 26)`,
+      () =>
+        `${id} holds ${contents.users.size} rows, at ${revision} there are ${wanted} (hazard 26)`,
     );
     for (let each = compacted + 1; each <= revision; each += 1) {
       const change = changes.get(each);
@@ -214,14 +225,19 @@ export class StateCheck {
         known.sequence === mark.sequence &&
         sameReply(known.reply, reply),
       'acknowledgedOther',
-      () => `${JSON.stringify(mark)} got ${JSON.stringify(reply)} of ${index}: ${JSON.stringify(known)}`,
+      () =>
+        `${JSON.stringify(mark)} got ${JSON.stringify(reply)} of ${index}: ${JSON.stringify(known)}`,
     );
   }
 
   /** A read, with what was told to anyone before it was asked for. */
   read(range: KeyRange, result: RangeResult, floor: number): void {
     const { revision, rows } = result;
-    demand(revision >= floor, 'staleRead', () => `read ${revision}, ${floor} was known (hazard 19)`);
+    demand(
+      revision >= floor,
+      'staleRead',
+      () => `read ${revision}, ${floor} was known (hazard 19)`,
+    );
     const expected = this.model.rangeAt(range, revision);
     demand(
       expected.length === rows.length && expected.every((row, at) => sameRow(row, rows[at])),

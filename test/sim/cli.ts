@@ -13,9 +13,8 @@
  *   --keep-going  one line for each seed that fails, and on with the next
  *   --json        one line for programs
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readCorpus } from './corpus.ts';
 import {
   describeOptions,
   drawOptions,
@@ -59,7 +58,9 @@ function replayCommand(seed: bigint): string {
 
 function report(seed: bigint, options: SimOptions, result: RunResult): void {
   const again = runSeed(seed, options, true);
-  print(`seed ${seed} FAILED after ${result.virtualMs.toFixed(0)} ms: ${result.violation?.message}`);
+  print(
+    `seed ${seed} FAILED after ${result.virtualMs.toFixed(0)} ms: ${result.violation?.message}`,
+  );
   if (again.hash !== result.hash) print(`NOT REPEATABLE: ${again.hash}, not ${result.hash}`);
   print(`options: ${describeOptions(options)}`);
   print(`last events:`);
@@ -100,20 +101,12 @@ function runOne(seed: bigint): void {
   if (flags.shrink) shrink(seed, options, result.violation.rule);
 }
 
-function corpus(): readonly bigint[] {
-  return readFileSync(join(import.meta.dirname, 'corpus.txt'), 'utf8')
-    .split('\n')
-    .map((line) => line.replace(/#.*/, '').trim())
-    .filter((line) => line !== '')
-    .map(BigInt);
-}
-
 function runMany(): void {
   const from = BigInt(flags.from ?? Date.now() * 1000);
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   const totals: Record<string, number> = {};
-  const seeds = flags.corpus ? [...corpus()] : [];
+  const seeds = flags.corpus ? [...readCorpus()] : [];
   for (let at = 0n; at < BigInt(flags.seeds); at += 1n) seeds.push(from + at);
   let done = 0;
   let failed = 0;

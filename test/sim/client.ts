@@ -29,7 +29,7 @@ interface LeaseHeld {
 }
 
 /** Answers that end a session for its client: what was asked may have landed. */
-const sessionOver: readonly string[] = ['SESSION_UNKNOWN', 'STORE_OUTCOME_UNKNOWN'];
+const sessionOver: ReadonlySet<string> = new Set(['SESSION_UNKNOWN', 'STORE_OUTCOME_UNKNOWN']);
 
 /** One client. */
 export class Client {
@@ -207,7 +207,7 @@ export class Client {
     work.isOver = true;
     this.#open = this.#open.filter((each) => each !== work);
     const { state } = this.#cluster;
-    if (!reply.ok && sessionOver.includes(reply.code)) {
+    if (!reply.ok && sessionOver.has(reply.code)) {
       this.#newSession();
       return;
     }
@@ -246,10 +246,15 @@ export class Client {
 
   /** Asks a leader for an index, and any member for the state at it. */
   #read(): void {
+    this.readAt(this.#target);
+  }
+
+  /** A linearizable read with a certain member as the one that leads. */
+  readAt(host: Host): void {
     const { log, state, hosts } = this.#cluster;
     const range = { start: 'k', end: 'n' };
     const { floor } = state;
-    this.#ask(this.#target, (leader, answer) => {
+    this.#ask(host, (leader, answer) => {
       leader.run((driver, answers) => {
         const known = log.committed.length;
         const done = answers<ReadOutcome>((outcome) => {
@@ -305,9 +310,15 @@ export class Client {
     if (held === undefined || (random.chance(0.2) && this.#leases.length < 3)) {
       this.#grant();
     } else if (random.chance(0.15)) {
-      // as a leader of long ago would: nothing may come of it
-      const expired = { generation: random.below(3) + 1, decidedIn: 1 };
+      // as a leader would that knows nothing of the last renewal: nothing may come of it
+      const generation = this.#cluster.state.model.leases.get(held.id)?.generation ?? 1;
+      const expired = {
+        generation: generation > 1 ? generation - 1 : 1_000_000,
+        decidedIn: random.chance(0.7) ? this.#cluster.log.leaderTerm : 1,
+      };
       this.#submit({ do: 'revokeLease', lease: held.id, expired });
+    } else if (random.chance(0.2)) {
+      this.#submit({ do: 'renewLease', lease: held.id });
     } else if (random.chance(0.1)) {
       this.#leases = this.#leases.filter((each) => each !== held);
       this.#submit({ do: 'revokeLease', lease: held.id });

@@ -52,6 +52,8 @@ export class Cluster {
   readonly disks = new Map<MemberId, Disk>();
   /** The voter whose directory is lost, until it is no member any more. */
   lost: MemberId | undefined;
+  /** Somebody reads at a host, if there is somebody. */
+  readAt: ((host: Host) => void) | undefined;
   /** Faults happen. */
   isFaulty = true;
   /** Until when a write under way may take at most. */
@@ -77,6 +79,7 @@ export class Cluster {
       onLeader: (id, term) => {
         this.note(7, term, 0, () => `${id} leads term ${term}`);
         this.#ledSinceMs.set(term, this.agenda.now);
+        this.#tryReads(id);
         const host = this.hostOf(id);
         if (host !== undefined) host.ledSinceTick = host.ticks;
       },
@@ -189,6 +192,18 @@ export class Cluster {
       host.start();
     }
     this.note(9, 0, 0, () => 'no faults from now on');
+  }
+
+  /** Somebody leads: it, and whoever thinks the same of itself, is asked to read at moments at which that
+   *  is delicate. */
+  #tryReads(id: MemberId): void {
+    const leader = this.hostOf(id);
+    if (leader === undefined) return;
+    for (const afterMs of [0, 4]) this.agenda.after(afterMs, () => this.readAt?.(leader));
+    for (const host of this.hosts) {
+      if (host.id === id || host.driver?.status().role !== 'leader') continue;
+      for (const afterMs of [5, 25, 80]) this.agenda.after(afterMs, () => this.readAt?.(host));
+    }
   }
 
   /** After each tick of a process. */

@@ -123,8 +123,16 @@ export class Disk {
     if (write.hard !== undefined) this.#landHard(write.hard);
     if (write.truncateFrom !== undefined) {
       const from = write.truncateFrom;
-      demand(from > this.base.at.index, 'truncation', () => `from ${from}, base ${this.base.at.index}`);
-      demand(from > this.head.applied.index, 'truncation', () => `from ${from}, applied ${this.head.applied.index}`);
+      demand(
+        from > this.base.at.index,
+        'truncation',
+        () => `from ${from}, base ${this.base.at.index}`,
+      );
+      demand(
+        from > this.head.applied.index,
+        'truncation',
+        () => `from ${from}, applied ${this.head.applied.index}`,
+      );
       this.entries.length = Math.min(this.entries.length, from - this.base.at.index - 1);
     }
     for (const entry of write.entries ?? []) this.#append(entry);
@@ -204,7 +212,9 @@ export class Disk {
       'appliedFalls',
       () => `snapshot at ${head.applied.index}, state at ${this.head.applied.index}`,
     );
-    demand(base.at.index === head.applied.index, 'installBase', () => JSON.stringify({ head, base }));
+    demand(base.at.index === head.applied.index, 'installBase', () =>
+      JSON.stringify({ head, base }),
+    );
     this.contents = this.#staged;
     this.#staged = undefined;
     this.changes = new Map();

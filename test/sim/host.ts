@@ -85,7 +85,12 @@ export class Host {
     if (this.#life?.isAlive === true || this.isIdle) return;
     const { disk, id } = this;
     const cluster = this.#cluster;
-    cluster.note(1, this.number, disk.last, () => `${id} starts, log to ${disk.last}, state at ${disk.head.applied.index}`);
+    cluster.note(
+      1,
+      this.number,
+      disk.last,
+      () => `${id} starts, log to ${disk.last}, state at ${disk.head.applied.index}`,
+    );
     cluster.counts.starts += 1;
     cluster.state.disk(id, disk);
     const life: Life = { driver: undefined, isAlive: true, told: disk.head.revision };
@@ -111,7 +116,12 @@ export class Host {
   crash(keep = this.random.chance(this.#cluster.options.keepAtCrash)): void {
     const life = this.#life;
     if (life?.isAlive !== true) return;
-    this.#cluster.note(2, this.number, keep ? 1 : 0, () => `${this.id} dies, batch under way ${keep ? 'kept' : 'lost'}`);
+    this.#cluster.note(
+      2,
+      this.number,
+      keep ? 1 : 0,
+      () => `${this.id} dies, batch under way ${keep ? 'kept' : 'lost'}`,
+    );
     life.isAlive = false;
     this.#backlog = [];
     this.disk.crash(keep);
@@ -139,7 +149,8 @@ export class Host {
     this.#cluster.note(5, this.number, 0, () => `${this.id} goes on`);
     this.#isPaused = false;
     const { agenda, options } = this.#cluster;
-    const isLong = (agenda.now - this.#pausedMs) * this.speed > options.electionTicks * options.tickMs;
+    const isLong =
+      (agenda.now - this.#pausedMs) * this.speed > options.electionTicks * options.tickMs;
     if (isLong) this.resumedMs = agenda.now;
     const backlog = this.#backlog;
     this.#backlog = [];
@@ -180,7 +191,10 @@ export class Host {
     } catch (error) {
       if (error instanceof Violation) throw error;
       if (!life.isAlive) return;
-      throw new Violation('threw', `${this.id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      throw new Violation(
+        'threw',
+        `${this.id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     } finally {
       watch(before);
     }
@@ -259,7 +273,11 @@ export class Host {
         if (life.isAlive && status.role === 'leader') cluster.log.claimed(this.id, status.term);
       },
       onFatal: (error) => {
-        if (life.isAlive) throw new Violation('fatal', `${this.id}: ${error.code} ${error.message} ${JSON.stringify(error.detail)}`);
+        if (life.isAlive)
+          throw new Violation(
+            'fatal',
+            `${this.id}: ${error.code} ${error.message} ${JSON.stringify(error.detail)}`,
+          );
       },
     };
   }
@@ -278,13 +296,20 @@ export class Host {
           return;
         }
         let afterMs = diskMs * random.between(0.3, 1.7);
-        if (cluster.isFaulty && random.chance(faults.diskTail)) afterMs += 150 * random.next() * random.next();
+        if (cluster.isFaulty && random.chance(faults.diskTail))
+          afterMs += 150 * random.next() * random.next();
         if (cluster.isFaulty && random.chance(faults.diskStall)) afterMs += 2000 * random.next();
         cluster.stalledUntilMs = Math.max(cluster.stalledUntilMs, cluster.agenda.now + afterMs);
         cluster.agenda.after(afterMs, () => {
           if (!life.isAlive) return;
           disk.complete();
-          cluster.note(6, this.number, disk.last, () => `${this.id} has on disk: log to ${disk.last}, term ${disk.hard.term}, state at ${disk.head.applied.index}`);
+          cluster.note(
+            6,
+            this.number,
+            disk.last,
+            () =>
+              `${this.id} has on disk: log to ${disk.last}, term ${disk.hard.term}, state at ${disk.head.applied.index}`,
+          );
           if (cluster.isFaulty && random.chance(faults.crashAfterWrite)) this.#dieAndReturn();
           else this.#enter(life, done);
         });

@@ -2,6 +2,7 @@
  * The obvious state machine: applies the same entries as the real one, keeps every version of every row,
  * and knows nothing of digests, deltas or limits. What the real one answers is compared with this.
  */
+import { unreachable } from '../../lib/assert.ts';
 import { noSpacePrefix } from '../../lib/store/machine/machine.ts';
 import type { Change } from '../../lib/store/machine/image.ts';
 import type { Proposal } from '../../lib/store/machine/command.ts';
@@ -139,7 +140,8 @@ export class Model {
         return this.#renew(command.lease);
       case 'revokeLease':
         return this.#revoke(command, term);
-      default:
+      case 'openSession':
+      case 'closeSession':
         return answer({ ok: true, result: undefined });
     }
   }
@@ -215,11 +217,13 @@ export class Model {
         for (const key of keys) this.#remove(space, key, events);
         return { op: 'delete', deleted: keys.length };
       }
-      default: {
+      case 'range': {
         const rows = space.keysIn(operation).flatMap((key) => space.rows.get(key) ?? []);
         const { limit = rows.length } = operation;
         return { op: 'range', rows: rows.slice(0, limit), more: rows.length > limit };
       }
+      default:
+        return unreachable(operation);
     }
   }
 

@@ -15,6 +15,8 @@ export interface Mutant {
   /** Occurs once in the file. */
   readonly find: string;
   readonly replace: string;
+  /** A second place in the same file. */
+  readonly also?: { readonly find: string; readonly replace: string };
   /** Seeds within which it must be found. */
   readonly seeds: number;
   /** Faults and options that the hazard needs, on top of the draw. */
@@ -73,18 +75,19 @@ const consensus: readonly Mutant[] = [
     name: 'duplicateVotesCounted',
     hazard: 3,
     file: 'raft/quorum.ts',
-    find: `    for (const voter of voters) {
-      const answer = this.#answers.get(voter);
-      if (answer === true) granted += 1;
-      if (answer === false) refused += 1;
-    }`,
-    replace: `    for (const [voter, answer] of this.#answers) {
-      if (!voters.includes(voter.slice(0, 16))) continue;
-      if (answer) granted += 1;
-      else refused += 1;
-    }`,
+    find: `if (!this.#answers.has(member)) this.#answers.set(member, granted);`,
+    replace: `this.#answers.set(\`\${member}\${this.#answers.size}\`, granted);`,
+    also: {
+      find: `    for (const voter of voters) {
+      const answer = this.#answers.get(voter);`,
+      replace: `    for (const [voter, answer] of this.#answers) {
+      if (!voters.includes(voter.slice(0, 16))) continue;`,
+    },
     seeds: 1500,
-    bias: { options: { voters: 5 }, faults: { duplicate: 0.3, drop: 0.2, split: 1, transfer: 1.5 } },
+    bias: {
+      options: { voters: 5 },
+      faults: { duplicate: 0.3, drop: 0.2, split: 1, transfer: 1.5 },
+    },
   },
   {
     name: 'noLogCheckInVotes',
@@ -388,15 +391,9 @@ const stateMachine: readonly Mutant[] = [
     name: 'keptWithoutConfirmation',
     hazard: 23,
     file: 'driver/lease-keeper.ts',
-    find: `    else this.#confirm(id, done);
-  }
-
-  /** Proposes`,
-    replace: `    else if (lease !== undefined) this.#kept(lease, done);
-    else this.#confirm(id, done);
-  }
-
-  /** Proposes`,
+    find: `    this.#confirm(id, done);`,
+    replace: `    if (lease === undefined) this.#confirm(id, done);
+    else this.#kept(lease, done);`,
     seeds: 2000,
     bias: { ...leases, faults: { isolateLeader: 1.5 } },
   },
@@ -559,15 +556,6 @@ const disk: readonly Mutant[] = [
     seeds: 100,
   },
   {
-    name: 'queueMergesWrong',
-    hazard: 7,
-    file: 'driver/log-queue.ts',
-    find: `entries.length = Math.min(entries.length, cut - first);`,
-    replace: `entries.length = Math.min(entries.length, cut - first + 1);`,
-    seeds: 2000,
-    bias: { faults: { diskTail: 0.3, split: 1 } },
-  },
-  {
     name: 'watchGap',
     hazard: 0,
     file: 'driver/driver.ts',
@@ -582,15 +570,6 @@ const disk: readonly Mutant[] = [
     find: `const changes = this.#changes.filter(({ revision }) => revision > forget.to);`,
     replace: `const changes = this.#changes.filter(({ revision }) => revision > forget.to + 1);`,
     seeds: 300,
-  },
-  {
-    name: 'readersOfOtherTerms',
-    hazard: 22,
-    file: 'driver/proposals.ts',
-    find: `if (first.at.term !== entry.term) {`,
-    replace: `if (first.at.term > entry.term) {`,
-    seeds: 3000,
-    bias: { faults: { isolateLeader: 1.5 } },
   },
   {
     name: 'unknownIsRefused',

@@ -51,9 +51,13 @@ function copySource(from: string): string {
 async function judge(clean: string, copy: string, mutant: Mutant): Promise<Verdict> {
   const path = join(copy, 'lib/store', mutant.file);
   const source = readFileSync(path, 'utf8');
-  const places = source.split(mutant.find).length - 1;
-  if (places !== 1) return { seeds: 0, seconds: 0, problem: `fits in ${places} places` };
-  writeFileSync(path, source.replace(mutant.find, () => mutant.replace));
+  let spoilt = source;
+  for (const { find, replace } of [mutant, ...(mutant.also === undefined ? [] : [mutant.also])]) {
+    const places = spoilt.split(find).length - 1;
+    if (places !== 1) return { seeds: 0, seconds: 0, problem: `fits in ${places} places` };
+    spoilt = spoilt.replace(find, () => replace);
+  }
+  writeFileSync(path, spoilt);
   let verdict: Verdict;
   try {
     const budget = Math.round(mutant.seeds * Number(flags.factor));

@@ -151,9 +151,11 @@ export class Nemesis {
     const configs = hosts.flatMap(({ id }) => log.configsOf(id));
     // a witness cannot bring another member up to date, so with one there must be no loss
     if (configs.some(({ witnesses }) => witnesses.length > 0)) return;
-    const isVoter = configs.some(({ voters }) => voters.includes(host.id));
-    if (isVoter && configs.some(({ voters }) => voters.length > 0 && voters.length < 3)) return;
-    if (isVoter) this.#cluster.lost = host.id;
+    const isMember = configs.some(
+      ({ voters, learners }) => voters.includes(host.id) || learners.includes(host.id),
+    );
+    if (isMember && configs.some(({ voters }) => voters.length > 0 && voters.length < 3)) return;
+    if (isMember) this.#cluster.lost = host.id;
     this.#cluster.note(72, host.number, 0, () => `${host.id} loses its directory`);
     this.#cluster.renew(host);
     this.#cluster.startLater(host);

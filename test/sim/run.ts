@@ -56,6 +56,7 @@ class Run {
     const cluster = this.#cluster;
     for (const host of cluster.hosts) host.start();
     for (const client of this.#clients) client.start();
+    cluster.readAt = (host) => this.#clients[0]?.readAt(host);
     this.#nemesis.start();
     const { agenda, options } = cluster;
     while (agenda.step(options.chaosMs)) {
@@ -83,7 +84,11 @@ class Run {
     this.#until('notAnswered', answerMs, () => this.#clients.every((client) => client.isIdle));
     this.#until('notConverged', 100 * roundMs + 8 * this.#electionMs, () => this.#isConverged());
     if (cluster.options.leases) {
-      this.#until('leaseForever', 900 * 1.6 + 4 * roundMs + 6 * this.#electionMs, () => cluster.state.model.leases.size === 0);
+      this.#until(
+        'leaseForever',
+        900 * 1.6 + 4 * roundMs + 6 * this.#electionMs,
+        () => cluster.state.model.leases.size === 0,
+      );
     }
     // what was asked for last may still move leadership
     this.#pass(this.#electionMs);
@@ -110,7 +115,11 @@ class Run {
     const { agenda } = this.#cluster;
     const deadline = agenda.now + withinMs;
     while (!holds()) {
-      demand(agenda.now < deadline && agenda.count < eventsMax, rule, () => `in ${withinMs} ms: ${this.#describe()}`);
+      demand(
+        agenda.now < deadline && agenda.count < eventsMax,
+        rule,
+        () => `in ${withinMs} ms: ${this.#describe()}`,
+      );
       const stepEnd = Math.min(deadline, agenda.now + 10);
       while (agenda.step(stepEnd));
     }

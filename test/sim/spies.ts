@@ -2,7 +2,7 @@
  * Spies on the real core and machine: every step and every application is shown to whoever watches the
  * member that is running. The simulator has one thread, so one member runs at a time.
  */
-import { Machine } from '../../lib/store/machine/machine.ts';
+import { Machine, type Applied } from '../../lib/store/machine/machine.ts';
 import type { Reply } from '../../lib/store/machine/command.ts';
 import type { Delta } from '../../lib/store/machine/image.ts';
 import type { Entry } from '../../lib/store/raft/entry.ts';
@@ -25,14 +25,19 @@ export function watch(next: Watcher | undefined): Watcher | undefined {
   return before;
 }
 
-const { step } = Raft.prototype;
+type Step = (this: Raft, input: Input) => Effects;
+type Apply = (this: Machine, entry: Entry) => Applied;
+type TakeDelta = (this: Machine) => Delta | undefined;
+
+const step: Step = Reflect.get(Raft.prototype, 'step');
 Raft.prototype.step = function stepSpied(this: Raft, input: Input): Effects {
   const effects = step.call(this, input);
   watcher?.stepped(input, effects, () => this.status());
   return effects;
 };
 
-const { apply, takeDelta } = Machine.prototype;
+const apply: Apply = Reflect.get(Machine.prototype, 'apply');
+const takeDelta: TakeDelta = Reflect.get(Machine.prototype, 'takeDelta');
 Machine.prototype.apply = function applySpied(this: Machine, entry: Entry) {
   const applied = apply.call(this, entry);
   watcher?.applied(entry, applied.reply, this);

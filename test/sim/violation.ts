@@ -12,10 +12,6 @@ export class Violation extends Error {
 }
 
 /** Throws unless the condition holds. The facts are made into text only when it does not. */
-export function demand(
-  condition: boolean,
-  rule: string,
-  facts: () => string,
-): asserts condition {
+export function demand(condition: boolean, rule: string, facts: () => string): asserts condition {
   if (!condition) throw new Violation(rule, facts());
 }
