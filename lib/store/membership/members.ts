@@ -36,7 +36,7 @@ const dropRow = (key: string): Operation => ({ op: 'delete', start: key });
 export function* planFound(first: Member): Plan<void> {
   const existing = yield* readRow(clusterKey, clusterSchema);
   if (existing !== undefined) return { txn: undefined, answer: undefined };
-  const settings = { enforceDates: false, createdAtMs: first.joinedAtMs };
+  const settings = { enforceDates: false, createdAtMs: first.joinedAtMs, founder: first.id };
   return {
     txn: {
       compare: [asRead(clusterKey, undefined)],

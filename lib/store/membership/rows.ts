@@ -55,6 +55,8 @@ export const clusterSchema = z.strictObject({
   /** Dates of certificates are enforced, not only warned about. */
   enforceDates: z.boolean(),
   createdAtMs: z.number().int(),
+  /** The first member: the configuration that the log begins with. */
+  founder: memberIdSchema.optional(),
   /** What entries and rows may be in use: rises when every member knows them, never falls. Absent for the
    *  first level. */
   featureLevel: z.number().int().positive().optional(),

@@ -12,6 +12,8 @@ import { membersOf } from '../membership/read.ts';
 import {
   authorityKey,
   authoritySchema,
+  clusterKey,
+  clusterSchema,
   memberRange,
   memberSchema,
   type Authority,
@@ -54,6 +56,8 @@ export const welcomeSchema = z.object({
   /** The name that it is a member by. */
   name: memberSchema.shape.name.exactOptional(),
   role: memberSchema.shape.role,
+  /** The first member of the cluster. */
+  founder: memberSchema.shape.id.exactOptional(),
   seeds: z.array(z.strictObject({ id: memberSchema.shape.id, addresses: z.array(z.string()) })),
 });
 /** What a host that was let in has to know besides its certificate. */
@@ -103,11 +107,16 @@ export async function admit(
     lost === undefined ? planAdmit({ by, member, nowMs: wallMs }) : planReplace(lost, member),
   );
   const { rows } = await engine.system.range(memberRange);
+  const [settings] = (await engine.system.range({ start: clusterKey })).rows;
+  const founder = settings && decodeRecord(clusterSchema, settings).value.founder;
+  const members = membersOf(rows).map(({ value }) => value);
   const welcome: Welcome = {
     epoch,
     name: admitted.name,
     role: admitted.role,
-    seeds: seedsOf(membersOf(rows).map(({ value }) => value)),
+    ...(founder === undefined ? {} : { founder }),
+    // only who may vote takes connections
+    seeds: seedsOf(members.filter(({ role }) => role !== 'observer')),
   };
   const certificate = certify(id, publicKey, parts);
   const { certificates: authorities } = requireKeys(parts).authority;

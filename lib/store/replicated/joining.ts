@@ -38,7 +38,7 @@ export class Joining {
     const joined = await requestJoin({
       token,
       keys: keysOf(pending),
-      facts: this.#facts(pending),
+      facts: this.#facts(pending, token.clusterId),
       clock: this.#node.options.clock,
       timeoutMs: joinTimeoutMs,
       signal: new AbortController().signal,
@@ -51,7 +51,7 @@ export class Joining {
   async request(wish: ListenWish): Promise<string> {
     await this.#checkMayJoin(undefined);
     const pending = await this.#prepare(wish);
-    return makeJoinRequestFile(keysOf(pending), this.#facts(pending));
+    return makeJoinRequestFile(keysOf(pending), this.#facts(pending, undefined));
   }
 
   /** Lets in the host that made a request. */
@@ -83,11 +83,8 @@ export class Joining {
     const { retired } = engine;
     // what this host has is older than what its cluster has, or not wanted there
     if (retired !== undefined && !hasCode(retired, 'STORE_ROLLED_BACK')) return;
-    if (clusterId === identity.clusterId) {
-      throw new FairleadError('MEMBER_EXISTS', 'this host is a member of that cluster already', {
-        fix: 'fairlead cluster status',
-      });
-    }
+    // it knows by the name whether this host is a member still, or was left behind by a recovery
+    if (clusterId === identity.clusterId) return;
     if (rows.members().length > 1) {
       throw new FairleadError('CLUSTER_CHANGE', 'this host is a member of another cluster', {
         fix: 'fairlead cluster leave',
@@ -113,8 +110,10 @@ export class Joining {
     return keepPending(paths.joining, before, { listen, advertise });
   }
 
-  #facts({ dataId, advertise = [] }: Pending): JoinFacts {
-    const { hostName: name, version, featureLevel = featureLevelNewest } = this.#node.options;
+  #facts({ dataId, advertise = [] }: Pending, clusterId: string | undefined): JoinFacts {
+    const { options, memberName, identity } = this.#node;
+    const { hostName, version, featureLevel = featureLevelNewest } = options;
+    const name = clusterId === identity.clusterId ? memberName : hostName;
     return { name, dataId, addresses: advertise, version, featureLevel };
   }
 
@@ -126,7 +125,7 @@ export class Joining {
         cause: welcome.error,
       });
     }
-    const { epoch, role, seeds, name = node.options.hostName } = welcome.data;
+    const { epoch, role, seeds, founder, name = node.options.hostName } = welcome.data;
     const { clusterId, memberId, certificate, authorities } = joined;
     const { privateKey, dataId, listen, advertise = [] } = pending;
     await node.reopen(() =>
@@ -144,6 +143,7 @@ export class Joining {
         authorities: [...authorities],
         ...(listen === undefined ? {} : { listen }),
         advertise,
+        ...(founder === undefined ? {} : { founder }),
         seeds: [...seeds],
       }),
     );

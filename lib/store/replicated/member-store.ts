@@ -93,20 +93,20 @@ export async function openMemberStore(options: MemberStoreOptions): Promise<Memb
 /** What makes a cluster of one. */
 export function newCluster(): StoreCreation {
   const memberId = randomId().slice(0, 16);
-  return newMember({ clusterId: randomId(), epoch: 0, memberId, dataId: randomId() }, [memberId]);
+  const identity = { clusterId: randomId(), epoch: 0, memberId, dataId: randomId() };
+  return { ...newMember(identity, memberId), importFirstFormat: true };
 }
 
-/** What makes a member's store, empty: with voters a cluster's first, without one that was let in. */
+/** What makes a member's store, empty. `founder`: the member that the cluster began with. */
 export function newMember(
-  identity: Omit<StoreIdentity, 'featureLevel'>,
-  voters: readonly MemberId[] = [],
+  { clusterId, epoch, memberId, dataId }: Omit<StoreIdentity, 'featureLevel'>,
+  founder: MemberId | undefined,
 ): StoreCreation {
-  const config: RaftConfig = { ...configEmpty, voters };
+  const config: RaftConfig = { ...configEmpty, voters: founder === undefined ? [] : [founder] };
   return {
-    identity: { ...identity, featureLevel: featureLevelNewest },
+    identity: { clusterId, epoch, memberId, dataId, featureLevel: featureLevelNewest },
     base: { at: positionStart, config },
     machine: emptyImage(),
-    importFirstFormat: voters.length > 0,
   };
 }
 

@@ -72,7 +72,8 @@ export async function openAll(
   if (file !== undefined) await dropPendingOf(paths.joining, file.memberId);
   if (file !== undefined && !file.storeMade) await putOtherAside(paths, file, options);
   let consensus: Pick<RaftStatus, 'config' | 'leader'> = { config: configEmpty, leader: undefined };
-  const create = file === undefined ? newCluster() : file.storeMade ? undefined : newMember(file);
+  const create =
+    file === undefined ? newCluster() : file.storeMade ? undefined : newMember(file, file.founder);
   const member = await openMemberStore({
     directory: paths.store,
     clock,
@@ -106,16 +107,17 @@ export async function openAll(
   return { ...member, file, rows };
 }
 
-/** Who may feed an observer, the best first: voters that do not lead, the leader, anybody. */
+/** Who may feed an observer, the best first: voters that do not lead, then the leader. Not another
+ *  observer: two could feed each other. */
 function feeders(
   connected: readonly MemberId[],
   { config, leader }: Pick<RaftStatus, 'config' | 'leader'>,
 ): readonly MemberId[] {
-  const rank = (id: MemberId): number =>
-    id === leader ? 1 : config.voters.includes(id) && !config.witnesses.includes(id) ? 0 : 2;
+  const { voters, witnesses } = config;
+  const isKnown = voters.some((id) => connected.includes(id));
   return connected
-    .filter((id) => !config.witnesses.includes(id))
-    .toSorted((one, other) => rank(one) - rank(other));
+    .filter((id) => !witnesses.includes(id) && (!isKnown || voters.includes(id)))
+    .toSorted((one, other) => Number(one === leader) - Number(other === leader));
 }
 
 /** A host that was let into a cluster puts the store that it had aside, once. */

@@ -33,6 +33,8 @@ const peerFileSchema = z.strictObject({
   sealKey: z.string().exactOptional(),
   listen: address.exactOptional(),
   advertise: z.array(address),
+  /** The first member of the cluster: the configuration that an empty store begins with. */
+  founder: id16.exactOptional(),
   /** Where others were last known to be: to find them before the store is up to date. */
   seeds: z.array(z.strictObject({ id: id16, addresses: z.array(address) })),
 });

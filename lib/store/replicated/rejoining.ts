@@ -38,7 +38,7 @@ export async function replaceMember(
   await options.between?.('rejoin: key kept');
   const joined = await askAround(file, pending, { options, signal });
   await options.between?.('rejoin: let in');
-  const { epoch, role, seeds } = welcomeSchema.parse(joined.welcome);
+  const { epoch, role, seeds, founder } = welcomeSchema.parse(joined.welcome);
   const { memberId, certificate, authorities } = joined;
   const { sealKey: _, ...rest } = file;
   return {
@@ -51,6 +51,7 @@ export async function replaceMember(
     privateKey: pending.privateKey,
     certificate,
     authorities: [...authorities],
+    ...(founder === undefined ? {} : { founder }),
     seeds: seeds.filter(({ id }) => id !== file.memberId),
   };
 }
