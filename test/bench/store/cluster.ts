@@ -69,3 +69,11 @@ export function diskMb(directory: string): number {
     .map((entry) => statSync(join(entry.parentPath, entry.name)).blocks);
   return blocks.reduce((sum, count) => sum + count * 512, 0) / 1024 / 1024;
 }
+
+/** Processor time that a process has used so far, ms. */
+export function cpuMs(pid: number): number {
+  const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // user and system time, in ticks of 10 ms
+  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}

@@ -5,6 +5,7 @@
 import { ensurePackages } from '../../lab/packages.ts';
 import { percentile, report, type Series } from '../figures.ts';
 import {
+  cpuMs,
   defaultTimes,
   diskMb,
   fastTimes,
@@ -74,22 +75,32 @@ async function withCluster(
   }
 }
 
-function reportPair(figure: string, unit: Series['unit'], { ours, etcd }: Pair): void {
+function reportPair(
+  figure: string,
+  unit: Series['unit'],
+  { ours, etcd }: Pair,
+  more: object = {},
+): void {
   const versus = { name: 'etcd', values: etcd };
-  const more = { versusP99: Math.round(percentile(etcd, 0.99) * 100) / 100 };
-  report({ figure, unit, values: ours }, versus, more);
+  const versusP99 = Math.round(percentile(etcd, 0.99) * 100) / 100;
+  report({ figure, unit, values: ours }, versus, { versusP99, ...more });
 }
 
 async function benchThroughput(nodes: 1 | 3, figure: string): Promise<void> {
   const rates = writerCounts.map(emptyPair);
   const latencies = writerCounts.map(emptyPair);
+  const costs = writerCounts.map(emptyPair);
   for (let round = 0; round < rounds; round += 1) {
     for (const [name, open] of contestants) {
       await withCluster(open, { nodes, ...defaultTimes }, async (cluster) => {
         for (const [at, writers] of writerCounts.entries()) {
           const { endpoint } = await cluster.leader();
           const plan = { endpoint, writers, warmUpMs, measuredMs, keys: throughputKeys };
+          const cpu = (): number => cluster.nodes.reduce((sum, each) => sum + cpuMs(each.pid()), 0);
+          const beforeMs = cpu();
           const written = await runWriters(plan);
+          // those of the time to warm up are missing from the count, for both alike
+          costs[at]?.[name].push(((cpu() - beforeMs) / written.writes) * 1_000);
           rates[at]?.[name].push((written.writes / written.ms) * 1_000);
           for (const each of written.latencies) latencies[at]?.[name].push(each);
         }
@@ -97,7 +108,12 @@ async function benchThroughput(nodes: 1 | 3, figure: string): Promise<void> {
     }
   }
   for (const [at, writers] of writerCounts.entries()) {
-    reportPair(`${figure}${writers}`, 'writes/s', rates[at] ?? emptyPair());
+    // what all nodes spend on a write says more than its rate where others use the machine, too
+    const cost = costs[at] ?? emptyPair();
+    reportPair(`${figure}${writers}`, 'writes/s', rates[at] ?? emptyPair(), {
+      cpuUs: Math.round(percentile(cost.ours, 0.5)),
+      versusCpuUs: Math.round(percentile(cost.etcd, 0.5)),
+    });
     reportPair(`${figure}${writers}-latency`, 'ms', latencies[at] ?? emptyPair());
   }
 }
