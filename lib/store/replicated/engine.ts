@@ -215,8 +215,9 @@ export class ReplicatedEngine implements StateStore {
     return this.#tracked(() => catchUp(this.#reader));
   }
 
-  /** The whole state as this member has it, by reference. */
+  /** The whole state as this member has it, by reference. @throws CLUSTER_WITNESS */
   image(): MachineImage {
+    this.#requireState();
     return this.#machine.image();
   }
 
@@ -288,6 +289,7 @@ export class ReplicatedEngine implements StateStore {
 
   async #shut(): Promise<void> {
     this.#watchers.close();
+    this.#leadership.close();
     // what was taken is answered: by the disk at once, by other members within their bounds
     await Promise.allSettled(this.#pending);
     clearInterval(this.#ticking);

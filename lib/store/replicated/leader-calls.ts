@@ -34,6 +34,8 @@ export interface LeaderView {
   leaderlessSinceMs(): number | undefined;
   /** Resolves when the leader is another one, or after `ms`. */
   leaderChange(ms: number): Promise<void>;
+  /** It closes: without a leader nothing is waited for any more. */
+  isClosing(): boolean;
   /** Why this member answers nothing any more, if so. */
   ending(): FairleadError | undefined;
 }
@@ -61,7 +63,8 @@ export async function callLeader<Answer>(
     if (mayLand && !call.repeatable) throw outcomeUnknown();
     const leftMs = startMs + view.waitMs - clock.monotonicMs();
     const leaderless = view.leaderlessSinceMs();
-    const hopeless = leaderless !== undefined && clock.monotonicMs() - leaderless >= view.waitMs;
+    const isKnown = leaderless !== undefined && clock.monotonicMs() - leaderless >= view.waitMs;
+    const hopeless = isKnown || (leaderless !== undefined && view.isClosing());
     if (leftMs <= 0 || hopeless) throw mayLand ? outcomeUnknown() : quorumLost();
     await view.leaderChange(view.leader() === undefined ? leftMs : Math.min(submitRetryMs, leftMs));
   }

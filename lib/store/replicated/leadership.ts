@@ -13,6 +13,7 @@ export class Leadership implements LeaderView {
   readonly #waiting = new Set<() => void>();
   readonly #ending: () => FairleadError | undefined;
   #leader: MemberId | undefined;
+  #isClosing = false;
   #leaderlessSinceMs: number | undefined;
 
   constructor(
@@ -36,6 +37,16 @@ export class Leadership implements LeaderView {
 
   leaderlessSinceMs(): number | undefined {
     return this.#leaderlessSinceMs;
+  }
+
+  isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** Nobody waits for a leader to come any more. */
+  close(): void {
+    this.#isClosing = true;
+    this.wake();
   }
 
   ending(): FairleadError | undefined {

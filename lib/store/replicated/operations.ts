@@ -159,6 +159,7 @@ export class NodeOperations implements ClusterOperations {
     } else if (hasCode(retired, 'STORE_ROLLED_BACK')) {
       throw retired;
     }
+    await node.options.between?.('leave: let go');
     await node.reopen(() => node.leaveBehind());
     await this.foundIfAlone();
     return this.status();

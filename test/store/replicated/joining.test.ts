@@ -1,16 +1,9 @@
 /** Who is let in, who is not, and what versions go together. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../lib/clock.ts';
-import { parseAddress } from '../../../lib/store/peer/address.ts';
-import { FrameSocket } from '../../../lib/store/peer/frame-socket.ts';
-import { frameTypes } from '../../../lib/store/peer/frame.ts';
-import { decodeRefusal } from '../../../lib/store/peer/hello.ts';
-import { connectSecure } from '../../../lib/store/peer/secure.ts';
 import { formatJoinToken, makeJoinSecret, parseJoinToken } from '../../../lib/store/peer/token.ts';
-import { credentialsOf } from '../../../lib/store/replicated/peer-link.ts';
 import { put, write } from '../../conformance/open-store.ts';
 import { until } from '../../support/until.ts';
-import { clockOff, expectRefused, freeAddress, keysOf, Site, votersOf } from './site.ts';
+import { clockOff, expectRefused, freeAddress, keysOf, refusalOf, Site, votersOf } from './site.ts';
 
 let site: Site;
 beforeEach(() => {
@@ -136,24 +129,8 @@ describe('versions', () => {
     const { file, identity } = b.node;
     if (file === undefined) throw new Error('a member has a peer file');
     await b.node.close();
-    const socket = await connectSecure(parseAddress(a.node.file?.listen ?? ''), {
-      credentials: credentialsOf(file, false),
-      clock: systemClock,
-      signal: new AbortController().signal,
-    });
-    const frames = new FrameSocket(socket, systemClock);
-    const hello = {
-      ...identity,
-      version: '9.0.0',
-      host: 'host-b',
-      position: { term: 1, last: { index: 1, term: 1 }, applied: 1 },
-      ...{ protocolMin: 8, protocolMax: 9, run: 'ab'.repeat(16) },
-    };
-    frames.send(frameTypes.hello, Buffer.from(JSON.stringify(hello)));
-    const { type, payload } = await frames.next();
-    expect(type).toBe(frameTypes.refused);
-    expect(decodeRefusal(payload).code).toBe('CLUSTER_VERSION');
-    socket.destroy();
+    const said = { protocolMin: 8, protocolMax: 9 };
+    expect(await refusalOf(a, { file, identity, said })).toBe('CLUSTER_VERSION');
   });
 
   it('raise the feature level when every member knows it, and never before (hazard 37)', async () => {

@@ -6,6 +6,14 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { systemClock, type Clock } from '../../../lib/clock.ts';
 import { FairleadError, type ErrorCode } from '../../../lib/errors.ts';
+import type { StoreIdentity } from '../../../lib/store/driver/storage.ts';
+import { parseAddress } from '../../../lib/store/peer/address.ts';
+import { FrameSocket } from '../../../lib/store/peer/frame-socket.ts';
+import { frameTypes } from '../../../lib/store/peer/frame.ts';
+import { decodeRefusal } from '../../../lib/store/peer/hello.ts';
+import { connectSecure } from '../../../lib/store/peer/secure.ts';
+import type { PeerFile } from '../../../lib/store/replicated/peer-file.ts';
+import { credentialsOf } from '../../../lib/store/replicated/peer-link.ts';
 import { createLogger } from '../../../lib/log.ts';
 import { tokenRange, type MemberRole } from '../../../lib/store/membership/rows.ts';
 import type { StateStore } from '../../../lib/store/port.ts';
@@ -67,10 +75,36 @@ export function clockOff(byMs: () => number): Clock {
   return { ...systemClock, wallMs: () => systemClock.wallMs() + byMs() };
 }
 
+/** What a member says to whoever introduces itself with this peer file. */
+export async function refusalOf(
+  host: SiteHost,
+  { file, identity, said = {} }: { file: PeerFile; identity: StoreIdentity; said?: object },
+): Promise<ErrorCode | 'none'> {
+  const socket = await connectSecure(parseAddress(host.node.file?.listen ?? ''), {
+    credentials: credentialsOf(file, false),
+    clock: systemClock,
+    signal: new AbortController().signal,
+  });
+  const frames = new FrameSocket(socket, systemClock);
+  const hello = {
+    ...identity,
+    version: '9.0.0',
+    host: file.name,
+    position: { term: 1, last: { index: 1, term: 1 }, applied: 1 },
+    ...{ protocolMin: 1, protocolMax: 1, run: 'ab'.repeat(16) },
+    ...said,
+  };
+  frames.send(frameTypes.hello, Buffer.from(JSON.stringify(hello)));
+  const { type, payload } = await frames.next();
+  socket.destroy();
+  return type === frameTypes.refused ? decodeRefusal(payload).code : 'none';
+}
+
 /** Hosts that are removed with everything they wrote. */
 export class Site {
   readonly #hosts: SiteHost[] = [];
   readonly #directories: string[] = [];
+  readonly #frozen: (() => void)[] = [];
 
   /** A host that is alone. */
   async host(name: string, choices: Choices = {}): Promise<SiteHost> {
@@ -85,10 +119,14 @@ export class Site {
       directory,
       fatal,
       choices,
-      ...(await open(name, directory, { choices, fatal })),
+      ...(await open(name, directory, { choices, fatal, between: this.#betweenOf(directory) })),
     };
     this.#hosts.push(host);
     return host;
+  }
+
+  #betweenOf(directory: string) {
+    return async (step: string): Promise<void> => this.between.get(directory)?.(step);
   }
 
   /** An empty directory. */
@@ -107,7 +145,9 @@ export class Site {
 
   /** Starts a host again that was stopped. */
   async start(host: SiteHost): Promise<void> {
-    Object.assign(host, await open(host.name, host.directory, host));
+    const between = this.#betweenOf(host.directory);
+    const { choices, fatal } = host;
+    Object.assign(host, await open(host.name, host.directory, { choices, fatal, between }));
   }
 
   /** Ends a host as a crash would: nothing more is written or answered, nobody is told. */
@@ -115,6 +155,34 @@ export class Site {
     host.node.engine.fail(new FairleadError('STORE_FAILED', 'killed by the test'));
     await host.node.close();
   }
+
+  /**
+   * Begins an operation and stops the host for good at a step of it; answers the directory as it was then,
+   * and leaves it to nobody else.
+   */
+  async crashAt(step: string, host: SiteHost, operation: () => Promise<unknown>): Promise<string> {
+    const reached = Promise.withResolvers<string>();
+    const released = Promise.withResolvers<void>();
+    this.#frozen.push(released.resolve);
+    let isOver = false;
+    this.between.set(host.directory, async (each) => {
+      if (each !== step || isOver) return;
+      isOver = true;
+      const copy = await this.copyOf(host.directory);
+      await host.node.peers?.close();
+      reached.resolve(copy);
+      await released.promise;
+      throw new Error(`crashed at ${step}`);
+    });
+    operation().then(
+      () => reached.reject(new Error(`${step} was never reached`)),
+      (thrown: unknown) => reached.reject(thrown),
+    );
+    return reached.promise;
+  }
+
+  /** What happens between the steps of a host, by its directory. */
+  readonly between = new Map<string, (step: string) => Promise<void>>();
 
   /** A host that joined the cluster of another. */
   async joined(
@@ -154,6 +222,7 @@ export class Site {
 
   /** Stops everything. */
   async close(): Promise<void> {
+    for (const release of this.#frozen) release();
     await Promise.all(this.#hosts.map(({ node }) => node.close()));
     await Promise.all(this.#directories.map((each) => rm(each, { recursive: true, force: true })));
   }
@@ -162,7 +231,11 @@ export class Site {
 async function open(
   name: string,
   directory: string,
-  { choices, fatal }: Pick<SiteHost, 'choices' | 'fatal'>,
+  {
+    choices,
+    fatal,
+    between,
+  }: Pick<SiteHost, 'choices' | 'fatal'> & { between: (step: string) => Promise<void> },
 ): Promise<Pick<SiteHost, 'node' | 'operations'>> {
   const node = await ClusterNode.open({
     dataDirectory: directory,
@@ -173,6 +246,7 @@ async function open(
     timing,
     blocksJoin: (key) => key.startsWith('work/'),
     onFatal: (error) => fatal.push(error),
+    between,
     ...choices,
   });
   const operations = new NodeOperations(node);
