@@ -58,7 +58,12 @@ export class Admin {
     // now and then two at once, which must be refused
     const twice = once !== undefined && this.#random.chance(0.1) ? this.#next(once) : undefined;
     const next = twice ?? once;
-    if (next !== undefined && next.voters.length > 0) this.#ask(host, next);
+    if (next === undefined || next.voters.length === 0) return;
+    this.#ask(host, next);
+    // and now and then another one before the first can be committed, which must be refused, too
+    if (!this.#random.chance(0.2)) return;
+    const after = this.#next(host.driver?.status().config ?? next);
+    if (after !== undefined && after.voters.length > 0) this.#ask(host, after);
   }
 
   /** A lost member goes out first, before anything else changes. */

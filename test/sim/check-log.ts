@@ -496,9 +496,10 @@ export class LogCheck {
     const { electionTicks, uncommittedEntriesMax, entriesPerMessageMax } = this.#bounds;
     this.#examineProgress(shadow, status);
     demand(
-      disk.logTicks <= electionTicks + 3 || status.config.voters.length === 1,
+      disk.ticksUnderWay <= electionTicks + 3 || status.config.voters.length === 1,
       'zombieLeader',
-      () => `${id} leads, and its disk has not answered for ${disk.logTicks} ticks (hazard 35)`,
+      () =>
+        `${id} leads, and its disk has not answered for ${disk.ticksUnderWay} ticks (hazard 35)`,
     );
     const open = shadow.log.slice(Math.max(0, status.commit - shadow.base.index));
     const own = open.filter(({ term, kind }) => term === status.term && kind === 'command');

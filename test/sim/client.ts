@@ -85,8 +85,8 @@ export class Client {
     if (dice < 14) this.#read();
     else if (dice < 18) this.#readLocally();
     else if (dice < 21) this.#submit({ do: 'system', txn: this.#systemTxn() });
-    else if (dice < 27 && this.#cluster.options.leases) this.#useLease();
-    else if (dice < 28) this.#newSession();
+    else if (dice < 31 && this.#cluster.options.leases) this.#useLease();
+    else if (dice < 32) this.#newSession();
     else this.#write();
   }
 

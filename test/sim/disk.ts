@@ -42,8 +42,8 @@ export class Disk {
   changes = new Map<number, Change>();
   pending: StorageWrite | undefined;
   writes = 0;
-  /** Ticks that the process saw since a batch with a part of the log is on its way. */
-  logTicks = 0;
+  /** Ticks that the process saw since a batch is on its way. */
+  ticksUnderWay = 0;
   /** Keeps a log and no state. */
   isWitness = false;
   #staged: Contents | undefined;
@@ -73,18 +73,19 @@ export class Disk {
   begin(write: StorageWrite): void {
     demand(this.pending === undefined, 'oneWriteAtOnce', () => 'a second batch was written');
     this.pending = write;
-    this.logTicks = 0;
+    this.ticksUnderWay = 0;
   }
 
   /** The process saw another tick. */
   tick(): void {
-    if (this.pending?.hard !== undefined) this.logTicks += 1;
+    if (this.pending !== undefined) this.ticksUnderWay += 1;
   }
 
   /** The batch on its way is durable. */
   complete(): void {
     const write = this.pending;
     this.pending = undefined;
+    this.ticksUnderWay = 0;
     if (write !== undefined) this.#land(write);
   }
 

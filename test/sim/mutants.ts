@@ -15,8 +15,8 @@ export interface Mutant {
   /** Occurs once in the file. */
   readonly find: string;
   readonly replace: string;
-  /** A second place in the same file. */
-  readonly also?: { readonly find: string; readonly replace: string };
+  /** A second place. */
+  readonly also?: { readonly file: string; readonly find: string; readonly replace: string };
   /** Seeds within which it must be found. */
   readonly seeds: number;
   /** Faults and options that the hazard needs, on top of the draw. */
@@ -78,6 +78,7 @@ const consensus: readonly Mutant[] = [
     find: `if (!this.#answers.has(member)) this.#answers.set(member, granted);`,
     replace: `this.#answers.set(\`\${member}\${this.#answers.size}\`, granted);`,
     also: {
+      file: 'raft/quorum.ts',
       find: `    for (const voter of voters) {
       const answer = this.#answers.get(voter);`,
       replace: `    for (const [voter, answer] of this.#answers) {
@@ -230,7 +231,7 @@ const consensus: readonly Mutant[] = [
     find: `if (core.configs.latestIndex > core.commit) return 'changePending';`,
     replace: ``,
     seeds: 1500,
-    bias: { ...changing, faults: { changeConfig: 12, split: 1, isolateLeader: 1 } },
+    bias: changing,
   },
   {
     name: 'twoServersAtOnce',
@@ -275,7 +276,10 @@ const consensus: readonly Mutant[] = [
     find: `    promotedKeepUp(core, leading, config) &&`,
     replace: ``,
     seeds: 1000,
-    bias: changing,
+    bias: {
+      options: { spares: 2, thinkMs: 10, clients: 3 },
+      faults: { changeConfig: 6, cutPair: 1.5, fillDisk: 0 },
+    },
   },
   {
     name: 'readWithoutQuorumRound',
@@ -284,7 +288,7 @@ const consensus: readonly Mutant[] = [
     find: `if (core.isAlone) return core.out.answerRead(id, commit);`,
     replace: `if (core.id.length > 0) return core.out.answerRead(id, commit);`,
     seeds: 600,
-    bias: { faults: { isolateLeader: 1 } },
+    bias: { faults: { isolateLeader: 1.5, pause: 1.5 } },
   },
   {
     name: 'roundOfBefore',
@@ -293,7 +297,7 @@ const consensus: readonly Mutant[] = [
     find: `leading.reads.push({ id, index: commit, round: leading.round + 1 });`,
     replace: `leading.reads.push({ id, index: commit, round: leading.round });`,
     seeds: 1500,
-    bias: { faults: { isolateLeader: 1.5 } },
+    bias: { faults: { isolateLeader: 1.5, pause: 1.5, delayTail: 0.1 } },
   },
   {
     name: 'readBeforeOwnTermCommit',
@@ -310,6 +314,11 @@ const consensus: readonly Mutant[] = [
     file: 'raft/raft.ts',
     find: `if (election.isDiskStalled(core) && !core.isAlone) return transfer.giveUp(core);`,
     replace: ``,
+    also: {
+      file: 'driver/driver.ts',
+      find: `const isStalled = this.#writer.ticksUnderWay > this.#options.raft.electionTicks;`,
+      replace: `const isStalled = this.#writer.ticksUnderWay < 0;`,
+    },
     seeds: 300,
     bias: { faults: { diskStall: 0.01 } },
   },
@@ -422,7 +431,7 @@ const stateMachine: readonly Mutant[] = [
     find: `, () => this.#clock.ended(id));`,
     replace: `, () => this.#clock.isEnding(id));`,
     seeds: 600,
-    bias: leases,
+    bias: { options: { leases: true, uncommittedEntriesMax: 8, thinkMs: 10, clients: 3 } },
   },
   {
     name: 'leaseKeysInAnyOrder',
@@ -431,7 +440,10 @@ const stateMachine: readonly Mutant[] = [
     find: `return [...this.#held(id).keys].toSorted();`,
     replace: `return [...this.#held(id).keys];`,
     seeds: 600,
-    bias: leases,
+    bias: {
+      options: { leases: true, keys: 8, thinkMs: 10, retention: 3 },
+      faults: { crash: 2, restartAll: 0.4 },
+    },
   },
   {
     name: 'leaseLeavesNoTrace',

@@ -49,21 +49,26 @@ function copySource(from: string): string {
 
 /** Plants a bug, runs, and makes sure that what was found is the bug and not there without it. */
 async function judge(clean: string, copy: string, mutant: Mutant): Promise<Verdict> {
-  const path = join(copy, 'lib/store', mutant.file);
-  const source = readFileSync(path, 'utf8');
-  let spoilt = source;
-  for (const { find, replace } of [mutant, ...(mutant.also === undefined ? [] : [mutant.also])]) {
-    const places = spoilt.split(find).length - 1;
-    if (places !== 1) return { seeds: 0, seconds: 0, problem: `fits in ${places} places` };
-    spoilt = spoilt.replace(find, () => replace);
-  }
-  writeFileSync(path, spoilt);
+  const edits = [mutant, ...(mutant.also === undefined ? [] : [mutant.also])];
+  const paths = edits.map(({ file }) => join(copy, 'lib/store', file));
+  const sources = paths.map((path) => [path, readFileSync(path, 'utf8')] as const);
+  const restore = (): void => sources.forEach(([path, source]) => writeFileSync(path, source));
   let verdict: Verdict;
   try {
+    for (const { file, find, replace } of edits) {
+      const path = join(copy, 'lib/store', file);
+      const source = readFileSync(path, 'utf8');
+      const places = source.split(find).length - 1;
+      if (places !== 1) return { seeds: 0, seconds: 0, problem: `fits in ${places} places` };
+      writeFileSync(
+        path,
+        source.replace(find, () => replace),
+      );
+    }
     const budget = Math.round(mutant.seeds * Number(flags.factor));
     verdict = await simulate(copy, mutant, { from: flags.from, seeds: budget });
   } finally {
-    writeFileSync(path, source);
+    restore();
   }
   if (verdict.seed === undefined) return verdict;
   const without = await simulate(clean, mutant, { from: verdict.seed, seeds: 1 });
