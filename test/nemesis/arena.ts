@@ -198,11 +198,10 @@ export class Arena {
   async close(): Promise<void> {
     for (const supervisor of this.supervisors) supervisor.hold();
     await this.voters.close();
-    for (const supervisor of this.supervisors) await supervisor.voter.process.end();
     for (const site of [...this.sites, this.spare]) {
       await removeNamespace(site.namespace);
       if (existsSync(site.directory))
-        await runOk(['umount', site.directory]).catch(() => undefined);
+        await runOk(['umount', '--lazy', site.directory]).catch(() => undefined);
     }
     await removeNamespace(this.outside);
     rmSync(this.folder, { recursive: true, force: true });

@@ -91,14 +91,20 @@ async function runIn(
   await running;
   plan.say('heal');
   const faults = [...done.faults];
-  const statuses = await arena.heal();
-  const last = await lastWrite(recorder, voters);
-  for (const watcher of watchers) await watcher.finish(last.revision);
+  let revisions = 0;
+  try {
+    faults.push(...disagreements(await arena.heal()));
+    revisions = (await lastWrite(recorder, voters)).revision;
+    for (const watcher of watchers) await watcher.finish(revisions);
+  } catch (thrown) {
+    faults.push(`it does not heal: ${reasonOf(thrown)}`);
+    for (const watcher of watchers) await watcher.stop();
+  }
   for (const [at, voter] of voters.entries()) {
     await recorder.range(`last ${at}`, voter, { start: '!', end: '\x7f' });
   }
   const history = recorder.history();
-  faults.push(...disagreements(statuses), ...deathsOf(arena), ...verdictsOn(history));
+  faults.push(...deathsOf(arena), ...verdictsOn(history));
   if (faults.length > 0) keep(history);
   const unknown = history.calls.filter(({ kind }) => kind === 'unknown').length;
   return {
@@ -107,13 +113,20 @@ async function runIn(
     unknown,
     refused: Object.fromEntries(recorder.refusals),
     harms: done.counts,
-    revisions: last.revision,
+    revisions,
     watches: {
       resumed: watchers.reduce((sum, each) => sum + each.resumed, 0),
       lostHistory: watchers.reduce((sum, each) => sum + each.lostHistory, 0),
     },
     faults,
   };
+}
+
+/** What was thrown, and what that came of. */
+function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const { message, cause } = thrown;
+  return cause === undefined ? message : `${message}: ${reasonOf(cause)}`;
 }
 
 /** One harm after another until the time is over. */
@@ -135,8 +148,9 @@ async function doHarm(
     try {
       say(`${harm.name}: ${await harm.run(stage)}`);
     } catch (thrown) {
-      const why = thrown instanceof Error ? thrown.message : String(thrown);
-      return { counts, faults: [`${harm.name} did not end well: ${why}`] };
+      const fault = `${harm.name} did not end well: ${reasonOf(thrown)}`;
+      say(fault);
+      return { counts, faults: [fault] };
     }
     await stage.sleep(300, 2_000);
   }

@@ -59,6 +59,8 @@ const tokenMs = 600_000;
 export class Voters {
   readonly all: Voter[] = [];
   readonly #plan: VotersPlan;
+  /** Every process that ever was. */
+  readonly #started: VoterProcess[] = [];
   #made = 0;
 
   constructor(plan: VotersPlan) {
@@ -84,6 +86,7 @@ export class Voters {
       environment: place?.environment ?? {},
       logFile: join(folder, `${name}.log`),
     });
+    this.#started.push(running);
     await running.start();
     return { process: running, client: new StoreClient(socketPath), address };
   }
@@ -170,12 +173,8 @@ export class Voters {
 
   /** Ends all of them. */
   async close(): Promise<void> {
-    await Promise.all(
-      this.all.map(async ({ process: running, client }) => {
-        await client.close();
-        await running.end();
-      }),
-    );
+    for (const { client } of this.all) await client.close();
+    await Promise.all(this.#started.map((running) => running.end()));
   }
 }
 

@@ -38,12 +38,17 @@ export class Watcher {
         () => (this.#watch?.revision ?? 0) >= revision,
         { timeoutMs: 30_000 },
       );
-    } finally {
       this.#through = revision;
-      this.#ending.abort();
-      await this.#watch?.stop();
-      await this.#done;
+    } finally {
+      await this.stop();
     }
+  }
+
+  /** Ends it where it is. */
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await this.#watch?.stop();
+    await this.#done;
   }
 
   async #run(): Promise<void> {
