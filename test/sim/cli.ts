@@ -10,9 +10,15 @@
  *   --bias JSON   options and faults fixed on top of the draw
  *   --seconds T   stop after this time
  *   --corpus      the seeds of corpus.txt first
+ *   --mutant NAME with this bug of mutants.ts planted in a copy, and its bias
+ *   --profiles    seed after seed with the bias of another planted bug, without the bug
  *   --keep-going  one line for each seed that fails, and on with the next
  *   --json        one line for programs
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readCorpus } from './corpus.ts';
 import {
@@ -23,6 +29,8 @@ import {
   type Fault,
   type SimOptions,
 } from './options.ts';
+import { mutants } from './mutants.ts';
+import { copySource, plant } from './planting.ts';
 import { runSeed, type RunResult } from './run.ts';
 
 const { values: flags } = parseArgs({
@@ -38,12 +46,17 @@ const { values: flags } = parseArgs({
     corpus: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
+    mutant: { type: 'string' },
+    profiles: { type: 'boolean', default: false },
   },
 });
 
-const bias = JSON.parse(flags.bias) as Bias;
+const given = JSON.parse(flags.bias) as Bias;
+const profiles = mutants.flatMap((mutant) => mutant.bias ?? []);
 const off = flags.without === '' ? [] : flags.without.split(',');
-const optionsOf = (seed: bigint) => without(drawOptions(seed, bias), off);
+const biasOf = (seed: bigint): Bias =>
+  flags.profiles ? (profiles[Number(seed % BigInt(profiles.length))] ?? given) : given;
+const optionsOf = (seed: bigint) => without(drawOptions(seed, biasOf(seed)), off);
 const print = (text: string) => process.stdout.write(`${text}\n`);
 /** Events shown of a run that failed. */
 const lastEvents = 60;
@@ -51,6 +64,7 @@ const lastEvents = 60;
 function replayCommand(seed: bigint): string {
   const extra = [
     ...(flags.bias === '{}' ? [] : [`--bias '${flags.bias}'`]),
+    ...(flags.profiles ? ['--profiles'] : []),
     ...(off.length === 0 ? [] : [`--without ${off.join(',')}`]),
   ];
   return ['npm run sim --', `--seed ${seed}`, ...extra, '--trace'].join(' ');
@@ -99,6 +113,26 @@ function runOne(seed: bigint): void {
   if (flags.trace) print(`seed ${seed} FAILED: ${result.violation.message}`);
   else report(seed, options, result);
   if (flags.shrink) shrink(seed, options, result.violation.rule);
+}
+
+/** The same command in a copy with the bug planted. */
+async function runMutant(name: string): Promise<void> {
+  const mutant = mutants.find((each) => each.name === name);
+  if (mutant === undefined) throw new Error(`no mutant is called ${name}`);
+  const copy = copySource();
+  try {
+    plant(copy, mutant);
+    const rest = process.argv.slice(2).filter((word, at, all) => {
+      return word !== '--mutant' && all[at - 1] !== '--mutant';
+    });
+    const args = [join(copy, 'test/sim/cli.ts'), ...rest];
+    if (flags.bias === '{}') args.push('--bias', JSON.stringify(mutant.bias ?? {}));
+    const child = spawn(process.execPath, args, { stdio: 'inherit' });
+    await once(child, 'close');
+    process.exitCode = child.exitCode ?? 1;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
 }
 
 function runMany(): void {
@@ -150,5 +184,6 @@ function runMany(): void {
   print(`together ${JSON.stringify(totals)}`);
 }
 
-if (flags.seed === undefined) runMany();
+if (flags.mutant !== undefined) await runMutant(flags.mutant);
+else if (flags.seed === undefined) runMany();
 else runOne(BigInt(flags.seed));

@@ -348,7 +348,9 @@ export class Client {
         this.#leases = this.#leases.filter((each) => each !== held);
         return;
       }
-      this.#ask(this.#cluster.leader ?? this.#target, (host) => {
+      // whoever thinks that it leads, as clients cannot know better
+      const leaders = this.#cluster.hosts.filter((host) => host.driver?.status().role === 'leader');
+      this.#ask(leaders.length > 0 ? this.#random.pick(leaders) : this.#target, (host) => {
         host.run((driver, answers) => {
           const askedMs = agenda.now;
           const done = answers<LeaseOutcome>((outcome) => {

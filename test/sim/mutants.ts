@@ -404,7 +404,7 @@ const stateMachine: readonly Mutant[] = [
     replace: `    if (lease === undefined) this.#confirm(id, done);
     else this.#kept(lease, done);`,
     seeds: 2000,
-    bias: { ...leases, faults: { isolateLeader: 1.5 } },
+    bias: { ...leases, faults: { isolateLeader: 1.5, pause: 1.5 } },
   },
   {
     name: 'wokenLeaderEndsLeases',
@@ -510,7 +510,10 @@ const disk: readonly Mutant[] = [
     find: `return at.index > core.commit && !core.log.holds(at);`,
     replace: `return at.index > core.commit;`,
     seeds: 2000,
-    bias: { options: { retention: 3, entriesPerMessageMax: 1 } },
+    bias: {
+      options: { retention: 3, partBytes: 100, netDelayMs: 8 },
+      faults: { transfer: 1.5, cutPair: 1.5, duplicate: 0.3 },
+    },
   },
   {
     name: 'stagedOverStaged',

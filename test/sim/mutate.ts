@@ -8,11 +8,12 @@
  *   --factor F    budgets times this
  */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { mutants, type Mutant } from './mutants.ts';
+import { copySource, plant } from './planting.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -23,7 +24,6 @@ const { values: flags } = parseArgs({
   },
 });
 
-const root = resolve(import.meta.dirname, '../..');
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
 interface Found {
@@ -38,37 +38,16 @@ interface Verdict extends Found {
   readonly problem?: string;
 }
 
-/** A copy of what the simulator needs. */
-function copySource(from: string): string {
-  const copy = mkdtempSync(join(tmpdir(), 'fairlead-mutants-'));
-  for (const path of ['lib', 'test/sim', 'package.json']) {
-    cpSync(join(from, path), join(copy, path), { recursive: true });
-  }
-  return copy;
-}
-
 /** Plants a bug, runs, and makes sure that what was found is the bug and not there without it. */
 async function judge(clean: string, copy: string, mutant: Mutant): Promise<Verdict> {
-  const edits = [mutant, ...(mutant.also === undefined ? [] : [mutant.also])];
-  const paths = edits.map(({ file }) => join(copy, 'lib/store', file));
-  const sources = paths.map((path) => [path, readFileSync(path, 'utf8')] as const);
-  const restore = (): void => sources.forEach(([path, source]) => writeFileSync(path, source));
   let verdict: Verdict;
   try {
-    for (const { file, find, replace } of edits) {
-      const path = join(copy, 'lib/store', file);
-      const source = readFileSync(path, 'utf8');
-      const places = source.split(find).length - 1;
-      if (places !== 1) return { seeds: 0, seconds: 0, problem: `fits in ${places} places` };
-      writeFileSync(
-        path,
-        source.replace(find, () => replace),
-      );
-    }
+    const restore = plant(copy, mutant);
     const budget = Math.round(mutant.seeds * Number(flags.factor));
     verdict = await simulate(copy, mutant, { from: flags.from, seeds: budget });
-  } finally {
     restore();
+  } catch (error) {
+    return { seeds: 0, seconds: 0, problem: String(error) };
   }
   if (verdict.seed === undefined) return verdict;
   const without = await simulate(clean, mutant, { from: verdict.seed, seeds: 1 });
@@ -114,7 +93,7 @@ async function main(): Promise<void> {
   const started = performance.now();
   const survivors: string[] = [];
   print(row(['mutant', 'hazard', 'budget', 'seeds', 'seconds', 'found as']));
-  const clean = copySource(root);
+  const clean = copySource();
   const work = async (): Promise<void> => {
     const copy = copySource(clean);
     try {
