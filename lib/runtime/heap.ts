@@ -12,10 +12,11 @@ export interface HeapKeeper {
   worked(): void;
 }
 
-/** The keeper for the runtime we are on. */
-export function keepHeapSmall(): HeapKeeper {
+/** The keeper for the runtime we are on. Work that comes too often to collect after it has `onlyWhenIdle`. */
+export function keepHeapSmall({ onlyWhenIdle = false } = {}): HeapKeeper {
   if (typeof Bun === 'undefined') return { worked: () => undefined };
   let works = 0;
+  let armedAtMs = Number.NEGATIVE_INFINITY;
   let idle: ReturnType<typeof setTimeout> | undefined;
   const giveBack = (): void => {
     if (works < heapCallsMax) return;
@@ -26,8 +27,11 @@ export function keepHeapSmall(): HeapKeeper {
   return {
     worked() {
       works++;
+      if (!onlyWhenIdle && works % heapCallsMax === 0) setImmediate(() => Bun.gc(true));
+      // a timer for each of thousands would cost more than it gives
+      if (performance.now() - armedAtMs < heapIdleMs / 8) return;
+      armedAtMs = performance.now();
       clearTimeout(idle);
-      if (works % heapCallsMax === 0) setImmediate(() => Bun.gc(true));
       idle = setTimeout(giveBack, heapIdleMs).unref();
     },
   };

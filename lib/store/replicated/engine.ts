@@ -8,6 +8,7 @@ import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
 import { quorumWaitMs, storeQueueTxnsMax } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
+import { keepHeapSmall } from '../../runtime/heap.ts';
 import { Driver } from '../driver/driver.ts';
 import type { DriverOptions } from '../driver/options.ts';
 import type { Storage } from '../driver/storage.ts';
@@ -106,6 +107,7 @@ export class ReplicatedEngine implements StateStore {
       readChange: (revision) => opened.storage.readChange(revision),
     });
     this.#revisions = new RevisionWaiters(clock, waitMs);
+    const heap = keepHeapSmall({ onlyWhenIdle: true });
     this.#driver = new Driver({
       stored: opened.stored,
       ports: {
@@ -117,6 +119,7 @@ export class ReplicatedEngine implements StateStore {
         random: () => Math.random(),
         onChanges: (changes) => {
           this.#watchers.onChanges(changes);
+          heap.worked();
           this.#revisions.reached(this.#machine.revision);
         },
         onReplaced: (head) => {
