@@ -53,6 +53,7 @@ export class Arena {
   /** Namespace between the hosts. */
   readonly outside: string;
   readonly #buried: string[] = [];
+  readonly #hidden = new Set<number>();
 
   private constructor(plan: ArenaPlan) {
     this.plan = plan;
@@ -138,6 +139,17 @@ export class Arena {
     return this.supervisorOf({ number }).voter;
   }
 
+  /** Where clients reach the voter of a site. */
+  socketOf(site: Site): string {
+    if (this.#hidden.has(site.number)) return join(this.folder, 'nobody.sock');
+    return this.voterOn(site).process.plan.settings.socketPath;
+  }
+
+  /** Clients do not reach the voter of a site until it is replaced: it is of no cluster of theirs. */
+  hide({ number }: Site): void {
+    this.#hidden.add(number);
+  }
+
   supervisorOf({ number }: Pick<Site, 'number'>): Supervisor {
     const supervisor = this.supervisors[number - 1];
     if (supervisor === undefined) throw new Error(`site ${number} has no voter`);
@@ -162,6 +174,7 @@ export class Arena {
     const fresh = await this.voters.add(site.number - 1, site.runtime);
     await this.voters.join(fresh);
     supervisor.adopt(fresh);
+    this.#hidden.delete(site.number);
   }
 
   /** Every death that any voter spoke of. */

@@ -71,7 +71,7 @@ async function runIn(
 ): Promise<RunReport> {
   const recorder = new Recorder();
   const storeOf = (site: (typeof arena.sites)[number]): SiteStore =>
-    new SiteStore(() => arena.voterOn(site).process.plan.settings.socketPath);
+    new SiteStore(() => arena.socketOf(site));
   const voters = arena.sites.map(storeOf);
   const watchers = arena.sites.map(
     (site) => new Watcher(`watcher ${site.number}`, storeOf(site), recorder),

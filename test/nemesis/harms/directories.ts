@@ -71,11 +71,15 @@ async function settle(stage: Stage, site: Site): Promise<string> {
 }
 
 function filesBelow(directory: string): readonly string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => statSync(path).size > 0)
-    .toSorted();
+  return (
+    readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      // what was put aside is nobody's any more
+      .filter((path) => !path.includes('.quarantined-'))
+      .filter((path) => statSync(path).size > 0)
+      .toSorted()
+  );
 }
 
 function flipByte(path: string, at: number): void {
@@ -127,6 +131,8 @@ export const deleteDirectory: Harm = {
   async run(stage) {
     const site = await stage.target();
     const isAll = stage.random() < 0.5;
+    // a host that has nothing is a new one: it begins a cluster of its own, which serves nobody here
+    if (isAll) stage.arena.hide(site);
     await whileStopped(stage, site, (directory) => {
       for (const name of readdirSync(directory)) {
         const isFolder = statSync(join(directory, name)).isDirectory();
