@@ -7,7 +7,6 @@ import { recoveredRows } from '../membership/recovered.ts';
 import type { Member } from '../membership/rows.ts';
 import type { RecoveryReport } from './cluster.ts';
 import type { ClusterNode } from './node.ts';
-import { readStatus } from './read-status.ts';
 import { rebase, wholeImage, withSystemRows } from './rebase.ts';
 import { machineOptions, replaceContent } from './recovery.ts';
 import { readSnapshot, snapshotLines } from './snapshot-file.ts';
@@ -36,7 +35,7 @@ export class Recovering {
   /** Makes this member alone the cluster, or says what that would come to. */
   async recover(stopped: readonly string[], dryRun: boolean): Promise<RecoveryReport> {
     const node = this.#node;
-    await this.#checkMayRecover(stopped);
+    this.#checkMayRecover(stopped);
     const { engine, identity, rows, options } = node;
     const { memberId } = identity;
     const { last, commit } = engine.status();
@@ -128,7 +127,7 @@ export class Recovering {
   }
 
   /** A majority that answers needs no recovery, and would be cut in two by one. */
-  async #checkMayRecover(stopped: readonly string[]): Promise<void> {
+  #checkMayRecover(stopped: readonly string[]): void {
     const { engine, identity, rows, file } = this.#node;
     const status = engine.status();
     if (file?.role === 'witness') {
@@ -167,8 +166,8 @@ export class Recovering {
         },
       );
     }
-    const { members: seen } = await readStatus(this.#node);
-    const alive = seen.find(({ name, connected }) => connected && stopped.includes(name));
+    const there = new Set(this.#node.connected());
+    const alive = members.find(({ id, name }) => there.has(id) && stopped.includes(name));
     if (alive !== undefined) {
       throw new FairleadError('CLUSTER_MAJORITY', `${alive.name} is not stopped: it answers`, {
         fix: `stop the agent on ${alive.name}`,

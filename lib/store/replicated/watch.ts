@@ -177,11 +177,11 @@ class RecentChanges {
     this.#changes.set(change.revision, { change, bytes: added });
     this.#bytes += added;
     this.#oldest ??= change.revision;
-    const { storeWatchBytesMax } = this.#source.limits;
-    if (this.#bytes <= storeWatchBytesMax) return;
+    const { storeWatchBytesMax: bytesMax } = this.#source.limits;
+    if (this.#bytes <= bytesMax) return;
     const stored = this.#source.stored();
     // revisions follow each other without a gap
-    while (this.#oldest <= stored && this.#bytes > storeWatchBytesMax) {
+    while (this.#oldest <= stored && this.#bytes > bytesMax) {
       const oldest = this.#changes.get(this.#oldest);
       assert(oldest !== undefined, 'recent changes follow each other');
       this.#changes.delete(this.#oldest);

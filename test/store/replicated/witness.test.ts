@@ -22,12 +22,8 @@ describe('a witness', () => {
     // what it has is nothing, and it says so rather than that there is nothing
     const stateless = { code: 'CLUSTER_WITNESS' };
     await expect(w.node.store.range(everything)).rejects.toMatchObject(stateless);
-    await expect(
-      w.node.store
-        .watch({ ...everything, fromRevision: 1 })
-        [Symbol.asyncIterator]()
-        .next(),
-    ).rejects.toMatchObject(stateless);
+    const watching = w.node.store.watch({ ...everything, fromRevision: 1 });
+    await expect(watching.next()).rejects.toMatchObject(stateless);
     await expect(w.operations.snapshot()[Symbol.asyncIterator]().next()).rejects.toMatchObject(
       stateless,
     );
@@ -82,7 +78,7 @@ describe('an observer', () => {
     const a = await site.host('host-a');
     const o = await site.joined(a, 'host-o', 'observer');
     expect(votersOf(o)).toEqual([a.node.identity.memberId]);
-    const watching = o.node.store.watch({ ...everything, fromRevision: 1 })[Symbol.asyncIterator]();
+    const watching = o.node.store.watch({ ...everything, fromRevision: 1 });
     const { revision } = await write(o.node.store, put('x'));
     const row = await o.node.store.range({
       start: 'x',
