@@ -34,7 +34,7 @@ export interface LeaderView {
   leaderlessSinceMs(): number | undefined;
   /** Resolves when the leader is another one, or after `ms`. */
   leaderChange(ms: number): Promise<void>;
-  /** It closes: without a leader nothing is waited for any more. */
+  /** It closes: a leader is not waited for as long as otherwise. */
   isClosing(): boolean;
   /** Why this member answers nothing any more, if so. */
   ending(): FairleadError | undefined;
@@ -62,11 +62,13 @@ export async function callLeader<Answer>(
     if (attempt.kind === 'lost') mayLand = true;
     if (mayLand && !call.repeatable) throw outcomeUnknown();
     const leftMs = startMs + view.waitMs - clock.monotonicMs();
-    const leaderless = view.leaderlessSinceMs();
-    const isKnown = leaderless !== undefined && clock.monotonicMs() - leaderless >= view.waitMs;
-    const hopeless = isKnown || (leaderless !== undefined && view.isClosing());
-    if (leftMs <= 0 || hopeless) throw mayLand ? outcomeUnknown() : quorumLost();
-    await view.leaderChange(view.leader() === undefined ? leftMs : Math.min(submitRetryMs, leftMs));
+    const since = view.leaderlessSinceMs();
+    const leaderlessMs = since === undefined ? 0 : clock.monotonicMs() - since;
+    // one that closes gives an election that is under way a chance, and no more
+    const isHopeless = leaderlessMs >= (view.isClosing() ? view.waitMs / 5 : view.waitMs);
+    if (leftMs <= 0 || isHopeless) throw mayLand ? outcomeUnknown() : quorumLost();
+    const isPolling = view.isClosing() || view.leader() !== undefined;
+    await view.leaderChange(isPolling ? Math.min(submitRetryMs, leftMs) : leftMs);
   }
 }
 

@@ -43,7 +43,7 @@ export class Leadership implements LeaderView {
     return this.#isClosing;
   }
 
-  /** Nobody waits for a leader to come any more. */
+  /** Nobody waits long for a leader to come any more. */
   close(): void {
     this.#isClosing = true;
     this.wake();

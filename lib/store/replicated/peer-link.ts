@@ -186,14 +186,15 @@ function judgeCopy(
   );
 }
 
-/** A leader that knows of confirmed entries which a member no longer has (hazard 31). */
+/** A leader that knows of confirmed entries which a member no longer has (hazard 31). One of a later term
+ *  may have them no more because another leader replaced them: then it is this one that is behind. */
 function judgePosition(
   { memberId, host, position }: Hello,
   engine: ReplicatedEngine,
 ): FairleadError | undefined {
-  const { role, progress } = engine.status();
+  const { role, term, progress } = engine.status();
   const matched = progress.find((one) => one.member === memberId)?.matched ?? 0;
-  if (role === 'leader' && matched > position.last.index) {
+  if (role === 'leader' && position.term <= term && matched > position.last.index) {
     return new FairleadError(
       'MEMBER_DATA_LOST',
       `host ${host} has entries up to ${position.last.index} and confirmed ${matched}: an old copy of its data directory was put back`,

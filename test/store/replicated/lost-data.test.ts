@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { put, write } from '../../conformance/open-store.ts';
 import { until } from '../../support/until.ts';
-import { freeAddress, keysOf, Site, votersOf, type SiteHost } from './site.ts';
+import { freeAddress, keysOf, refusalOf, Site, votersOf, type SiteHost } from './site.ts';
 
 let site: Site;
 beforeEach(() => {
@@ -144,6 +144,24 @@ describe('an old copy of a data directory', () => {
     await site.start(b);
     await until('it is another', () => b.node.identity.memberId !== memberId);
     await expectReplaced(b, memberId, hosts);
+  });
+
+  it('is told from entries that another leader replaced: whoever knows a later term is believed', async () => {
+    const [a, b] = await three();
+    await a.operations.transfer('host-a');
+    await until('b has it all', () => {
+      const { progress, last } = a.node.engine.status();
+      return progress.every(({ matched }) => matched === last.index);
+    });
+    const { file, identity } = b.node;
+    if (file === undefined) throw new Error('a member has a peer file');
+    await b.node.close();
+    await until('b is missed', () => !a.node.connected().includes(identity.memberId));
+    const said = (term: number) => ({
+      position: { term, last: { index: 1, term: 1 }, applied: 1 },
+    });
+    expect(await refusalOf(a, { file, identity, said: said(1) })).toBe('MEMBER_DATA_LOST');
+    expect(await refusalOf(a, { file, identity, said: said(1_000) })).toBe('none');
   });
 
   it('of the only voter is found out by an observer: it serves no more (hazard 33)', async () => {
