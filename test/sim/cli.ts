@@ -15,7 +15,7 @@
  *   --keep-going  one line for each seed that fails, and on with the next
  *   --json        one line for programs
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -70,6 +70,12 @@ function replayCommand(seed: bigint): string {
   return ['npm run sim --', `--seed ${seed}`, ...extra, '--trace'].join(' ');
 }
 
+/** Which source this is; a copy is none of git's. */
+function commit(): string {
+  const { stdout } = spawnSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' });
+  return stdout?.trim() === '' ? 'unknown' : (stdout?.trim() ?? 'unknown');
+}
+
 function report(seed: bigint, options: SimOptions, result: RunResult): void {
   const again = runSeed(seed, options, true);
   print(
@@ -79,7 +85,7 @@ function report(seed: bigint, options: SimOptions, result: RunResult): void {
   print(`options: ${describeOptions(options)}`);
   print(`last events:`);
   for (const line of again.lines.slice(-lastEvents)) print(line);
-  print(`seed ${seed}: ${result.violation?.message}`);
+  print(`seed ${seed} at commit ${commit()}: ${result.violation?.message}`);
   print(`replay: ${replayCommand(seed)}`);
 }
 

@@ -282,6 +282,27 @@ const consensus: readonly Mutant[] = [
     },
   },
   {
+    name: 'witnessLeftAlone',
+    hazard: 18,
+    file: 'raft/membership.ts',
+    find: `if (after.witnesses.length === 0) return true;`,
+    replace: `if (after.witnesses.length < 9) return true;`,
+    seeds: 2000,
+    bias: {
+      options: { voters: 3, witness: true, retention: 20, thinkMs: 10, clients: 3, spares: 0 },
+      faults: { changeConfig: 6, isolateLeader: 1.5, cutPair: 1.5 },
+    },
+  },
+  {
+    name: 'witnessWatchesLeases',
+    hazard: 0,
+    file: 'driver/leader-desk.ts',
+    find: `if (this.#isReady || !this.#mayServe || entry.term`,
+    replace: `if (this.#isReady || this.#parts.core.status.role !== 'leader' || entry.term`,
+    seeds: 300,
+    bias: { options: { voters: 3, witness: true }, faults: { crashLeader: 1.2 } },
+  },
+  {
     name: 'readWithoutQuorumRound',
     hazard: 19,
     file: 'raft/reads.ts',

@@ -21,9 +21,9 @@ describe('hazards 1 to 12, 14, 15, 17 to 20, 22 to 26, 28, 34 and 35: clusters u
   });
 
   // in steps, so that no single test takes long on a busy machine
-  test.each([0, 1, 2, 3, 4, 5])('break no promise under the seeds of hundred %i', (hundred) => {
-    const first = BigInt(hundred * 50 + 1);
-    for (let seed = first; seed < first + 50n; seed += 1n) {
+  test.each([0, 1, 2, 3, 4, 5])('break no promise under the seeds of part %i', (part) => {
+    const first = BigInt(part * 25 + 1);
+    for (let seed = first; seed < first + 25n; seed += 1n) {
       expect(failureOf(seed)).toBeUndefined();
     }
   });
