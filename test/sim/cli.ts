@@ -47,6 +47,8 @@ const { values: flags } = parseArgs({
     json: { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
     mutant: { type: 'string' },
+    // the bug that this copy has, for the command that repeats a failure
+    planted: { type: 'string' },
     profiles: { type: 'boolean', default: false },
   },
 });
@@ -63,7 +65,8 @@ const lastEvents = 60;
 
 function replayCommand(seed: bigint): string {
   const extra = [
-    ...(flags.bias === '{}' ? [] : [`--bias '${flags.bias}'`]),
+    ...(flags.planted === undefined ? [] : [`--mutant ${flags.planted}`]),
+    ...(flags.bias === '{}' || flags.planted !== undefined ? [] : [`--bias '${flags.bias}'`]),
     ...(flags.profiles ? ['--profiles'] : []),
     ...(off.length === 0 ? [] : [`--without ${off.join(',')}`]),
   ];
@@ -131,7 +134,7 @@ async function runMutant(name: string): Promise<void> {
     const rest = process.argv.slice(2).filter((word, at, all) => {
       return word !== '--mutant' && all[at - 1] !== '--mutant';
     });
-    const args = [join(copy, 'test/sim/cli.ts'), ...rest];
+    const args = [join(copy, 'test/sim/cli.ts'), '--planted', name, ...rest];
     if (flags.bias === '{}') args.push('--bias', JSON.stringify(mutant.bias ?? {}));
     const child = spawn(process.execPath, args, { stdio: 'inherit' });
     await once(child, 'close');
