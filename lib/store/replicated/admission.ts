@@ -71,6 +71,8 @@ export interface AdmissionParts {
   readonly epoch: number;
   /** What opens the authority's key; undefined on members that are no voters. */
   readonly sealKey: () => string | undefined;
+  /** A member is connected, and so alive. */
+  readonly isConnected: (id: MemberId) => boolean;
 }
 
 /** The member id that goes with a public key (PEM). */
@@ -103,6 +105,15 @@ export async function admit(
   const member = { id, ...said, joinedAtMs: wallMs };
   const trust = { clusterId, authorities: authority.certificates };
   const lost = replaces && provenMember(replaces, { publicKey, dataId: facts.data.dataId }, trust);
+  if (lost !== undefined && parts.isConnected(lost)) {
+    throw new FairleadError(
+      'MEMBER_EXISTS',
+      'the member whose place this host asks for is at work',
+      {
+        fix: "peer.json of this host is a copy of another host's: put the right one back, or remove it and join with a token",
+      },
+    );
+  }
   const admitted = await runPlan(engine.system, () =>
     lost === undefined ? planAdmit({ by, member, nowMs: wallMs }) : planReplace(lost, member),
   );

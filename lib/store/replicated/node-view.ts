@@ -6,6 +6,7 @@ import { statfs } from 'node:fs/promises';
 import type { FairleadError } from '../../errors.ts';
 import { FairleadError as Refusal } from '../../errors.ts';
 import { clusterAliveMs, featureLevelNewest } from '../../limits.ts';
+import { KeyedQueue } from '../../keyed-queue.ts';
 import type { StoreIdentity } from '../driver/storage.ts';
 import { planAnnounce, type MemberFacts as AnnouncedFacts } from '../membership/members.ts';
 import type { Peers } from '../peer/peers.ts';
@@ -42,6 +43,7 @@ export type MemberView = ClusterView & MemberLoopParts;
 
 /** The view of a node. */
 export function memberView(node: NodeParts): MemberView {
+  const admissions = new KeyedQueue();
   const { clock, log, version, hostName } = node.options;
   return {
     clock,
@@ -67,8 +69,11 @@ export function memberView(node: NodeParts): MemberView {
     runs: node.runs,
     peerStates: () => node.peers?.states() ?? [],
     admission: () => admissionOf(node),
+    // a crowd with one token would make each other's transactions fail
     admit: (application) =>
-      admit(application, { kind: 'token', hash: application.secretHash }, admissionOf(node)),
+      admissions.run('join', () =>
+        admit(application, { kind: 'token', hash: application.secretHash }, admissionOf(node)),
+      ),
     onRefused: (error: FairleadError) => node.engine.retire(error),
     facts: () => announced(node),
     spaceLow: () => node.spaceLow(),
@@ -91,7 +96,14 @@ export function memberView(node: NodeParts): MemberView {
 export function admissionOf(node: NodeParts): AdmissionParts {
   const { clusterId, epoch } = node.identity;
   const { engine, options } = node;
-  return { engine, clock: options.clock, clusterId, epoch, sealKey: () => node.file?.sealKey };
+  return {
+    engine,
+    clock: options.clock,
+    clusterId,
+    epoch,
+    sealKey: () => node.file?.sealKey,
+    isConnected: (id) => node.connected().includes(id),
+  };
 }
 
 function fileOf(node: NodeParts): PeerFile {

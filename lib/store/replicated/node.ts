@@ -196,6 +196,8 @@ export class ClusterNode implements NodeParts {
 
   async #shut(): Promise<void> {
     this.#ending.abort();
+    // the loop may wait for a leader that is not there
+    this.engine.leadership.close();
     await this.#looping;
     await this.#inTurn(async () => {
       await handOverBeforeClosing(this);

@@ -156,9 +156,10 @@ function checkOwner(
     });
   }
   if (file.memberId === memberId && file.dataId === dataId && file.clusterId === clusterId) return;
+  // not a loss: asking to be let in again with this file would cost another host its membership
   throw new FairleadError(
-    'STORE_LOST',
-    'the store was lost: another member is in its place, or peer.json belongs to another',
+    'STORE_FOREIGN',
+    'the store and peer.json of this host belong to different members',
     { detail: { identity, memberId: file.memberId, dataId: file.dataId } },
   );
 }

@@ -261,7 +261,10 @@ export class NodeOperations implements ClusterOperations {
       joinedAtMs: options.clock.wallMs(),
       leaving: false,
     };
-    await runPlan(engine.system, () => planFound(first));
+    await runPlan(engine.system, () => planFound(first)).catch((error: unknown) => {
+      // it was told meanwhile that it may not serve: then there is nothing to found
+      if (engine.retired === undefined) throw error;
+    });
   }
 
   /** Taking out a living voter while others are down could leave no majority. */

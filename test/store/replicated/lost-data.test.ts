@@ -38,9 +38,11 @@ async function expectReplaced(host: SiteHost, before: string, hosts: readonly Si
   const keys = await keysOf(host.node.store);
   expect(keys).toContain('before');
   expect(keys).toContain('after');
-  const { members } = await host.operations.status();
   const names = hosts.map(({ name }) => name).toSorted();
-  expect(members.map(({ name }) => name)).toEqual(names);
+  await until('the lost one is forgotten', () => {
+    const members = host.node.rows.members().map(({ name }) => name);
+    return members.toSorted().join() === names.join();
+  });
   const kept = (await readdir(host.directory)).filter((name) => name.includes('quarantined'));
   return Promise.all(
     kept.map((name) => readFile(join(host.directory, name, 'quarantine'), 'utf8')),

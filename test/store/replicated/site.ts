@@ -44,10 +44,10 @@ export interface SiteHost {
 export const timing: Timing = {
   heartbeatMs: 50,
   electionMs: 400,
-  steadyMs: 200,
-  loopMs: 60,
+  steadyMs: 100,
+  loopMs: 30,
   aliveMs: 1_000,
-  waitMs: 2_500,
+  waitMs: 2_000,
 };
 
 const log = createLogger({
