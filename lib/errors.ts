@@ -95,6 +95,10 @@ export const errorTable = {
     ...broken,
     fix: 'put the directory back from a backup; or, to give up its state, move the data directory aside and start again',
   },
+  STORE_FOREIGN: {
+    ...broken,
+    fix: 'put back the store or the peer.json that belongs to the other',
+  },
   STORE_FAILED: { ...broken, fix: 'check the disk (df, dmesg); the agent restarts by itself' },
   STORE_NO_SPACE: { ...unavailable, fix: 'free disk space below the data directory' },
   STORE_COMPACTED: { ...conflict, fix: 'list again, then watch from the revision of the list' },

@@ -97,7 +97,12 @@ export class ReplicatedEngine implements StateStore {
     const self = opened.stored.identity.memberId;
     this.#limits = limits;
     this.#stored = opened.stored.machine.head.revision;
-    this.#leadership = new Leadership(self, { clock, waitMs, ending: () => this.#ending() });
+    this.#leadership = new Leadership(self, {
+      clock,
+      waitMs,
+      ending: () => this.#ending(),
+      isAlone: () => isAlone(this.status()),
+    });
     this.#watchers = new Watchers({
       limits,
       revision: () => this.#machine.revision,

@@ -12,6 +12,7 @@ export class Leadership implements LeaderView {
   readonly waitMs: number;
   readonly #waiting = new Set<() => void>();
   readonly #ending: () => FairleadError | undefined;
+  readonly #isAlone: () => boolean;
   #leader: MemberId | undefined;
   #isClosing = false;
   #leaderlessSinceMs: number | undefined;
@@ -22,12 +23,15 @@ export class Leadership implements LeaderView {
       readonly clock: Clock;
       readonly waitMs: number;
       readonly ending: () => FairleadError | undefined;
+      /** Nobody else can lead: a leader comes as soon as the disk answers, however slow it is. */
+      readonly isAlone: () => boolean;
     },
   ) {
     this.self = self;
     this.clock = around.clock;
     this.waitMs = around.waitMs;
     this.#ending = around.ending;
+    this.#isAlone = around.isAlone;
     this.#leaderlessSinceMs = around.clock.monotonicMs();
   }
 
@@ -40,7 +44,7 @@ export class Leadership implements LeaderView {
   }
 
   isClosing(): boolean {
-    return this.#isClosing;
+    return this.#isClosing && !this.#isAlone();
   }
 
   /** Nobody waits long for a leader to come any more. */

@@ -1,17 +1,12 @@
 /** Roles of members, and how they change. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { put, write } from '../../conformance/open-store.ts';
 import { until } from '../../support/until.ts';
-import { but, expectRefused, freeAddress, keysOf, leaderOf, Site, votersOf } from './site.ts';
+import { but, expectRefused, freeAddress, keysOf, leaderOf, siteOf, votersOf } from './site.ts';
 
-let site: Site;
-beforeEach(() => {
-  site = new Site();
-});
-afterEach(() => site.close());
-
-describe('a cluster of hosts', () => {
-  it('grows by tokens, and every member answers reads and writes', async () => {
+describe.concurrent('a cluster of hosts', () => {
+  it('grows by tokens, and every member answers reads and writes', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     for (const { name, node } of hosts) await write(node.store, put(`from/${name}`));
     for (const { node } of hosts) {
@@ -26,7 +21,8 @@ describe('a cluster of hosts', () => {
     expect(status?.problems).toEqual([]);
   });
 
-  it('takes voters out and in again, one at a time, whoever is asked (hazard 14, hazard 16)', async () => {
+  it('takes voters out and in again, one at a time, whoever is asked (hazard 14, hazard 16)', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const [a, b, c] = hosts;
     if (a === undefined || b === undefined || c === undefined) throw new Error('three hosts');
@@ -47,7 +43,8 @@ describe('a cluster of hosts', () => {
     expect(b.node.file?.sealKey).toBe(a.node.file?.sealKey);
   });
 
-  it('refuses what cannot be, and has changed nothing', async () => {
+  it('refuses what cannot be, and has changed nothing', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     const o = await site.joined(a, 'host-o', 'observer');
     await until('host-o is known to be there', () => a.node.connected().length === 1);
@@ -72,7 +69,8 @@ describe('a cluster of hosts', () => {
     );
   });
 
-  it('hands leadership to whom it is told to, or to the one that is furthest', async () => {
+  it('hands leadership to whom it is told to, or to the one that is furthest', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const first = await leaderOf(hosts);
     const [next, other] = but(hosts, first);
@@ -85,7 +83,8 @@ describe('a cluster of hosts', () => {
     expect((await led.operations.transfer(led.name)).leader).toBe(led.node.identity.memberId);
   });
 
-  it('does not lose a write when the leader is stopped, nor wait for an election', async () => {
+  it('does not lose a write when the leader is stopped, nor wait for an election', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const led = await leaderOf(hosts);
     const [other] = but(hosts, led);
@@ -97,7 +96,8 @@ describe('a cluster of hosts', () => {
     expect(other.node.engine.status().term).toBe(term + 1);
   });
 
-  it('removes members, dead or alive, but no living voter that the others could not do without', async () => {
+  it('removes members, dead or alive, but no living voter that the others could not do without', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const [a, b, c] = hosts;
     if (a === undefined || b === undefined || c === undefined) throw new Error('three hosts');
@@ -122,7 +122,8 @@ describe('a cluster of hosts', () => {
     await write(a.node.store, put('alone'));
   });
 
-  it('lets leader, follower and observer go; each is then alone and works (hazard 17)', async () => {
+  it('lets leader, follower and observer go; each is then alone and works (hazard 17)', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const o = await site.joined(hosts[0] ?? (await site.host('never')), 'host-o', 'observer');
     await write(o.node.store, put('shared'));
@@ -147,7 +148,8 @@ describe('a cluster of hosts', () => {
     expect(await keysOf(leader.node.store)).toEqual(['shared']);
   });
 
-  it('tells a removed member that comes back, and takes it in again with a token (hazard 13)', async () => {
+  it('tells a removed member that comes back, and takes it in again with a token (hazard 13)', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const [a, b, c] = hosts;
     if (a === undefined || b === undefined || c === undefined) throw new Error('three hosts');
@@ -169,7 +171,8 @@ describe('a cluster of hosts', () => {
     expect(await keysOf(b.node.store)).toEqual(['yes']);
   });
 
-  it('moves a listener, and the others find it', async () => {
+  it('moves a listener, and the others find it', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const [a, b] = hosts;
     if (a === undefined || b === undefined) throw new Error('hosts');

@@ -5,16 +5,10 @@
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { put, write } from '../../conformance/open-store.ts';
 import { until } from '../../support/until.ts';
-import { freeAddress, keysOf, Site, type SiteHost } from './site.ts';
-
-let site: Site;
-beforeEach(() => {
-  site = new Site();
-});
-afterEach(() => site.close());
+import { freeAddress, keysOf, siteOf, type SiteHost } from './site.ts';
 
 const namesOf = ({ node }: SiteHost): readonly string[] =>
   node.rows
@@ -22,14 +16,15 @@ const namesOf = ({ node }: SiteHost): readonly string[] =>
     .map(({ name }) => name)
     .toSorted();
 
-describe('a host that dies', () => {
-  it.each([
+describe.concurrent('a host that dies', () => {
+  it.for([
     'join: let in',
     'join: peer file written',
     'join: store put aside',
     'join: store made',
     'join: store vouched for',
-  ])('while it joins (%s) is a member or can be, once', async (step) => {
+  ])('while it joins (%s) is a member or can be, once', async (step, context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     await write(a.node.store, put('shared'));
     const token = await site.token(a, 'observer');
@@ -53,13 +48,14 @@ describe('a host that dies', () => {
     expect(await keysOf(a.node.store)).toEqual(['by/b', 'shared']);
   });
 
-  it.each([
+  it.for([
     'leave: let go',
     'leave: marked',
     'leave: store put aside',
     'leave: peer file removed',
     'leave: forgotten',
-  ])('while it leaves (%s) has left, and can join again', async (step) => {
+  ])('while it leaves (%s) has left, and can join again', async (step, context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     await write(a.node.store, put('shared'));
     const b = await site.joined(a, 'host-b', 'observer');
@@ -79,9 +75,10 @@ describe('a host that dies', () => {
     expect(await keysOf(again.node.store)).toEqual(['shared']);
   });
 
-  it.each(['recover: content staged', 'recover: content in place'])(
+  it.for(['recover: content staged', 'recover: content in place'])(
     'while it is recovered (%s) is recovered or can be (hazard 25)',
-    async (step) => {
+    async (step, context) => {
+      const site = siteOf(context);
       const a = await site.host('host-a');
       const o = await site.joined(a, 'host-o', 'observer');
       await write(a.node.store, put('shared'));
@@ -105,9 +102,10 @@ describe('a host that dies', () => {
     },
   );
 
-  it.each(['recover: content staged', 'recover: content in place'])(
+  it.for(['recover: content staged', 'recover: content in place'])(
     'while a snapshot is restored (%s) has what it had, or all of the snapshot',
-    async (step) => {
+    async (step, context) => {
+      const site = siteOf(context);
       const a = await site.host('host-a');
       await write(a.node.store, put('k1'), put('k2'));
       const b = await site.host('host-b');
@@ -123,9 +121,10 @@ describe('a host that dies', () => {
     },
   );
 
-  it.each(['rejoin: key kept', 'rejoin: let in', 'rejoin: peer file written'])(
+  it.for(['rejoin: key kept', 'rejoin: let in', 'rejoin: peer file written'])(
     'while it comes back without its data (%s) is let in once (hazard 32)',
-    async (step) => {
+    async (step, context) => {
+      const site = siteOf(context);
       const a = await site.host('host-a');
       await write(a.node.store, put('shared'));
       const b = await site.joined(a, 'host-b', 'observer');

@@ -1,18 +1,21 @@
 /** Who is let in, who is not, and what versions go together. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { formatJoinToken, makeJoinSecret, parseJoinToken } from '../../../lib/store/peer/token.ts';
 import { put, write } from '../../conformance/open-store.ts';
 import { until } from '../../support/until.ts';
-import { clockOff, expectRefused, freeAddress, keysOf, refusalOf, Site, votersOf } from './site.ts';
+import {
+  clockOff,
+  expectRefused,
+  freeAddress,
+  keysOf,
+  refusalOf,
+  siteOf,
+  votersOf,
+} from './site.ts';
 
-let site: Site;
-beforeEach(() => {
-  site = new Site();
-});
-afterEach(() => site.close());
-
-describe('a token', () => {
-  it('lets in as many hosts as it says, until its time is over', async () => {
+describe.concurrent('a token', () => {
+  it('lets in as many hosts as it says, until its time is over', async (context) => {
+    const site = siteOf(context);
     let offMs = 0;
     const a = await site.host('host-a', { clock: clockOff(() => offMs) });
     const token = await site.token(a, 'observer', 2);
@@ -44,7 +47,8 @@ describe('a token', () => {
     ]);
   });
 
-  it('is not used twice by a host that lost the answer', async () => {
+  it('is not used twice by a host that lost the answer', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     const token = await site.token(a, 'voter');
     let isLost = true;
@@ -62,7 +66,8 @@ describe('a token', () => {
     await until('it votes', () => votersOf(a).length === 2);
   });
 
-  it('is for the cluster that made it, whoever answers at its address (TOKEN_PIN)', async () => {
+  it('is for the cluster that made it, whoever answers at its address (TOKEN_PIN)', async (context) => {
+    const site = siteOf(context);
     const [a, b] = [await site.host('host-a'), await site.host('host-b')];
     const token = parseJoinToken(await site.token(a, 'voter'));
     const { addresses } = parseJoinToken(await site.token(b, 'voter'));
@@ -73,8 +78,9 @@ describe('a token', () => {
   });
 });
 
-describe('joining', () => {
-  it('is refused to a host that would lose something, or whose name or address is taken', async () => {
+describe.concurrent('joining', () => {
+  it('is refused to a host that would lose something, or whose name or address is taken', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     const token = await site.token(a, 'observer', 9);
     const namesake = await site.host('host-a');
@@ -100,7 +106,8 @@ describe('joining', () => {
     expect(await keysOf(busy.node.store)).toEqual(['work/network']);
   });
 
-  it('goes by two files as well, and only with the answer to the own request', async () => {
+  it('goes by two files as well, and only with the answer to the own request', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     await a.operations.init({ listen: await freeAddress() });
     const [b, c] = [await site.host('host-b'), await site.host('host-c')];
@@ -122,8 +129,9 @@ describe('joining', () => {
   });
 });
 
-describe('versions', () => {
-  it('go together only with a protocol in common (CLUSTER_VERSION)', async () => {
+describe.concurrent('versions', () => {
+  it('go together only with a protocol in common (CLUSTER_VERSION)', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     const b = await site.joined(a, 'host-b', 'observer');
     const { file, identity } = b.node;
@@ -133,7 +141,8 @@ describe('versions', () => {
     expect(await refusalOf(a, { file, identity, said })).toBe('CLUSTER_VERSION');
   });
 
-  it('raise the feature level when every member knows it, and never before (hazard 37)', async () => {
+  it('raise the feature level when every member knows it, and never before (hazard 37)', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a', { featureLevel: 2 });
     await until('one member is all members', () => a.node.rows.featureLevel() === 2);
     const old = await site.host('host-b');
@@ -157,7 +166,8 @@ describe('versions', () => {
     expect(old.operations.isAlone()).toBe(true);
   });
 
-  it('keep the level of the member that knows least', async () => {
+  it('keep the level of the member that knows least', async (context) => {
+    const site = siteOf(context);
     const b = await site.host('host-b');
     const a = await site.joined(b, 'host-a', 'voter', { featureLevel: 2 });
     await until('both have said what they know', () =>

@@ -1,20 +1,14 @@
 /** Members whose data is lost, damaged, old or doubled. */
 import { cp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { put, write } from '../../conformance/open-store.ts';
 import { until } from '../../support/until.ts';
-import { freeAddress, keysOf, refusalOf, Site, votersOf, type SiteHost } from './site.ts';
-
-let site: Site;
-beforeEach(() => {
-  site = new Site();
-});
-afterEach(() => site.close());
+import { freeAddress, keysOf, refusalOf, Site, siteOf, votersOf, type SiteHost } from './site.ts';
 
 const storeOf = ({ directory }: SiteHost): string => join(directory, 'store');
 
-async function three(): Promise<readonly [SiteHost, SiteHost, SiteHost]> {
+async function three(site: Site): Promise<readonly [SiteHost, SiteHost, SiteHost]> {
   const [a, b, c] = await site.voters(3);
   if (a === undefined || b === undefined || c === undefined) throw new Error('three hosts');
   await write(a.node.store, put('before'));
@@ -63,9 +57,10 @@ async function damage(host: SiteHost): Promise<void> {
   }
 }
 
-describe('a member without its data', () => {
-  it('comes back as another: the directory removed (hazard 32)', async () => {
-    const hosts = await three();
+describe.concurrent('a member without its data', () => {
+  it('comes back as another: the directory removed (hazard 32)', async (context) => {
+    const site = siteOf(context);
+    const hosts = await three(site);
     const [, b] = hosts;
     const { memberId } = b.node.identity;
     await site.kill(b);
@@ -77,8 +72,9 @@ describe('a member without its data', () => {
     await until('it is remembered as removed', () => a.node.rows.isRemoved(memberId));
   });
 
-  it('comes back as another: a damaged store, which is kept (hazard 30)', async () => {
-    const hosts = await three();
+  it('comes back as another: a damaged store, which is kept (hazard 30)', async (context) => {
+    const site = siteOf(context);
+    const hosts = await three(site);
     const [, , c] = hosts;
     const { memberId } = c.node.identity;
     await c.node.close();
@@ -90,7 +86,8 @@ describe('a member without its data', () => {
     expect(own).toHaveLength(1);
   });
 
-  it('that was an observer is fed from the beginning', async () => {
+  it('that was an observer is fed from the beginning', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     const o = await site.joined(a, 'host-o', 'observer');
     await write(a.node.store, put('before'));
@@ -103,7 +100,8 @@ describe('a member without its data', () => {
     expect(members.some(({ name, role }) => name === 'host-o' && role === 'observer')).toBe(true);
   });
 
-  it('and without anybody who has it is refused, and says what to do (hazard 32)', async () => {
+  it('and without anybody who has it is refused, and says what to do (hazard 32)', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     await site.joined(a, 'host-o', 'observer');
     await a.node.close();
@@ -117,7 +115,8 @@ describe('a member without its data', () => {
     await expect(site.start(a)).rejects.toMatchObject({ code: 'STORE_LOST' });
   });
 
-  it('and without its peer file is refused, were it the only voter', async () => {
+  it('and without its peer file is refused, were it the only voter', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     await site.joined(a, 'host-o', 'observer');
     await a.node.close();
@@ -126,9 +125,10 @@ describe('a member without its data', () => {
   });
 });
 
-describe('an old copy of a data directory', () => {
-  it('is found out by the leader; the member comes back as another (hazard 31)', async () => {
-    const hosts = await three();
+describe.concurrent('an old copy of a data directory', () => {
+  it('is found out by the leader; the member comes back as another (hazard 31)', async (context) => {
+    const site = siteOf(context);
+    const hosts = await three(site);
     const [a, b] = hosts;
     await a.operations.transfer('host-a');
     const { memberId } = b.node.identity;
@@ -148,8 +148,9 @@ describe('an old copy of a data directory', () => {
     await expectReplaced(b, memberId, hosts);
   });
 
-  it('is told from entries that another leader replaced: whoever knows a later term is believed', async () => {
-    const [a, b] = await three();
+  it('is told from entries that another leader replaced: whoever knows a later term is believed', async (context) => {
+    const site = siteOf(context);
+    const [a, b] = await three(site);
     await a.operations.transfer('host-a');
     await until('b has it all', () => {
       const { progress, last } = a.node.engine.status();
@@ -166,7 +167,8 @@ describe('an old copy of a data directory', () => {
     expect(await refusalOf(a, { file, identity, said: said(1_000) })).toBe('none');
   });
 
-  it('of the only voter is found out by an observer: it serves no more (hazard 33)', async () => {
+  it('of the only voter is found out by an observer: it serves no more (hazard 33)', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     const o = await site.joined(a, 'host-o', 'observer');
     await write(a.node.store, put('before'));
@@ -202,8 +204,9 @@ describe('an old copy of a data directory', () => {
     await until('o is left behind', () => o.node.engine.retired?.code === 'CLUSTER_EPOCH');
   });
 
-  it('started on a second host is refused while the first is there (MEMBER_EXISTS)', async () => {
-    const [a, b, c] = await three();
+  it('started on a second host is refused while the first is there (MEMBER_EXISTS)', async (context) => {
+    const site = siteOf(context);
+    const [a, b, c] = await three(site);
     await b.node.close();
     const copy = await site.copyOf(b.directory);
     await site.start(b);

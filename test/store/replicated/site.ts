@@ -3,7 +3,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, type TestContext } from 'vitest';
 import { systemClock, type Clock } from '../../../lib/clock.ts';
 import { FairleadError, type ErrorCode } from '../../../lib/errors.ts';
 import type { StoreIdentity } from '../../../lib/store/driver/storage.ts';
@@ -98,6 +98,13 @@ export async function refusalOf(
   const { type, payload } = await frames.next();
   socket.destroy();
   return type === frameTypes.refused ? decodeRefusal(payload).code : 'none';
+}
+
+/** A site that ends with its test; tests that each have their own may run side by side. */
+export function siteOf({ onTestFinished }: TestContext): Site {
+  const site = new Site();
+  onTestFinished(() => site.close());
+  return site;
 }
 
 /** Hosts that are removed with everything they wrote. */
