@@ -24,6 +24,8 @@ interface Shadow {
   vote: MemberId | undefined;
   /** Entries handed out as committed, up to here. */
   delivered: number;
+  /** What the disk knew to be committed when the process started. */
+  readonly committedAtStart: number;
   base: { index: number; term: number; config: RaftConfig };
   log: Entry[];
   /** Indexes of config entries in the log. */
@@ -132,6 +134,7 @@ export class LogCheck {
       term: stored.hard.term,
       vote: stored.hard.vote,
       delivered: Math.max(stored.machine.head.applied.index, at.index),
+      committedAtStart: stored.hard.commit,
       base: { ...at, config },
       log: stored.entries.slice(),
       configs: stored.entries.flatMap(({ kind, index }) => (kind === 'config' ? [index] : [])),
@@ -255,7 +258,7 @@ export class LogCheck {
     const isAppend = message.kind === 'append' || message.kind === 'feed';
     const end = isAppend ? message.previous.index + message.entries.length : Infinity;
     demand(
-      last <= Math.max(end, shadow.delivered),
+      last <= Math.max(end, shadow.delivered, shadow.committedAtStart),
       'commitBeyondMessage',
       () => `${shadow.id} commits ${last}, the message ended at ${end} (hazard 6)`,
     );
