@@ -11,6 +11,7 @@ import type { Logger } from '../../log.ts';
 import { keepHeapSmall } from '../../runtime/heap.ts';
 import { Driver } from '../driver/driver.ts';
 import type { DriverOptions } from '../driver/options.ts';
+import type { DriverPorts } from '../driver/ports.ts';
 import type { Storage } from '../driver/storage.ts';
 import type { PeerMessage } from '../driver/messages.ts';
 import { checkTxn } from '../machine/check-request.ts';
@@ -112,31 +113,9 @@ export class ReplicatedEngine implements StateStore {
       readChange: (revision) => opened.storage.readChange(revision),
     });
     this.#revisions = new RevisionWaiters(clock, waitMs);
-    const heap = keepHeapSmall({ onlyWhenIdle: true });
     this.#driver = new Driver({
       stored: opened.stored,
-      ports: {
-        storage: this.#noticing(opened.storage),
-        send: (to, message) => this.#transport?.send(to, message),
-        soon: (callback) => void setImmediate(callback),
-        monotonicMs: () => clock.monotonicMs(),
-        wallMs: () => clock.wallMs(),
-        random: () => Math.random(),
-        onChanges: (changes) => {
-          this.#watchers.onChanges(changes);
-          heap.worked();
-          this.#revisions.reached(this.#machine.revision);
-        },
-        onReplaced: (head) => {
-          this.#watchers.onReplaced();
-          this.#revisions.reached(head.revision);
-        },
-        onStatus: (status) => {
-          this.#leadership.update(status);
-          parts.onStatus(status);
-        },
-        onFatal: (error) => this.fail(error),
-      },
+      ports: this.#ports(),
       options: { ...parts.driver, machine, sources: parts.sources },
     });
     const requests = memberRequests((to, request, options) => this.#send(to, request, options));
@@ -152,6 +131,34 @@ export class ReplicatedEngine implements StateStore {
     this.#ticking = setInterval(() => this.#driver.tick(), parts.driver.bounds.tickMs);
     // a voter that is alone leads before anybody asks
     this.#driver.tick();
+  }
+
+  /** What the driver lives in. */
+  #ports(): DriverPorts {
+    const { opened, clock, onStatus } = this.#parts;
+    const heap = keepHeapSmall({ onlyWhenIdle: true });
+    return {
+      storage: this.#noticing(opened.storage),
+      send: (to, message) => this.#transport?.send(to, message),
+      soon: (callback) => void setImmediate(callback),
+      monotonicMs: () => clock.monotonicMs(),
+      wallMs: () => clock.wallMs(),
+      random: () => Math.random(),
+      onChanges: (changes) => {
+        this.#watchers.onChanges(changes);
+        heap.worked();
+        this.#revisions.reached(this.#machine.revision);
+      },
+      onReplaced: (head) => {
+        this.#watchers.onReplaced();
+        this.#revisions.reached(head.revision);
+      },
+      onStatus: (status) => {
+        this.#leadership.update(status);
+        onStatus(status);
+      },
+      onFatal: (error) => this.fail(error),
+    };
   }
 
   get #isWitness(): boolean {

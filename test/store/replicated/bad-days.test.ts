@@ -1,15 +1,18 @@
 /** Leaders lost, quorums lost and found again, clocks that jump, authorities that are replaced. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readCertificate, isSignedBy } from '../../../lib/store/peer/certificate.ts';
 import { everything, put, write } from '../../conformance/open-store.ts';
 import { until } from '../../support/until.ts';
-import { but, clockOff, keysOf, leaderOf, refusalOf, Site, timing, type SiteHost } from './site.ts';
-
-let site: Site;
-beforeEach(() => {
-  site = new Site();
-});
-afterEach(() => site.close());
+import {
+  but,
+  clockOff,
+  keysOf,
+  leaderOf,
+  refusalOf,
+  siteOf,
+  timing,
+  type SiteHost,
+} from './site.ts';
 
 /** Adds one to a counter again and again, until told to stop; answers how often it was acknowledged. */
 function counting(host: SiteHost, key: string) {
@@ -41,8 +44,9 @@ function counting(host: SiteHost, key: string) {
   };
 }
 
-describe('when the leader is killed', () => {
-  it('nothing acknowledged is lost, and what was under way is done once (hazard 22)', async () => {
+describe.concurrent('when the leader is killed', () => {
+  it('nothing acknowledged is lost, and what was under way is done once (hazard 22)', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const leader = await leaderOf(hosts);
     const [b, c] = but(hosts, leader);
@@ -66,8 +70,9 @@ describe('when the leader is killed', () => {
   });
 });
 
-describe('when the quorum is lost', () => {
-  it('local reads go on, the rest is refused in time, and all goes on when it is back', async () => {
+describe.concurrent('when the quorum is lost', () => {
+  it('local reads go on, the rest is refused in time, and all goes on when it is back', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const [a, b, c] = hosts;
     if (a === undefined || b === undefined || c === undefined) throw new Error('three hosts');
@@ -108,7 +113,8 @@ describe('when the quorum is lost', () => {
     expect(keys).not.toContain('no');
   });
 
-  it('closing does not wait for it for long', async () => {
+  it('closing does not wait for it for long', async (context) => {
+    const site = siteOf(context);
     const [a, b] = await site.voters(2);
     if (a === undefined || b === undefined) throw new Error('two hosts');
     await site.kill(b);
@@ -120,8 +126,9 @@ describe('when the quorum is lost', () => {
   });
 });
 
-describe('clocks', () => {
-  it('of ten years ago and in ten years are no reason to stop (hazard 21)', async () => {
+describe.concurrent('clocks', () => {
+  it('of ten years ago and in ten years are no reason to stop (hazard 21)', async (context) => {
+    const site = siteOf(context);
     const decade = 10 * 365 * 86_400_000;
     let offMs = -decade;
     const a = await site.host('host-a', { clock: clockOff(() => offMs) });
@@ -145,8 +152,9 @@ describe('clocks', () => {
   });
 });
 
-describe('replacing the authority', () => {
-  it('happens under way, and ends with the old certificates being refused', async () => {
+describe.concurrent('replacing the authority', () => {
+  it('happens under way, and ends with the old certificates being refused', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const [a, b] = hosts;
     if (a === undefined || b === undefined) throw new Error('hosts');

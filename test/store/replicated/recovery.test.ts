@@ -1,15 +1,9 @@
 /** Snapshots, and going on after the majority is lost for good. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { recoveryRevisionStep } from '../../../lib/limits.ts';
 import { everything, put, write } from '../../conformance/open-store.ts';
 import { until } from '../../support/until.ts';
-import { expectRefused, keysOf, Site, votersOf, type SiteHost } from './site.ts';
-
-let site: Site;
-beforeEach(() => {
-  site = new Site();
-});
-afterEach(() => site.close());
+import { expectRefused, keysOf, siteOf, type Site, votersOf, type SiteHost } from './site.ts';
 
 async function linesOf(host: SiteHost): Promise<readonly string[]> {
   return Array.fromAsync(host.operations.snapshot());
@@ -20,7 +14,7 @@ async function* lines(all: readonly string[]): AsyncGenerator<string, void> {
 }
 
 /** A host whose voter is gone for good. */
-async function orphan(): Promise<readonly [SiteHost, SiteHost, SiteHost]> {
+async function orphan(site: Site): Promise<readonly [SiteHost, SiteHost, SiteHost]> {
   const a = await site.host('host-a');
   const o = await site.joined(a, 'host-o', 'observer');
   const p = await site.joined(a, 'host-p', 'observer');
@@ -33,8 +27,9 @@ async function orphan(): Promise<readonly [SiteHost, SiteHost, SiteHost]> {
   return [a, o, p];
 }
 
-describe('a snapshot', () => {
-  it('is restored on a fresh host: revisions jump, watchers list again', async () => {
+describe.concurrent('a snapshot', () => {
+  it('is restored on a fresh host: revisions jump, watchers list again', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     await write(a.node.store, put('k1'), put('k2'));
     const { revision } = await write(a.node.store, put('k3'));
@@ -62,7 +57,8 @@ describe('a snapshot', () => {
     expect(await keysOf(c.node.store)).toEqual(['k1', 'k2', 'k3', 'k4']);
   });
 
-  it('that is cut, changed or none is refused, and nothing has changed', async () => {
+  it('that is cut, changed or none is refused, and nothing has changed', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     await write(a.node.store, put('k1', 'value'));
     const saved = await linesOf(a);
@@ -83,8 +79,9 @@ describe('a snapshot', () => {
   });
 });
 
-describe('recovering', () => {
-  it('is refused while a leader is there, a named host answers, or a voter is not named', async () => {
+describe.concurrent('recovering', () => {
+  it('is refused while a leader is there, a named host answers, or a voter is not named', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const [a, b, c] = hosts;
     if (a === undefined || b === undefined || c === undefined) throw new Error('three hosts');
@@ -104,8 +101,9 @@ describe('recovering', () => {
     expect(a.node.identity.epoch).toBe(0);
   });
 
-  it('makes an observer the cluster; the others join it with a token', async () => {
-    const [a, o, p] = await orphan();
+  it('makes an observer the cluster; the others join it with a token', async (context) => {
+    const site = siteOf(context);
+    const [a, o, p] = await orphan(site);
     const report = await o.operations.recover(['host-a'], false);
     expect(report).toMatchObject({ epoch: 1, leftBehind: ['host-a', 'host-p'] });
     expect(report.revision).toBeGreaterThan(recoveryRevisionStep);
@@ -135,7 +133,8 @@ describe('recovering', () => {
     expect(await keysOf(b.node.store)).toEqual(['work/1', 'work/2']);
   });
 
-  it('on a voter leaves the others behind: told so, they join again (CLUSTER_EPOCH)', async () => {
+  it('on a voter leaves the others behind: told so, they join again (CLUSTER_EPOCH)', async (context) => {
+    const site = siteOf(context);
     const hosts = await site.voters(3);
     const [a, b, c] = hosts;
     if (a === undefined || b === undefined || c === undefined) throw new Error('three hosts');

@@ -1,17 +1,12 @@
 /** Members without state, and members without a vote. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { everything, put, write } from '../../conformance/open-store.ts';
 import { until } from '../../support/until.ts';
-import { expectRefused, keysOf, leaderOf, Site, votersOf } from './site.ts';
+import { expectRefused, keysOf, leaderOf, siteOf, votersOf } from './site.ts';
 
-let site: Site;
-beforeEach(() => {
-  site = new Site();
-});
-afterEach(() => site.close());
-
-describe('a witness', () => {
-  it('lets two voters survive the loss of one, keeps no state and does not lead', async () => {
+describe.concurrent('a witness', () => {
+  it('lets two voters survive the loss of one, keeps no state and does not lead', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     const b = await site.joined(a, 'host-b', 'voter');
     const w = await site.joined(a, 'host-w', 'witness');
@@ -48,7 +43,8 @@ describe('a witness', () => {
     expect(w.node.engine.revision()).toBe(0);
   });
 
-  it('gets new certificates like others, takes orders and goes', async () => {
+  it('gets new certificates like others, takes orders and goes', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     const b = await site.joined(a, 'host-b', 'voter');
     const w = await site.joined(a, 'host-w', 'witness');
@@ -73,8 +69,9 @@ describe('a witness', () => {
   });
 });
 
-describe('an observer', () => {
-  it('follows, reads locally, forwards writes, and becomes a voter and an observer again', async () => {
+describe.concurrent('an observer', () => {
+  it('follows, reads locally, forwards writes, and becomes a voter and an observer again', async (context) => {
+    const site = siteOf(context);
     const a = await site.host('host-a');
     const o = await site.joined(a, 'host-o', 'observer');
     expect(votersOf(o)).toEqual([a.node.identity.memberId]);
