@@ -4,6 +4,7 @@ import { memberRoles, type MemberRole } from '../store/membership/rows.ts';
 import { agentOptionTable } from './agent-options.ts';
 import type { OptionRow, OptionTable } from './option.ts';
 import { readOneOf, readWholeNumber, type Reader, type Reading } from './reading.ts';
+import { versionOptionTable, type VersionOptions } from './version-text.ts';
 
 /** Where the agent answers. */
 export interface ApiOptions {
@@ -16,24 +17,10 @@ export const apiOptions: OptionTable<ApiOptions> = {
   apiSocket: agentOptionTable.apiSocket,
 };
 
-const outputForms = ['text', 'json'] as const;
 /** The form of an answer. */
-export interface OutputOptions extends ApiOptions {
-  readonly output: (typeof outputForms)[number];
-}
+export interface OutputOptions extends ApiOptions, VersionOptions {}
 /** The options of commands that show something. */
-export const outputOptions: OptionTable<OutputOptions> = {
-  output: {
-    flag: 'output',
-    short: 'o',
-    placeholder: 'FORM',
-    summary: `form of the answer: ${outputForms.join(', ')}`,
-    defaultShown: 'text',
-    defaultText: 'text',
-    read: readOneOf(outputForms),
-  },
-  ...apiOptions,
-};
+export const outputOptions: OptionTable<OutputOptions> = { ...versionOptionTable, ...apiOptions };
 
 /** Where this host listens. */
 export interface ListenOptions extends ApiOptions {

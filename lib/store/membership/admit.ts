@@ -4,7 +4,7 @@
  */
 import { FairleadError } from '../../errors.ts';
 import { clusterMembersMax, clusterVotersMax, featureLevelFirst } from '../../limits.ts';
-import { encodeRecord, type Stored } from '../../model/record.ts';
+import type { Stored } from '../../model/record.ts';
 import { asRead, type Plan, type Step } from '../plan.ts';
 import type { Compare, Operation } from '../port.ts';
 import { readMembers, readRow } from './read.ts';
@@ -15,6 +15,7 @@ import {
   memberSchema,
   nameKey,
   nameSchema,
+  putRow,
   removedKey,
   removedSchema,
   tokenKey,
@@ -22,12 +23,6 @@ import {
   type Member,
   type MemberRole,
 } from './rows.ts';
-
-const putRow = (key: string, value: object): Operation => ({
-  op: 'put',
-  key,
-  value: encodeRecord(value),
-});
 
 /** By what a host is let in: a token (the hash of its secret), or an operator's word. */
 export type Permission =

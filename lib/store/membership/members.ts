@@ -18,6 +18,7 @@ import {
   memberSchema,
   nameKey,
   nameSchema,
+  putRow,
   removedKey,
   removedRange,
   removedSchema,
@@ -25,11 +26,6 @@ import {
   type MemberRole,
 } from './rows.ts';
 
-const putRow = (key: string, value: object): Operation => ({
-  op: 'put',
-  key,
-  value: encodeRecord(value),
-});
 const dropRow = (key: string): Operation => ({ op: 'delete', start: key });
 
 /** The first rows of a cluster: its settings and its first member. Nothing if they are there. */

@@ -11,7 +11,8 @@
  *     alarm/nospace/<member>   a member whose disk is nearly full (`machine` refuses puts meanwhile)
  */
 import { z } from 'zod';
-import { prefixRange, type KeyRange } from '../port.ts';
+import { encodeRecord } from '../../model/record.ts';
+import { prefixRange, type KeyRange, type Operation } from '../port.ts';
 
 /** What a member is meant to be. The leader moves the configuration there step by step. */
 export const memberRoles = ['voter', 'observer', 'witness'] as const;
@@ -118,3 +119,10 @@ export const tokenRange: Required<KeyRange> = prefixRange('token/');
 export const alarmKey = (id: string): string => `alarm/nospace/${id}`;
 /** All alarms. */
 export const alarmRange: Required<KeyRange> = prefixRange('alarm/');
+
+/** Writes a row. */
+export const putRow = (key: string, value: object): Operation => ({
+  op: 'put',
+  key,
+  value: encodeRecord(value),
+});

@@ -4,7 +4,7 @@
  * fields that we do not know are passed over.
  */
 import { z } from 'zod';
-import { errorTable, FairleadError, type ErrorCode } from '../../errors.ts';
+import { FairleadError, isErrorCode } from '../../errors.ts';
 import { hostNameCharactersMax, peerRefusalCharactersMax } from '../../limits.ts';
 import type { StoreIdentity } from '../driver/storage.ts';
 import type { Position } from '../raft/entry.ts';
@@ -120,8 +120,4 @@ export function decodeRefusal(payload: Buffer): FairleadError {
   const { code, message, fix } = decodeJson(refusalShape, payload);
   if (!isErrorCode(code)) return new FairleadError('PEER_REFUSED', `${message} (${code})`);
   return new FairleadError(code, message, fix === undefined ? {} : { fix });
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(errorTable, code);
 }
