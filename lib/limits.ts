@@ -283,6 +283,8 @@ export const etcdWatchRetryMaxMs = 2_000;
 
 /** One tick. Short against a heartbeat, long against a turn of the event loop. */
 export const driverTickMs = 50;
+/** How long followers may learn later what is committed, if the next entries do not say it before. */
+export const noticeMs = 1;
 /** Ticks between heartbeats: 100 ms, etcd's default. */
 export const driverHeartbeatTicks = 2;
 /** Least ticks without a leader before an election: 1 s, etcd's default; the timeout is up to twice that. */

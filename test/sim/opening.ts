@@ -3,6 +3,7 @@ import { Driver } from '../../lib/store/driver/driver.ts';
 import { driverBounds, type DriverBounds } from '../../lib/store/driver/options.ts';
 import type { DriverPorts } from '../../lib/store/driver/ports.ts';
 import type { StoredState } from '../../lib/store/driver/storage.ts';
+import { Machine } from '../../lib/store/machine/machine.ts';
 import { machineLimits, type MachineLimits } from '../../lib/store/machine/machine-limits.ts';
 import type { MemberId } from '../../lib/store/raft/entry.ts';
 import type { SimOptions } from './options.ts';
@@ -84,5 +85,6 @@ export function openDriver(parts: {
     isWitness,
     sources,
   };
-  return new Driver({ stored, ports, options: driverOptions });
+  const machine = isWitness ? undefined : Machine.load(stored.machine, driverOptions.machine);
+  return new Driver({ stored, machine, ports, options: driverOptions });
 }

@@ -6,6 +6,7 @@ import { assert } from '../../assert.ts';
 import type { Entry, MemberId, Position } from '../raft/entry.ts';
 import type { Raft } from '../raft/raft.ts';
 import type { Effects, Input, RaftStatus, ReadAnswer } from '../raft/step.ts';
+import { CommitNotices } from './commit-notices.ts';
 import { HeldSends } from './held-sends.ts';
 import { LogOutline } from './log-outline.ts';
 import { LogQueue } from './log-queue.ts';
@@ -29,6 +30,7 @@ export class CoreLoop {
   readonly #raft: Raft;
   readonly #hooks: CoreHooks;
   readonly #held: HeldSends;
+  readonly #notices = new CommitNotices();
   #told: RaftStatus;
   #status: RaftStatus | undefined;
 
@@ -54,13 +56,25 @@ export class CoreLoop {
       this.outline.written(effects.write);
       this.queue.push(effects.write);
     }
-    for (const { to, message } of effects.sendNow) this.#hooks.send(to, message);
+    for (const { to, message } of effects.sendNow) {
+      if (!this.#notices.hold(to, message)) this.#hooks.send(to, message);
+    }
     for (const { to, message, token } of effects.sendAfter) this.sendAfter(token, to, message);
     this.#hooks.committed(effects.committed);
     for (const answer of effects.reads) this.#hooks.read(answer);
     this.#noteChange();
     for (const member of effects.snapshotTo) this.#hooks.snapshotTo(member);
     return effects;
+  }
+
+  /** Whether messages wait for `sendNotices`. */
+  get hasNotices(): boolean {
+    return this.#notices.isAny;
+  }
+
+  /** Sends what was held for a moment. */
+  sendNotices(): void {
+    for (const [to, message] of this.#notices.take()) this.#hooks.send(to, message);
   }
 
   /** Whether a snapshot up to `at` would bring this member anything. */

@@ -40,6 +40,8 @@ import { Subscription } from './subscription.ts';
 /** What a driver is made of. */
 export interface DriverParts {
   readonly stored: StoredState;
+  /** The state loaded from it; undefined on a witness. */
+  readonly machine: Machine | undefined;
   readonly ports: DriverPorts;
   readonly options: DriverOptions;
 }
@@ -75,12 +77,13 @@ export class Driver implements DriverFace {
   #isStopped = false;
   #isActing = false;
   #isAwake = false;
+  #isNoticing = false;
 
-  constructor({ stored, ports, options }: DriverParts) {
+  constructor({ stored, machine, ports, options }: DriverParts) {
     const { bounds } = options;
     this.#ports = ports;
     this.#options = options;
-    const { raft, applier } = startOf(stored, options);
+    const { raft, applier } = startOf(stored, machine);
     const send = (to: MemberId, message: PeerMessage): void => {
       if (!this.#isStopped) ports.send(to, message);
     };
@@ -253,7 +256,18 @@ export class Driver implements DriverFace {
     } finally {
       this.#isActing = false;
     }
+    this.#notice();
     this.#wake();
+  }
+
+  /** Sees that held messages leave after a moment, if nothing takes their place. */
+  #notice(): void {
+    if (this.#isNoticing || this.#isStopped || !this.#core.hasNotices) return;
+    this.#isNoticing = true;
+    this.#ports.shortly(() => {
+      this.#isNoticing = false;
+      this.#core.sendNotices();
+    });
   }
 
   /** An entry that cannot be understood stops the member; anything else is a bug and ends the process. */

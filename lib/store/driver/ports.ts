@@ -19,6 +19,8 @@ export interface DriverPorts {
   send(to: MemberId, message: PeerMessage): void;
   /** Runs the callback once, soon, after everything that is ready to be handled now. */
   soon(callback: () => void): void;
+  /** Runs the callback once, after about as long as a client takes to ask again (1 ms). */
+  shortly(callback: () => void): void;
   monotonicMs(): number;
   wallMs(): number;
   /** Uniform in [0, 1). */

@@ -59,9 +59,9 @@ export interface LevelStorage {
   readonly storage: Storage;
   readonly stored: StoredState;
   /** Whether little of the disk was free when it was last looked at. */
-  spaceLow(): boolean;
+  readonly spaceLow: () => boolean;
   /** Waits for the write in flight, then marks an orderly end and lets go. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**

@@ -6,13 +6,13 @@
 import { setImmediate } from 'node:timers';
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { quorumWaitMs, storeQueueTxnsMax } from '../../limits.ts';
+import { noticeMs, quorumWaitMs, storeQueueTxnsMax } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
 import { keepHeapSmall } from '../../runtime/heap.ts';
 import { Driver } from '../driver/driver.ts';
 import type { DriverOptions } from '../driver/options.ts';
 import type { DriverPorts } from '../driver/ports.ts';
-import type { Storage } from '../driver/storage.ts';
+import type { Storage, StoredState } from '../driver/storage.ts';
 import type { PeerMessage } from '../driver/messages.ts';
 import { checkTxn } from '../machine/check-request.ts';
 import type { Command } from '../machine/command.ts';
@@ -51,7 +51,7 @@ export interface Transport {
 
 /** What an engine is made of. */
 export interface EngineParts {
-  readonly opened: LevelStorage;
+  readonly opened: Pick<LevelStorage, 'storage' | 'close'>;
   readonly clock: Clock;
   readonly log: Logger;
   /** Smaller bounds, for tests. */
@@ -65,6 +65,13 @@ export interface EngineParts {
   readonly onStatus: (status: RaftStatus) => void;
   /** The store is dead and so must the process be; called at most once. */
   readonly onFatal: (error: FairleadError) => void;
+}
+
+/** What the disk held. */
+export interface EngineStart {
+  readonly stored: StoredState;
+  /** The state loaded from it. */
+  readonly machine: Machine;
 }
 
 /** The store. */
@@ -89,15 +96,16 @@ export class ReplicatedEngine implements StateStore {
   #closing: Promise<void> | undefined;
   readonly #pending = new Set<Promise<unknown>>();
 
-  constructor(parts: EngineParts) {
+  /** Nothing of `start` is kept: it would hold on to rows that change. */
+  constructor(parts: EngineParts, { stored, machine: loaded }: EngineStart) {
     this.#parts = parts;
     const { opened, clock, waitMs = quorumWaitMs } = parts;
     const limits = { ...storeLimits, ...parts.limits };
     const machine = { limits, hash: contentHash };
     this.#noMachine = Machine.load(emptyImage(), machine);
-    const self = opened.stored.identity.memberId;
+    const self = stored.identity.memberId;
     this.#limits = limits;
-    this.#stored = opened.stored.machine.head.revision;
+    this.#stored = stored.machine.head.revision;
     this.#leadership = new Leadership(self, {
       clock,
       waitMs,
@@ -114,7 +122,8 @@ export class ReplicatedEngine implements StateStore {
     });
     this.#revisions = new RevisionWaiters(clock, waitMs);
     this.#driver = new Driver({
-      stored: opened.stored,
+      stored,
+      machine: this.#isWitness ? undefined : loaded,
       ports: this.#ports(),
       options: { ...parts.driver, machine, sources: parts.sources },
     });
@@ -141,6 +150,7 @@ export class ReplicatedEngine implements StateStore {
       storage: this.#noticing(opened.storage),
       send: (to, message) => this.#transport?.send(to, message),
       soon: (callback) => void setImmediate(callback),
+      shortly: (callback) => void setTimeout(callback, noticeMs),
       monotonicMs: () => clock.monotonicMs(),
       wallMs: () => clock.wallMs(),
       random: () => Math.random(),

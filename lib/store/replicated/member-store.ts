@@ -1,4 +1,5 @@
 /** One member's disk and engine, opened together: what was read is proved before it is trusted. */
+import { assert } from '../../assert.ts';
 import type { Clock } from '../../clock.ts';
 import type { FairleadError } from '../../errors.ts';
 import { featureLevelNewest } from '../../limits.ts';
@@ -14,7 +15,7 @@ import { emptyImage } from '../machine/state.ts';
 import { configEmpty, type RaftConfig } from '../raft/config.ts';
 import { positionStart, type MemberId } from '../raft/entry.ts';
 import type { RaftStatus } from '../raft/step.ts';
-import { ReplicatedEngine } from './engine.ts';
+import { ReplicatedEngine, type EngineParts } from './engine.ts';
 import { storeLimits, type StoreLimits } from './limits.ts';
 
 /** How fast consensus notices: all in ms. */
@@ -68,16 +69,23 @@ export interface MemberStore {
 export async function openMemberStore(options: MemberStoreOptions): Promise<MemberStore> {
   const { clock, log, timing, isWitness, onFatal } = options;
   const limits = { ...storeLimits, ...options.limits };
+  const proof: { machine?: Machine } = {};
   const opened: LevelStorage = await openLevelStorage({
     directory: options.directory,
     clock,
     log,
     onFatal: (error) => engine?.fail(error),
-    prove: ({ machine }) => void Machine.load(machine, { limits, hash: contentHash }),
+    prove({ machine }) {
+      proof.machine = Machine.load(machine, { limits, hash: contentHash });
+    },
     ...(options.create === undefined ? {} : { create: options.create }),
   });
-  const engine = new ReplicatedEngine({
-    opened,
+  // apart: whoever holds on to all of it would keep rows that have long changed
+  const { stored, storage, spaceLow, close } = opened;
+  const { machine } = proof;
+  assert(machine !== undefined, 'what was opened was proved');
+  const parts: EngineParts = {
+    opened: { storage, close },
     clock,
     log,
     limits,
@@ -86,8 +94,9 @@ export async function openMemberStore(options: MemberStoreOptions): Promise<Memb
     sources: options.sources,
     onStatus: options.onStatus,
     onFatal,
-  });
-  return { engine, identity: opened.stored.identity, spaceLow: () => opened.spaceLow() };
+  };
+  const engine = new ReplicatedEngine(parts, { stored, machine });
+  return { engine, identity: stored.identity, spaceLow };
 }
 
 /** What makes a cluster of one. */

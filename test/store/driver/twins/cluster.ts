@@ -13,6 +13,7 @@ import {
 import type { Outcome } from '../../../../lib/store/driver/ports.ts';
 import type { FairleadError } from '../../../../lib/errors.ts';
 import type { Change, MachineHead } from '../../../../lib/store/machine/image.ts';
+import { Machine } from '../../../../lib/store/machine/machine.ts';
 import type { Command } from '../../../../lib/store/machine/command.ts';
 import { machineLimits } from '../../../../lib/store/machine/machine-limits.ts';
 import type { RaftConfig } from '../../../../lib/store/raft/config.ts';
@@ -102,13 +103,17 @@ export class MemberTwin {
 
   #start(): Driver {
     const cluster = this.#cluster;
+    const { stored } = this.disk;
+    const options = cluster.optionsOf(this.id);
     return new Driver({
-      stored: this.disk.stored,
-      options: cluster.optionsOf(this.id),
+      stored,
+      machine: options.isWitness ? undefined : Machine.load(stored.machine, options.machine),
+      options,
       ports: {
         storage: this.disk,
         send: (to, message) => cluster.post(this.id, to, message),
         soon: (callback) => void this.#soon.push(callback),
+        shortly: (callback) => void this.#soon.push(callback),
         monotonicMs: () => cluster.nowMs,
         wallMs: () => cluster.nowMs,
         random: () => cluster.random(),
