@@ -88,9 +88,15 @@ export const storeFreePercentMin = 10;
 export const storeFreeBytesMin = 256 * 1024 * 1024;
 /** How often free space is looked at. */
 export const storeSpaceCheckMs = 5_000;
-/** Room set aside for opening the store on a full disk: 4 write buffers for that, the rest for deletes
- *  and for the tables that LevelDB writes before it drops old ones. */
-export const storeReserveBytes = 16 * 1024 * 1024;
+/** Room that opening the store needs besides that of LevelDB's logs, which become tables: new files, and
+ *  the notes that we write. */
+export const storeOpeningBytes = 2 * 1024 * 1024;
+/** Room set aside for opening the store on a full disk: two logs, and what opening needs besides. */
+export const storeReserveBytes = 12 * 1024 * 1024;
+/** Entries written and removed, after which the tables are worth tidying … */
+export const storeTidyOperations = 50_000;
+/** … when nothing was written for this long: it takes some tenths of a second of a processor. */
+export const storeTidyIdleMs = 1_000;
 /** Bytes of LevelDB's tables that are read before it opens them: some 4 ms per MiB. More are read in the
  *  background, so that a start stays short. */
 export const storeTableAuditBytes = 2 * 1024 * 1024;
@@ -553,6 +559,10 @@ assert(ovsdbSendBytesMax <= ovsdbMessageBytesMax, 'no message may be larger than
 assert(requestsInFlightMax <= ovsdbWaitersMax, 'every request may wait for Open vSwitch');
 assert(storeBatchBytesMax >= storeValueBytesMax, 'a batch must hold the largest value');
 assert(storeChangeBytesMax >= 2 * storeBatchBytesMax, 'a change must hold rows before and after');
+assert(
+  storeReserveBytes >= 2 * storeWriteBufferBytes + storeOpeningBytes,
+  'the reserve must do for opening',
+);
 assert(storeStateBytesMax >= storeChangeBytesMax, 'the state must hold the largest change');
 assert(storeLeaseKeysMax <= storeTxnRowsMax, 'the end of a lease must be a change as others are');
 assert(storeSessionBytesMax * 2 < storeSessionsBytesMax, 'one client must fit among all');

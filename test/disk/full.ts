@@ -1,6 +1,7 @@
 /** The campaign on a full disk. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { storeReserveBytes } from '../../lib/limits.ts';
 import { History } from './history.ts';
 import { startChild, toldBy } from './process.ts';
 import type { Runtime } from './runtimes.ts';
@@ -61,7 +62,7 @@ async function onSmallDisk(
     prefix: shell,
     environment: {
       DISK: disk,
-      DISK_RESERVE: String(16 * 1024 * 1024),
+      DISK_RESERVE: String(storeReserveBytes),
       SEED: String(seed),
       WRITES: String(writes),
     },

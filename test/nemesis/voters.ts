@@ -38,6 +38,8 @@ export interface VotersPlan {
   /** As `VoterProcessPlan`. */
   readonly binary?: string;
   readonly settings?: Partial<VoterSettings>;
+  /** For all of them. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Where each lives, when not on this host. */
   readonly places?: readonly VoterPlace[];
 }
@@ -69,7 +71,7 @@ export class Voters {
 
   /** Starts a voter that is in no cluster yet. `at` is its place. */
   async add(at: number, runtime: Runtime): Promise<Voter> {
-    const { folder, binary, settings = {}, places } = this.#plan;
+    const { folder, binary, settings = {}, places, environment } = this.#plan;
     const place = places?.[at];
     this.#made += 1;
     const name = `v${this.#made}`;
@@ -83,7 +85,7 @@ export class Voters {
       ...(binary === undefined ? {} : { binary }),
       settings: { engine: 'replicated', ...settings, directory, socketPath, name },
       ...(place === undefined ? {} : { namespace: place.namespace }),
-      environment: place?.environment ?? {},
+      environment: { ...environment, ...place?.environment },
       logFile: join(folder, `${name}.log`),
     });
     this.#started.push(running);

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { agentOptionTable } from '../../lib/cli/agent-options.ts';
 import { inheritedSockets } from '../../lib/runtime/inherited.ts';
+import { serviceEnvironment } from '../support/service-environment.ts';
 
 const folder = resolve(import.meta.dirname, '../../systemd');
 const socket = readFileSync(join(folder, 'fairlead.socket'), 'utf8');
@@ -32,7 +33,7 @@ test('the socket is where the agent would make it, and is handed over as the plu
 test('the folders are those of the options', () => {
   const [state = '', temporary = ''] = words(service, 'StateDirectory');
   expect(`/var/lib/${state}`).toBe(agentOptionTable.dataDir.defaultText);
-  expect(words(service, 'Environment')).toEqual([`TMPDIR=/var/lib/${temporary}`]);
+  expect(words(service, 'Environment')).toContain(`TMPDIR=/var/lib/${temporary}`);
   expect(`/run/${words(service, 'RuntimeDirectory').join()}`).toBe(
     agentOptionTable.runDir.defaultText,
   );
@@ -48,6 +49,13 @@ test('nothing in the environment changes what the runtime executes', () => {
   expect(words(service, 'UnsetEnvironment')).toEqual(
     expect.arrayContaining(['BUN_OPTIONS', 'BUN_BE_BUN', 'NODE_OPTIONS', 'LD_PRELOAD']),
   );
+});
+
+test('the runtime is told how to live with little', () => {
+  expect(serviceEnvironment()).toEqual({
+    BUN_JSC_useFTLJIT: '0',
+    BUN_JSC_forceRAMSize: String(512 * 1024 * 1024),
+  });
 });
 
 test('systemd finds nothing wrong with them', async () => {

@@ -11,11 +11,6 @@ import type { PeerMessage } from './messages.ts';
 export class CommitNotices {
   readonly #held = new Map<MemberId, Append>();
 
-  /** Whether some wait. */
-  get isAny(): boolean {
-    return this.#held.size > 0;
-  }
-
   /** Looks at a message that is about to leave; true when it waits here instead. */
   hold(to: MemberId, message: PeerMessage): boolean {
     if (message.kind !== 'append') return false;

@@ -16,6 +16,8 @@ import type { StoredState } from './storage.ts';
 /** What the core's decisions need of the driver. */
 export interface CoreHooks {
   send(to: MemberId, message: PeerMessage): void;
+  /** As the port. */
+  shortly(callback: () => void): void;
   committed(entries: readonly Entry[]): void;
   read(answer: ReadAnswer): void;
   snapshotTo(member: MemberId): void;
@@ -31,6 +33,7 @@ export class CoreLoop {
   readonly #hooks: CoreHooks;
   readonly #held: HeldSends;
   readonly #notices = new CommitNotices();
+  #isNoticing = false;
   #told: RaftStatus;
   #status: RaftStatus | undefined;
 
@@ -57,7 +60,8 @@ export class CoreLoop {
       this.queue.push(effects.write);
     }
     for (const { to, message } of effects.sendNow) {
-      if (!this.#notices.hold(to, message)) this.#hooks.send(to, message);
+      if (this.#notices.hold(to, message)) this.#sendNotices();
+      else this.#hooks.send(to, message);
     }
     for (const { to, message, token } of effects.sendAfter) this.sendAfter(token, to, message);
     this.#hooks.committed(effects.committed);
@@ -65,16 +69,6 @@ export class CoreLoop {
     this.#noteChange();
     for (const member of effects.snapshotTo) this.#hooks.snapshotTo(member);
     return effects;
-  }
-
-  /** Whether messages wait for `sendNotices`. */
-  get hasNotices(): boolean {
-    return this.#notices.isAny;
-  }
-
-  /** Sends what was held for a moment. */
-  sendNotices(): void {
-    for (const [to, message] of this.#notices.take()) this.#hooks.send(to, message);
   }
 
   /** Whether a snapshot up to `at` would bring this member anything. */
@@ -103,6 +97,16 @@ export class CoreLoop {
     if (base.at.index === this.outline.baseIndex) return undefined;
     this.outline.dropped(base.at.index);
     return base;
+  }
+
+  /** Sees that what is held for a moment leaves then. */
+  #sendNotices(): void {
+    if (this.#isNoticing) return;
+    this.#isNoticing = true;
+    this.#hooks.shortly(() => {
+      this.#isNoticing = false;
+      for (const [to, message] of this.#notices.take()) this.#hooks.send(to, message);
+    });
   }
 
   #noteChange(): void {

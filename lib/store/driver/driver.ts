@@ -77,7 +77,6 @@ export class Driver implements DriverFace {
   #isStopped = false;
   #isActing = false;
   #isAwake = false;
-  #isNoticing = false;
 
   constructor({ stored, machine, ports, options }: DriverParts) {
     const { bounds } = options;
@@ -91,6 +90,7 @@ export class Driver implements DriverFace {
       new Raft(raft, { ...options.raft, random: () => ports.random() }),
       {
         send,
+        shortly: (callback) => ports.shortly(callback),
         committed: (entries) => this.#applier.committed(entries),
         read: (answer) => this.#leader.answerRead(answer),
         snapshotTo: (member) => this.#snapshots.request(member),
@@ -256,18 +256,7 @@ export class Driver implements DriverFace {
     } finally {
       this.#isActing = false;
     }
-    this.#notice();
     this.#wake();
-  }
-
-  /** Sees that held messages leave after a moment, if nothing takes their place. */
-  #notice(): void {
-    if (this.#isNoticing || this.#isStopped || !this.#core.hasNotices) return;
-    this.#isNoticing = true;
-    this.#ports.shortly(() => {
-      this.#isNoticing = false;
-      this.#core.sendNotices();
-    });
   }
 
   /** An entry that cannot be understood stops the member; anything else is a bug and ends the process. */

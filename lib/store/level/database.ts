@@ -25,8 +25,13 @@ export interface Database {
   keys(start: string, end: string, limit: number): Promise<readonly string[]>;
   /** One atomic batch, on the disk when it resolves. After a rejection the handle is not to be used. */
   write(operations: readonly WriteOperation[]): Promise<void>;
+  /** Rewrites the tables of a range of keys without what was deleted and replaced in it. */
+  compact(start: string, end: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** `level` runs in browsers, too, and does not tell of what `classic-level` can besides. */
+type NativeLevel = Level & { compactRange(start: string, end: string): Promise<void> };
 
 /** Entries read in one hop to LevelDB's thread. */
 const pageEntries = 1_000;
@@ -47,7 +52,7 @@ export async function openDatabase(
     errorIfExists: options.create,
     writeBufferSize: storeWriteBufferBytes,
     cacheSize: storeCacheBytes,
-  });
+  }) as NativeLevel;
   try {
     await level.open();
   } catch (thrown) {
@@ -57,7 +62,7 @@ export async function openDatabase(
   return asDatabase(level, folder);
 }
 
-function asDatabase(level: Level, folder: string): Database {
+function asDatabase(level: NativeLevel, folder: string): Database {
   const translated = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
       return await work();
@@ -90,6 +95,7 @@ function asDatabase(level: Level, folder: string): Database {
         await iterator.close();
       }
     },
+    compact: (start, end) => translated(() => level.compactRange(start, end)),
     close: () => level.close(),
   };
 }

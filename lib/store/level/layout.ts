@@ -13,7 +13,7 @@
  *     <directory>/db.discarded-<id>/   to be removed
  */
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, rmdir, unlink } from 'node:fs/promises';
+import { readdir, readFile, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FairleadError } from '../../errors.ts';
 import type { StoreIdentity } from '../driver/storage.ts';
@@ -81,6 +81,14 @@ export async function databasePresence(folder: string): Promise<Presence> {
   // LevelDB always keeps a log, even an empty one, and does not miss it when it is gone
   if (![...names].some((name) => name.endsWith('.log'))) throw damaged('its log is missing');
   return 'present';
+}
+
+/** Bytes of LevelDB's logs; 0 without a database. */
+export async function databaseLogBytes(folder: string): Promise<number> {
+  if ((await kindOf(folder)) !== 'folder') return 0;
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.log'));
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** What the identity file says: of a store of version 0.1.0, or of one of today. */

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { storeWriteBufferBytes } from '../../limits.ts';
+import { storeOpeningBytes } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
 import { tryLockFile, type FileLock } from '../../runtime/flock.ts';
 import type { Storage, StoredState, StoreIdentity } from '../driver/storage.ts';
@@ -16,7 +16,9 @@ import type { StoreCreation } from './creation.ts';
 import type { Database } from './database.ts';
 import { isSystemError, makeFolderDurably } from './durable-file.ts';
 import { findOrCreate } from './find.ts';
+import { IdleCompaction } from './idle-compaction.ts';
 import {
+  databaseLogBytes,
   lost,
   storePaths,
   writeIdentity,
@@ -128,10 +130,17 @@ async function start(paths: StorePaths, lock: FileLock, parts: Parts): Promise<L
   await keepReserve(paths.reserve, { directory, limits, log });
   const guard = await startSpaceGuard({ directory, clock, log, limits });
   const scrubbing = new AbortController();
+  const database = options.wrapDatabase?.(parts.database) ?? parts.database;
+  const compaction = new IdleCompaction({
+    database,
+    clock,
+    live: () => ledger.live,
+    operations: limits.storeTidyOperations,
+    idleMs: limits.storeTidyIdleMs,
+    onError: (error) => storage.fail(error),
+  });
   const storage = new DiskStorage({
-    database: options.wrapDatabase?.(parts.database) ?? parts.database,
-    ledger,
-    log,
+    ...{ database, ledger, log, compaction },
     sweepStep: limits.storeSweepStep,
     onFatal,
     async onClosed(description) {
@@ -190,9 +199,12 @@ function takeLock(paths: StorePaths): FileLock {
   });
 }
 
-/** Opening writes: LevelDB was seen to fail half-way with less than a few of its write buffers free. */
+/**
+ * Opening writes: LevelDB turns its logs into tables, and was seen to fail half-way on a full disk.
+ * @throws STORE_NO_SPACE when there is too little even without the reserve
+ */
 async function checkSpace(paths: StorePaths, log: Logger): Promise<void> {
-  const wanted = 4 * storeWriteBufferBytes;
+  const wanted = (await databaseLogBytes(paths.database)) + storeOpeningBytes;
   let space = await spaceOf(paths.directory);
   if (space === undefined || space.freeBytes >= wanted) return;
   await dropReserve(paths.reserve);
@@ -205,7 +217,7 @@ async function checkSpace(paths: StorePaths, log: Logger): Promise<void> {
     return;
   }
   throw new FairleadError('STORE_NO_SPACE', 'the disk is too full to open the store', {
-    detail: space,
+    detail: { ...space, wantedBytes: wanted },
   });
 }
 

@@ -1,6 +1,7 @@
 /**
  * Putting a store aside that must not be used any more: damaged, or contradicted by its cluster. It is
- * kept whole, for a report and for whoever hopes to save something; the place is free for a new one.
+ * kept whole, for a report and for whoever hopes to save something, but for the room it had set aside; the
+ * place is free for a new one.
  */
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
@@ -8,6 +9,7 @@ import { FairleadError } from '../../errors.ts';
 import { tryLockFile } from '../../runtime/flock.ts';
 import { kindOf, renameDurably, writeFileDurably } from './durable-file.ts';
 import { storePaths } from './layout.ts';
+import { dropReserve } from './reserve.ts';
 
 /** Times a free name is looked for; more in one second means that something goes round in circles. */
 const namesMax = 100;
@@ -32,6 +34,7 @@ export async function quarantineStore(options: {
         `${directory}.quarantined-${now.replaceAll(/[-:]|\.\d+/g, '')}`,
       );
       await writeFileDurably(join(directory, 'quarantine'), `${now} ${reason}\n`);
+      await dropReserve(storePaths(directory).reserve);
       await renameDurably(directory, target);
       return target;
     } finally {

@@ -10,7 +10,7 @@ import { isLow, spaceOf } from './space.ts';
 import type { StorageLimits } from './storage-limits.ts';
 
 /**
- * Takes the room, if the disk is far from full. On a small disk the reserve is a 32nd of it. That it
+ * Takes the room, if the disk is far from full. On a small disk the reserve is a 16th of it. That it
  * cannot be had is no reason to refuse a good store.
  */
 export async function keepReserve(
@@ -23,7 +23,7 @@ export async function keepReserve(
     if (found !== undefined) return;
     const space = await spaceOf(directory);
     if (space === undefined) return;
-    const bytes = Math.floor(Math.min(limits.storeReserveBytes, space.totalBytes / 32));
+    const bytes = Math.floor(Math.min(limits.storeReserveBytes, space.totalBytes / 16));
     const left = { ...space, freeBytes: space.freeBytes - bytes };
     if (bytes < 1 || isLow(left, limits, true)) return;
     await writeReserve(path, bytes);

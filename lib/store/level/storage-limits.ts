@@ -11,6 +11,8 @@ export const storageLimits = {
   storeTableAuditBytes: limits.storeTableAuditBytes,
   storeTablePauseMs: limits.storeTablePauseMs,
   storeReserveBytes: limits.storeReserveBytes,
+  storeTidyOperations: limits.storeTidyOperations,
+  storeTidyIdleMs: limits.storeTidyIdleMs,
 } as const;
 
 /** Same names, any numbers. */

@@ -11,6 +11,7 @@ import type { Storage, StorageWrite } from '../driver/storage.ts';
 import type { Change } from '../machine/image.ts';
 import type { Database, WriteOperation } from './database.ts';
 import { changeKey, unseal } from './format.ts';
+import type { IdleCompaction } from './idle-compaction.ts';
 import type { Ledger } from './ledger.ts';
 import { decodeChange } from './rows.ts';
 import { Sweep } from './sweep.ts';
@@ -22,6 +23,7 @@ export interface DiskStorageOptions {
   readonly log: Logger;
   /** Remains removed by one write. */
   readonly sweepStep: number;
+  readonly compaction: IdleCompaction;
   readonly onFatal: (error: FairleadError) => void;
   /** The database is closed; `description` is where it stands, undefined if the storage died. */
   readonly onClosed: (description: string | undefined) => Promise<void>;
@@ -117,12 +119,13 @@ export class DiskStorage implements Storage {
     // a reader may have ended the storage meanwhile: then nothing is reported any more
     if (this.#failure !== undefined) return;
     this.#durableRevision = revision;
+    this.#options.compaction.wrote(operations.length);
     done();
   }
 
   async #shut(): Promise<void> {
-    const { database, ledger, onClosed } = this.#options;
-    await this.#inFlight;
+    const { database, ledger, compaction, onClosed } = this.#options;
+    await Promise.all([this.#inFlight, compaction.stop()]);
     let description: string | undefined;
     try {
       await database.close();

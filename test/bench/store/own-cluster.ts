@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runOk } from '../../lab/run.ts';
+import { serviceEnvironment } from '../../support/service-environment.ts';
 import { voterScript } from '../../nemesis/voter-process.ts';
 import { openVoters } from '../../nemesis/voters.ts';
 import type { BenchCluster, BenchNode, ClusterPlan } from './cluster.ts';
@@ -32,6 +33,7 @@ export async function openOwn(plan: ClusterPlan): Promise<BenchCluster> {
     binary: await voterBinary(),
     runtimes: Array.from({ length: plan.nodes }, () => 'bun' as const),
     settings: { heartbeatMs, electionMs },
+    environment: serviceEnvironment(),
   });
   const nodes = voters.all.map(({ process: running }): BenchNode => {
     const { name, directory, socketPath } = running.plan.settings;

@@ -196,14 +196,15 @@ it('refuses what does not add up, with the files as they were found', async () =
   expect(await refusalsOf(directory, { prove })).toEqual(thrice('STORE_DAMAGED'));
 });
 
-it('puts a store aside, whole, under a name that says when, and frees the place', async () => {
+it('puts a store aside, whole but for its reserve, under a name that says when, and frees the place', async () => {
   const { directory, twin } = await closedStore();
   const clock = { ...systemClock, wallMs: () => Date.UTC(2026, 10, 21, 8, 5, 9, 7) };
-  const before = await snapshotOf(directory);
+  const { '/reserve': room, ...before } = await snapshotOf(directory);
   const put = await quarantineStore({ directory, reason: 'a test', clock });
   expect(put).toBe(`${directory}.quarantined-20261121T080509Z-1`);
   const after = await snapshotOf(put);
   expect(after).toMatchObject(before);
+  expect([typeof room, after['/reserve']]).toEqual(['string', undefined]);
   expect(await readFile(join(put, 'quarantine'), 'utf8')).toBe('2026-11-21T08:05:09.007Z a test\n');
   await expectHolds(put, twin);
   await expectHolds(directory, twinStart);
