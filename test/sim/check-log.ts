@@ -182,12 +182,15 @@ export class LogCheck {
     for (const entry of entries) this.#append(shadow, entry);
   }
 
+  /** Who has not been in the term in which an entry was committed does not count for it, and may cut it on
+   *  the word of an earlier leader. */
   #truncate(shadow: Shadow, from: number): void {
     this.counts.truncations += 1;
     for (let index = from; index <= lastIndex(shadow); index += 1) {
-      const committed = this.committed[index - 1];
+      const { entry, inTerm } = this.committed[index - 1] ?? {};
+      const isCommitted = entry !== undefined && termAt(shadow, index) === entry.term;
       demand(
-        committed === undefined || termAt(shadow, index) !== committed.entry.term,
+        !isCommitted || shadow.term < (inTerm ?? 0),
         'committedCut',
         () => `${shadow.id} cuts its log from ${from}, and ${index} is committed`,
       );

@@ -82,7 +82,8 @@ class Run {
     this.#clearAlarms();
     const answerMs = 4 * timeoutMs + 60 * roundMs + 6 * this.#electionMs;
     this.#until('notAnswered', answerMs, () => this.#clients.every((client) => client.isIdle));
-    this.#until('notConverged', 100 * roundMs + 8 * this.#electionMs, () => this.#isConverged());
+    const catchUpMs = 100 * roundMs + this.#messagesBehind() * roundMs;
+    this.#until('notConverged', catchUpMs + 8 * this.#electionMs, () => this.#isConverged());
     if (cluster.options.leases) {
       this.#until(
         'leaseForever',
@@ -102,6 +103,13 @@ class Run {
     );
     this.#until('notConverged', 20 * roundMs + this.#electionMs, () => this.#isConverged());
     for (const host of cluster.hosts) this.#compare(host);
+  }
+
+  /** How many messages of entries the one that is furthest behind lacks. */
+  #messagesBehind(): number {
+    const { hosts, options } = this.#cluster;
+    const applied = hosts.map((host) => host.driver?.gauges.applied ?? 0);
+    return (Math.max(...applied) - Math.min(...applied)) / options.entriesPerMessageMax;
   }
 
   #pass(ms: number): void {

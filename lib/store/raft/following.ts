@@ -34,7 +34,9 @@ export function onHeartbeat(core: Core, from: MemberId, message: Heartbeat): voi
     assert(message.commit <= core.log.lastIndex, 'nothing that was acknowledged is lost');
     core.commitTo(message.commit);
   }
-  core.send(from, { kind: 'heartbeatReply', term: core.term, round: message.round });
+  // rounds of another term say nothing in this one, were they counted by the same leader (hazard 19)
+  const round = accepted ? message.round : 0;
+  core.send(from, { kind: 'heartbeatReply', term: core.term, round });
 }
 
 /** Follows the sender if its term is not over. The answer tells one of an earlier term so. */

@@ -58,7 +58,7 @@ export interface Heartbeat {
   readonly commit: number;
   readonly round: number;
 }
-/** Answer to a heartbeat. */
+/** Answer to a heartbeat; `round` is 0 when that was of an earlier term. */
 export interface HeartbeatReply {
   readonly kind: 'heartbeatReply';
   readonly term: number;
