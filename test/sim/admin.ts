@@ -74,17 +74,14 @@ export class Admin {
 
   /** Who is in no configuration any more, in no log, need not be taken out. */
   #forgetLost(): void {
-    const { lost, hosts, log } = this.#cluster;
+    const { lost, configs } = this.#cluster;
     if (lost === undefined) return;
-    const configs = hosts.flatMap(({ id }) => log.configsOf(id));
     if (!configs.some((config) => isIn(config, lost))) this.#cluster.lost = undefined;
   }
 
   #next(config: RaftConfig): RaftConfig | undefined {
     const random = this.#random;
-    const { hosts, log } = this.#cluster;
-    // in no configuration that anyone knows of, committed or not
-    const configs = hosts.flatMap(({ id }) => log.configsOf(id));
+    const { hosts, configs } = this.#cluster;
     const dice = random.below(10);
     const learner = config.learners.length === 0 ? undefined : random.pick(config.learners);
     if (dice < 4 && learner !== undefined) {

@@ -149,6 +149,14 @@ export class Cluster {
     return host?.id === id ? host : undefined;
   }
 
+  /**
+   * Every configuration that somebody goes by, or would after a crash: committed or not, in a log or still
+   * on the disk below it.
+   */
+  get configs(): readonly RaftConfig[] {
+    return this.hosts.flatMap(({ id, disk }) => [...this.log.configsOf(id), ...disk.configs]);
+  }
+
   /** Who leads, as far as anyone can tell. */
   get leader(): Host | undefined {
     const host = this.hostOf(this.log.leaderOf(this.log.leaderTerm));

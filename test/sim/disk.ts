@@ -5,7 +5,7 @@
  */
 import type { Change, MachineHead } from '../../lib/store/machine/image.ts';
 import type { KeyValue } from '../../lib/store/port.ts';
-import { configEmpty } from '../../lib/store/raft/config.ts';
+import { configEmpty, decodeConfig, type RaftConfig } from '../../lib/store/raft/config.ts';
 import {
   hardStateStart,
   positionStart,
@@ -62,6 +62,12 @@ export class Disk {
   termAt(index: number): number | undefined {
     if (index === this.base.at.index) return this.base.at.term;
     return this.entries[index - this.base.at.index - 1]?.term;
+  }
+
+  /** Every configuration that a start from here could go by, committed or not. */
+  get configs(): readonly RaftConfig[] {
+    const changes = this.entries.filter(({ kind }) => kind === 'config');
+    return [this.base.config, ...changes.map(({ data }) => decodeConfig(data))];
   }
 
   /** Whether an entry is durable here: in the log, or in the state that replaced it. */

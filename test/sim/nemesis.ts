@@ -146,9 +146,8 @@ export class Nemesis {
    * enough, whatever becomes of changes of members under way: what a majority lost, nobody can bring back.
    */
   #loseDirectory(host: Host): void {
-    const { log, hosts, lost } = this.#cluster;
+    const { configs, lost } = this.#cluster;
     if (lost !== undefined || !this.#admin.isIdle || host.isIdle) return;
-    const configs = hosts.flatMap(({ id }) => log.configsOf(id));
     // a witness cannot bring another member up to date, so with one there must be no loss
     if (configs.some(({ witnesses }) => witnesses.length > 0)) return;
     const isMember = configs.some(

@@ -45,11 +45,15 @@ export async function renameDurably(from: string, to: string): Promise<void> {
 }
 
 /** Replaces a file whole: a reader finds the old content or the new, never a part. */
-export async function writeFileDurably(path: string, content: string): Promise<void> {
+export async function writeFileDurably(
+  path: string,
+  content: string | AsyncIterable<string>,
+): Promise<void> {
   const temporary = `${path}.new`;
   const handle = await open(temporary, 'w', 0o600);
   try {
-    await handle.writeFile(content);
+    if (typeof content === 'string') await handle.writeFile(content);
+    else for await (const piece of content) await handle.write(piece);
     await handle.sync();
   } finally {
     await handle.close();

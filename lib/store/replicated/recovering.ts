@@ -1,6 +1,9 @@
 /** Snapshots, and going on after the majority was lost. */
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { FairleadError } from '../../errors.ts';
 import type { StoredState } from '../driver/storage.ts';
+import { isSystemError, writeFileDurably } from '../level/durable-file.ts';
 import type { MachineImage } from '../machine/image.ts';
 import { Machine } from '../machine/machine.ts';
 import { recoveredRows } from '../membership/recovered.ts';
@@ -54,6 +57,7 @@ export class Recovering {
     if (dryRun) return report;
     const { epoch } = report;
     const self = this.#ownRow();
+    const copy = await this.#keepCopy(epoch);
     let revision = 0;
     await node.reopen(() =>
       replaceContent(node.storeDirectory, options, (stored) => {
@@ -63,7 +67,7 @@ export class Recovering {
       }),
     );
     await this.#presentRecovered();
-    return { ...report, revision };
+    return { ...report, revision, copy };
   }
 
   /** Replaces the state of a host that is alone. */
@@ -81,6 +85,7 @@ export class Recovering {
     const { identity, options } = node;
     const epoch = Math.max(identity.epoch, header.epoch) + 1;
     const system = node.engine.localSystemRange({ start: '!', end: '\x7f' }).rows;
+    const copy = await this.#keepCopy(epoch);
     await node.reopen(async () => {
       await replaceContent(node.storeDirectory, options, (stored) => ({
         image: rebase(withSystemRows(image, system, machineOptions)),
@@ -89,9 +94,26 @@ export class Recovering {
     });
     await this.#presentRecovered();
     options.log.info(
-      { takenBy: header.takenBy, takenAtMs: header.takenAtMs },
+      { takenBy: header.takenBy, takenAtMs: header.takenAtMs, copy },
       'restored a snapshot',
     );
+  }
+
+  /**
+   * Keeps the state as it is before another takes its place, as a snapshot; returns its path. An attempt
+   * that is repeated writes the same again.
+   * @throws STORE_NO_SPACE, STORE_FAILED; nothing has changed then
+   */
+  async #keepCopy(epoch: number): Promise<string> {
+    const path = join(dirname(this.#node.storeDirectory), `before-epoch-${epoch}.snapshot`);
+    try {
+      await writeFileDurably(path, endedLines(this.snapshot()));
+    } catch (cause) {
+      await rm(`${path}.new`, { force: true });
+      const code = isSystemError(cause, 'ENOSPC') ? 'STORE_NO_SPACE' : 'STORE_FAILED';
+      throw new FairleadError(code, `the state as it is cannot be kept in ${path}`, { cause });
+    }
+    return path;
   }
 
   /** Says so in the peer file; a crash before leaves it to the loop. */
@@ -174,6 +196,10 @@ export class Recovering {
       });
     }
   }
+}
+
+async function* endedLines(lines: AsyncIterable<string>): AsyncGenerator<string, void> {
+  for await (const line of lines) yield `${line}\n`;
 }
 
 /** Everything that a member has, with itself as the only one that stays. */

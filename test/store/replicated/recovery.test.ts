@@ -1,4 +1,6 @@
 /** Snapshots, and going on after the majority is lost for good. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { recoveryRevisionStep } from '../../../lib/limits.ts';
 import { everything, put, write } from '../../conformance/open-store.ts';
@@ -44,6 +46,9 @@ describe.concurrent('a snapshot', () => {
     );
     const restored = await b.operations.restore(lines(saved));
     expect(restored).toMatchObject({ clusterId, epoch: epoch + 1 });
+    // what it had is kept
+    const kept = join(dirname(b.node.storeDirectory), `before-epoch-${epoch + 1}.snapshot`);
+    expect(await readFile(kept, 'utf8')).toContain('"other"');
     const after = revision + recoveryRevisionStep;
     expect(restored.revision).toBe(after);
     expect(await next).toMatchObject({ code: 'STORE_COMPACTED', detail: { revision: after + 1 } });
@@ -99,6 +104,11 @@ describe.concurrent('recovering', () => {
     await expectRefused('CLUSTER_MAJORITY', [a], () => a.operations.recover([], false));
     expect(await a.operations.recover(all, true)).toMatchObject({ epoch: 1, leftBehind: all });
     expect(a.node.identity.epoch).toBe(0);
+    // without a copy nothing is replaced
+    const inTheWay = join(dirname(a.node.storeDirectory), 'before-epoch-1.snapshot');
+    await mkdir(inTheWay);
+    await expectRefused('STORE_FAILED', [a], () => a.operations.recover(all, false));
+    expect(a.node.identity.epoch).toBe(0);
   });
 
   it('makes an observer the cluster; the others join it with a token', async (context) => {
@@ -106,6 +116,11 @@ describe.concurrent('recovering', () => {
     const [a, o, p] = await orphan(site);
     const report = await o.operations.recover(['host-a'], false);
     expect(report).toMatchObject({ epoch: 1, leftBehind: ['host-a', 'host-p'] });
+    // the state as it was is kept, and can be restored elsewhere
+    const kept = (await readFile(report.copy ?? '', 'utf8')).split('\n').slice(0, -1);
+    const fresh = await site.host('host-f');
+    expect(await fresh.operations.restore(lines(kept))).toMatchObject({ epoch: 1 });
+    expect(await keysOf(fresh.node.store)).toEqual(['work/1']);
     expect(report.revision).toBeGreaterThan(recoveryRevisionStep);
     const status = await o.operations.status();
     expect(status.members.map(({ name, role }) => [name, role])).toEqual([['host-o', 'voter']]);
