@@ -22,6 +22,7 @@ export const floors: readonly (readonly Room[])[] = [
   [{ name: 'machine', paths: ['lib/store/machine/'] }],
   [{ name: 'driver', paths: ['lib/store/driver/'] }],
   [{ name: 'membership', paths: ['lib/store/membership/'] }],
+  [{ name: 'openflow codec', paths: ['lib/datapath/openflow/codec/'] }],
   [
     { name: 'reconcile', paths: ['lib/datapath/reconcile/'] },
     { name: 'pipeline', paths: ['lib/datapath/pipeline/'] },
@@ -55,6 +56,7 @@ export const purePaths: readonly string[] = [
   'lib/store/membership/',
   'lib/model/',
   'lib/network/',
+  'lib/datapath/openflow/codec/',
   'lib/datapath/reconcile/',
   'lib/datapath/pipeline/',
 ];
