@@ -446,6 +446,13 @@ export const vswitchdProbeMs = 200;
 export const portRemovalsPerTxn = 2;
 /** Pause between two removal transactions. */
 export const portRemovalPauseMs = 50;
+/** Copies in one group. A copy takes up to 72 bytes of a message, which has at most 65 535. */
+export const groupBucketsMax = 500;
+/** ICMP errors a host sends, and how many at once: as Linux itself limits them (icmp_msgs_per_sec 1000, burst
+ *  50), less for what a container could make the agent do. */
+export const icmpErrorsPerSecond = 200;
+export const icmpErrorsBurst = 50;
+
 /** Ports added in one transaction. */
 export const portAddsPerTxn = 100;
 /** VLAN tags that keep the networks of one host apart: 802.1Q allows 1 to 4094. */

@@ -1,0 +1,39 @@
+/** Addresses as the numbers that matches and actions take. */
+import type { Cidr, IpAddress } from '../../ip/ip.ts';
+import type { Match } from '../openflow/codec/flow.ts';
+import { ipv4, ipv6 } from './packets.ts';
+
+/** A MAC as a number of 48 bits. */
+export const macNumber = (mac: string): number => Number.parseInt(mac.replaceAll(':', ''), 16);
+
+/** An IPv4 address as a number of 32 bits. */
+export const ipv4Number = (address: IpAddress): number => Number(address.value);
+
+/** The link-local address that a kernel makes of a MAC (RFC 4291 appendix A: modified EUI-64). */
+export function linkLocalOf(mac: string): IpAddress {
+  const bits = BigInt(macNumber(mac)) ^ (1n << 41n);
+  const interfaceId = ((bits >> 24n) << 40n) | (0xfffen << 24n) | (bits & 0xff_ffffn);
+  return { family: 6, value: (0xfe80n << 112n) | interfaceId };
+}
+
+/** Packets from an address. */
+export const fromAddress = (address: IpAddress): Match =>
+  address.family === 4
+    ? { ...ipv4, ipv4Src: ipv4Number(address) }
+    : { ...ipv6, ipv6Src: address.value };
+
+/** Packets to an address. */
+export const toAddress = (address: IpAddress): Match =>
+  address.family === 4
+    ? { ...ipv4, ipv4Dst: ipv4Number(address) }
+    : { ...ipv6, ipv6Dst: address.value };
+
+/** Packets to addresses of a block. */
+export function toBlock({ family, base, prefixLength }: Cidr): Match {
+  if (family === 4) {
+    const mask = prefixLength === 0 ? 0 : (0xffff_ffff << (32 - prefixLength)) >>> 0;
+    return { ...ipv4, ipv4Dst: { value: Number(base), mask } };
+  }
+  const mask = ((1n << BigInt(prefixLength)) - 1n) << BigInt(128 - prefixLength);
+  return { ...ipv6, ipv6Dst: { value: base, mask } };
+}

@@ -1,0 +1,37 @@
+/** Packets by what they are, as matches: the numbers of the protocols' own documents. */
+import type { Match } from '../openflow/codec/flow.ts';
+
+/** IPv4 (RFC 894), IPv6 (RFC 2464), ARP (RFC 826). */
+export const ipv4 = { ethType: 0x0800 } as const;
+export const ipv6 = { ethType: 0x86dd } as const;
+export const arp = { ethType: 0x0806 } as const;
+/** Both families, for flows that say the same of each. */
+export const bothFamilies = [ipv4, ipv6] as const;
+
+/** ARP operations (RFC 826). */
+export const arpRequest = { ...arp, arpOp: 1 } as const;
+export const arpReplyOperation = 2;
+
+const icmpv6 = { ...ipv6, ipProto: 58 } as const;
+/** Neighbour discovery (RFC 4861 section 4). */
+export const routerSolicitation = { ...icmpv6, icmpv6Type: 133 } as const;
+export const routerAdvertisement = { ...icmpv6, icmpv6Type: 134 } as const;
+export const neighbourSolicitation = { ...icmpv6, icmpv6Type: 135, icmpv6Code: 0 } as const;
+export const neighbourAdvertisement = { ...icmpv6, icmpv6Type: 136, icmpv6Code: 0 } as const;
+export const redirect = { ...icmpv6, icmpv6Type: 137 } as const;
+
+/** Echo requests (RFC 792, RFC 4443 section 4.1). */
+export const echoRequest4 = { ...ipv4, ipProto: 1, icmpType: 8, icmpCode: 0 } as const;
+export const echoRequest6 = { ...icmpv6, icmpv6Type: 128, icmpv6Code: 0 } as const;
+
+/** What DHCP servers send (RFC 2131 section 4.1, RFC 8415 section 7.2). */
+export const dhcpv4FromServer = { ...ipv4, ipProto: 17, udpSrc: 67 } as const;
+export const dhcpv6FromServer = { ...ipv6, ipProto: 17, udpSrc: 547 } as const;
+
+/** Without an IEEE 802.1Q tag. */
+export const untagged: Match = { vlanVid: 0 };
+/** With this tag. */
+export const tagged = (tag: number): Match => ({ vlanVid: 0x1000 | tag });
+
+/** To more than one receiver (IEEE 802 section 8.2: the group bit). */
+export const toMany: Match = { ethDst: { value: 0x0100_0000_0000, mask: 0x0100_0000_0000 } };

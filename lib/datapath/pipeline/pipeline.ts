@@ -1,0 +1,229 @@
+/**
+ * The world as units of flows, kept up to date: who changes an object is told which units that changes. The
+ * work of a change is in proportion to what it touches, not to what there is. Pure; one object per bridge.
+ */
+import type { Unit } from './unit.ts';
+import { localUnit, peerUnit, remoteUnit, segmentUnit, floodUnit, baseUnit } from './units.ts';
+import type { LocalEndpoint, Peer, RemoteEndpoint, Segment, Uplink } from '../../network/world.ts';
+
+/** Units by key; undefined for one that is no more. */
+export type UnitChanges = ReadonlyMap<string, Unit | undefined>;
+
+/** What is known of a segment's members, whether or not the segment is known. */
+interface Members {
+  readonly local: Set<string>;
+  readonly remote: Set<string>;
+  /** How many of the remote ones each host has. */
+  readonly peers: Map<string, number>;
+}
+
+const noMembers: Members = { local: new Set(), remote: new Set(), peers: new Map() };
+
+/** The pipeline of one bridge. */
+export class Pipeline {
+  readonly #segments = new Map<string, Segment>();
+  readonly #local = new Map<string, LocalEndpoint>();
+  readonly #remote = new Map<string, RemoteEndpoint>();
+  readonly #peers = new Map<string, Peer>();
+  readonly #members = new Map<string, Members>();
+  /** Segments of each domain. */
+  readonly #domains = new Map<number, Set<string>>();
+  #uplink: Uplink | undefined;
+  readonly #dirty = new Map<string, () => Unit | undefined>();
+
+  constructor() {
+    this.#touch('base', () => baseUnit());
+  }
+
+  /** What has changed since this was asked for last. */
+  take(): UnitChanges {
+    const changes = new Map<string, Unit | undefined>();
+    for (const [key, make] of this.#dirty) changes.set(key, make());
+    this.#dirty.clear();
+    return changes;
+  }
+
+  /** The port to the wire. */
+  setUplink(uplink: Uplink | undefined): void {
+    this.#uplink = uplink;
+    for (const { id, encapsulation } of this.#segments.values()) {
+      if (encapsulation.kind === 'vlan') this.#touchSegment(id);
+    }
+  }
+
+  /** Adds a segment, or replaces it. */
+  setSegment(segment: Segment): void {
+    const before = this.#segments.get(segment.id);
+    this.#segments.set(segment.id, segment);
+    if (before !== undefined) this.#leaveDomain(before);
+    this.#enterDomain(segment);
+    this.#touchAll(segment.id);
+  }
+
+  /** Removes a segment; what its endpoints had goes, too. */
+  removeSegment(id: string): void {
+    const before = this.#segments.get(id);
+    if (before === undefined) return;
+    this.#segments.delete(id);
+    this.#leaveDomain(before);
+    this.#touchAll(id);
+  }
+
+  /** Adds an endpoint of this host, or replaces it. */
+  setLocal(endpoint: LocalEndpoint): void {
+    this.removeLocal(endpoint.id);
+    this.#local.set(endpoint.id, endpoint);
+    this.#membersOf(endpoint.segmentId).local.add(endpoint.id);
+    this.#touchLocal(endpoint.id);
+    this.#touchFlood(endpoint.segmentId);
+  }
+
+  /** Removes an endpoint of this host. */
+  removeLocal(id: string): void {
+    const before = this.#local.get(id);
+    if (before === undefined) return;
+    this.#local.delete(id);
+    this.#membersOf(before.segmentId).local.delete(id);
+    this.#forgetEmpty(before.segmentId);
+    this.#touchLocal(id);
+    this.#touchFlood(before.segmentId);
+  }
+
+  /** Adds an endpoint of another host, or replaces it. */
+  setRemote(endpoint: RemoteEndpoint): void {
+    this.removeRemote(endpoint.id);
+    this.#remote.set(endpoint.id, endpoint);
+    const { remote, peers } = this.#membersOf(endpoint.segmentId);
+    remote.add(endpoint.id);
+    const count = (peers.get(endpoint.peer) ?? 0) + 1;
+    peers.set(endpoint.peer, count);
+    this.#touchRemote(endpoint.id);
+    if (count === 1) this.#touchFlood(endpoint.segmentId);
+  }
+
+  /** Removes an endpoint of another host. */
+  removeRemote(id: string): void {
+    const before = this.#remote.get(id);
+    if (before === undefined) return;
+    this.#remote.delete(id);
+    const { remote, peers } = this.#membersOf(before.segmentId);
+    remote.delete(id);
+    const count = (peers.get(before.peer) ?? 1) - 1;
+    if (count > 0) peers.set(before.peer, count);
+    else peers.delete(before.peer);
+    this.#forgetEmpty(before.segmentId);
+    this.#touchRemote(id);
+    if (count === 0) this.#touchFlood(before.segmentId);
+  }
+
+  /** Adds a host, or replaces it. A new address of a host changes its own flows only. */
+  setPeer(peer: Peer): void {
+    const before = this.#peers.get(peer.name);
+    this.#peers.set(peer.name, peer);
+    this.#touchPeer(peer.name, before?.number !== peer.number);
+  }
+
+  /** Removes a host; what its endpoints had goes, too. */
+  removePeer(name: string): void {
+    if (this.#peers.delete(name)) this.#touchPeer(name, true);
+  }
+
+  #touch(key: string, make: () => Unit | undefined): void {
+    this.#dirty.set(key, make);
+  }
+
+  #touchAll(segmentId: string): void {
+    this.#touchSegment(segmentId);
+    const { local, remote } = this.#members.get(segmentId) ?? noMembers;
+    for (const id of local) this.#touchLocal(id);
+    for (const id of remote) this.#touchRemote(id);
+  }
+
+  #touchSegment(id: string): void {
+    this.#touch(`segment/${id}`, () => {
+      const segment = this.#segments.get(id);
+      if (segment === undefined) return undefined;
+      return segmentUnit(segment, {
+        uplink: this.#uplink,
+        isMeasured: this.#largestMtu(segment.domain) > segment.mtu,
+      });
+    });
+    this.#touchFlood(id);
+  }
+
+  #touchFlood(id: string): void {
+    this.#touch(`flood/${id}`, () => {
+      const segment = this.#segments.get(id);
+      if (segment === undefined) return undefined;
+      const { local, peers } = this.#members.get(id) ?? noMembers;
+      return floodUnit(segment, {
+        ports: [...local].flatMap((each) => this.#local.get(each)?.port ?? []),
+        peers: [...peers.keys()].flatMap((name) => this.#peers.get(name)?.number ?? []),
+        hasUplink: this.#uplink !== undefined,
+      });
+    });
+  }
+
+  #touchLocal(id: string): void {
+    this.#touch(`local/${id}`, () => {
+      const endpoint = this.#local.get(id);
+      const segment = endpoint && this.#segments.get(endpoint.segmentId);
+      return endpoint && segment && localUnit(endpoint, segment);
+    });
+  }
+
+  #touchRemote(id: string): void {
+    this.#touch(`remote/${id}`, () => {
+      const endpoint = this.#remote.get(id);
+      const segment = endpoint && this.#segments.get(endpoint.segmentId);
+      const peer = endpoint && this.#peers.get(endpoint.peer);
+      return endpoint && segment && peer && remoteUnit(endpoint, { segment, peer });
+    });
+  }
+
+  #touchPeer(name: string, isRenumbered: boolean): void {
+    this.#touch(`peer/${name}`, () => {
+      const peer = this.#peers.get(name);
+      return peer && peerUnit(peer);
+    });
+    if (!isRenumbered) return;
+    for (const [segmentId, { remote, peers }] of this.#members) {
+      if (!peers.has(name)) continue;
+      this.#touchFlood(segmentId);
+      for (const id of remote) if (this.#remote.get(id)?.peer === name) this.#touchRemote(id);
+    }
+  }
+
+  #membersOf(segmentId: string): Members {
+    let members = this.#members.get(segmentId);
+    if (members === undefined) {
+      members = { local: new Set(), remote: new Set(), peers: new Map() };
+      this.#members.set(segmentId, members);
+    }
+    return members;
+  }
+
+  #forgetEmpty(segmentId: string): void {
+    const { local, remote } = this.#membersOf(segmentId);
+    if (local.size === 0 && remote.size === 0) this.#members.delete(segmentId);
+  }
+
+  #enterDomain({ id, domain }: Segment): void {
+    const largest = this.#largestMtu(domain);
+    const ids = this.#domains.get(domain) ?? new Set();
+    this.#domains.set(domain, ids.add(id));
+    if (this.#largestMtu(domain) !== largest) for (const each of ids) this.#touchSegment(each);
+  }
+
+  #leaveDomain({ id, domain, mtu }: Segment): void {
+    const ids = this.#domains.get(domain);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#domains.delete(domain);
+    if (this.#largestMtu(domain) < mtu) for (const each of ids ?? []) this.#touchSegment(each);
+  }
+
+  #largestMtu(domain: number): number {
+    const ids = this.#domains.get(domain) ?? [];
+    return Math.max(0, ...[...ids].map((id) => this.#segments.get(id)?.mtu ?? 0));
+  }
+}

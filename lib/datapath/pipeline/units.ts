@@ -1,0 +1,122 @@
+/** What each kind of object adds to the pipeline, feature by feature. */
+import { icmpErrorsBurst, icmpErrorsPerSecond } from '../../limits.ts';
+import { conductBase, endpointConduct } from './anti-spoof.ts';
+import { meters } from './fields.ts';
+import {
+  exitBase,
+  floodFlows,
+  floodGroups,
+  localDestination,
+  peerExit,
+  remoteDestination,
+  wireDestination,
+  type Receivers,
+} from './forwarding.ts';
+import { arrivalBase, endpointIngress, peerIngress, segmentIngress } from './ingress.ts';
+import {
+  endpointNeighbour,
+  gatewayNeighbour,
+  neighboursBase,
+  segmentNeighbours,
+} from './neighbours.ts';
+import {
+  endpointRoute,
+  gatewayEcho,
+  gatewayMac,
+  segmentMeasure,
+  splitBase,
+  subnetRoute,
+  timeExceededBase,
+  tooBigBase,
+  unreachableBase,
+} from './routing.ts';
+import { FlowWriter, flowsOnly, type Unit } from './unit.ts';
+import type { LocalEndpoint, Peer, RemoteEndpoint, Segment, Uplink } from '../../network/world.ts';
+
+/** What is there before any object is. */
+export function baseUnit(): Unit {
+  const flow = new FlowWriter({ kind: 'base' });
+  arrivalBase(flow);
+  conductBase(flow);
+  neighboursBase(flow);
+  splitBase(flow);
+  exitBase(flow);
+  const expired = new FlowWriter({ kind: 'timeExceeded' });
+  timeExceededBase(expired);
+  const tooBig = new FlowWriter({ kind: 'tooBig' });
+  tooBigBase(tooBig);
+  const unreachable = new FlowWriter({ kind: 'unreachable' });
+  unreachableBase(unreachable);
+  return {
+    flows: [flow, expired, tooBig, unreachable].flatMap(({ flows }) => flows),
+    groups: [],
+    meters: [
+      {
+        id: meters.icmpErrors,
+        unit: 'packets',
+        burst: true,
+        statistics: true,
+        bands: [{ kind: 'drop', rate: icmpErrorsPerSecond, burst: icmpErrorsBurst }],
+      },
+    ],
+  };
+}
+
+/** What a network adds, besides its members. */
+export function segmentUnit(
+  segment: Segment,
+  around: { readonly uplink: Uplink | undefined; readonly isMeasured: boolean },
+): Unit {
+  const flow = new FlowWriter({ kind: 'network', object: segment.number });
+  const unreachable = new FlowWriter({ kind: 'unreachable', object: segment.number });
+  segmentIngress(flow, segment, around.uplink);
+  segmentNeighbours(flow, segment);
+  if (around.uplink !== undefined) wireDestination(flow, segment, around.uplink);
+  if (segment.routed) {
+    for (const { gateway } of segment.subnets) {
+      if (gateway === undefined) continue;
+      gatewayNeighbour(flow, segment, { address: gateway, mac: gatewayMac });
+      gatewayEcho(flow, segment, gateway);
+    }
+    subnetRoute(unreachable, segment);
+    if (around.isMeasured) segmentMeasure(flow, segment);
+  }
+  floodFlows(flow, segment);
+  return flowsOnly([...flow.flows, ...unreachable.flows]);
+}
+
+/** Who gets what goes to all of a network. */
+export function floodUnit(segment: Segment, receivers: Receivers): Unit {
+  return { flows: [], groups: floodGroups(segment, receivers), meters: [] };
+}
+
+/** What a container of this host adds. */
+export function localUnit(endpoint: LocalEndpoint, segment: Segment): Unit {
+  const flow = new FlowWriter({ kind: 'endpoint', object: endpoint.port });
+  endpointIngress(flow, endpoint, segment);
+  endpointConduct(flow, endpoint);
+  endpointNeighbour(flow, endpoint, segment);
+  endpointRoute(flow, endpoint, segment);
+  localDestination(flow, endpoint, segment);
+  return flowsOnly(flow.flows);
+}
+
+/** What a container of another host adds. */
+export function remoteUnit(
+  endpoint: RemoteEndpoint,
+  at: { readonly segment: Segment; readonly peer: Peer },
+): Unit {
+  const flow = new FlowWriter({ kind: 'peer', object: at.peer.number });
+  endpointNeighbour(flow, endpoint, at.segment);
+  endpointRoute(flow, endpoint, at.segment);
+  remoteDestination(flow, endpoint, at);
+  return flowsOnly(flow.flows);
+}
+
+/** What another host adds, besides its containers. */
+export function peerUnit(peer: Peer): Unit {
+  const flow = new FlowWriter({ kind: 'peer', object: peer.number });
+  peerIngress(flow, peer);
+  peerExit(flow, peer);
+  return flowsOnly(flow.flows);
+}

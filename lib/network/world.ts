@@ -1,0 +1,95 @@
+/**
+ * What the pipeline is made from: the part of the cluster that concerns one host, as plain data. Texts are
+ * canonical. Knows nothing of Docker, the store or Open vSwitch; who builds a world decides what belongs to
+ * it, and the pipeline makes flows of all that is in it.
+ */
+import type { Cidr, IpAddress } from '../ip/ip.ts';
+
+/** How the frames of a network travel between hosts. */
+export type Encapsulation =
+  /** Not at all: the network is on this host only. */
+  | { readonly kind: 'none' }
+  /** VXLAN (RFC 7348) with this network identifier, 1 to 16 777 215. */
+  | { readonly kind: 'vxlan'; readonly vni: number }
+  /** An IEEE 802.1Q tag on the uplink, 1 to 4094, or untagged. */
+  | { readonly kind: 'vlan'; readonly tag: number | 'native' };
+
+/** One subnet of a network. */
+export interface SegmentSubnet {
+  readonly cidr: Cidr;
+  /** Whom its endpoints send to what is elsewhere. */
+  readonly gateway: IpAddress | undefined;
+}
+
+/** A network, as this host has to forward it. */
+export interface Segment {
+  /** Unique; never used for another network. */
+  readonly id: string;
+  /** What stands for it in registers, 1 to 2^32 - 1; unique in this host. */
+  readonly number: number;
+  /** The tenant's number, 1 to `domainMax`: what is in one is routed, what is in two never meets. */
+  readonly domain: number;
+  readonly encapsulation: Encapsulation;
+  readonly subnets: readonly SegmentSubnet[];
+  /** Whether the gateways are ours, on every host at once; otherwise they are somebody's on the wire. */
+  readonly routed: boolean;
+  /** Who answers when an endpoint asks for the MAC of an address: flows that know, or the one asked for. */
+  readonly neighbours: 'answered' | 'asked';
+  /** Largest packet, bytes. */
+  readonly mtu: number;
+  /** Whether its endpoints reach what is outside, by the host's own address. */
+  readonly outside: boolean;
+}
+
+/** What a local and a remote endpoint have in common. */
+interface EndpointBase {
+  /** Unique in the cluster. */
+  readonly id: string;
+  readonly segmentId: string;
+  /** Lower case, colons. */
+  readonly mac: string;
+  readonly ipv4: IpAddress | undefined;
+  readonly ipv6: IpAddress | undefined;
+}
+
+/** An attachment of a container on this host. */
+export interface LocalEndpoint extends EndpointBase {
+  /** OpenFlow port, `endpointPortMin` or more. */
+  readonly port: number;
+  /** What others refuse to hear from a container unless they asked for it. */
+  readonly serves: { readonly dhcp: boolean; readonly routerAdvertisements: boolean };
+}
+
+/** An attachment of a container on another host. */
+export interface RemoteEndpoint extends EndpointBase {
+  /** The host, a key of `peers`. */
+  readonly peer: string;
+}
+
+/** Another host. */
+export interface Peer {
+  readonly name: string;
+  /** Stands for it in registers, 1 to 65 535; unique in the cluster. */
+  readonly number: number;
+  /** Its tunnel endpoint, and the addresses it may send from. */
+  readonly vtep: IpAddress;
+}
+
+/** A port of the bridge to the wire. */
+export interface Uplink {
+  readonly name: string;
+  /** OpenFlow port. */
+  readonly port: number;
+}
+
+/** Everything that one host forwards. */
+export interface World {
+  readonly segments: ReadonlyMap<string, Segment>;
+  readonly local: ReadonlyMap<string, LocalEndpoint>;
+  readonly remote: ReadonlyMap<string, RemoteEndpoint>;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** The way to VLANs; absent on a host without one. */
+  readonly uplink: Uplink | undefined;
+  /** UDP port of VXLAN. */
+  readonly vxlanPort: number;
+}
