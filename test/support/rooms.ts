@@ -23,10 +23,8 @@ export const floors: readonly (readonly Room[])[] = [
   [{ name: 'driver', paths: ['lib/store/driver/'] }],
   [{ name: 'membership', paths: ['lib/store/membership/'] }],
   [{ name: 'openflow codec', paths: ['lib/datapath/openflow/codec/'] }],
-  [
-    { name: 'reconcile', paths: ['lib/datapath/reconcile/'] },
-    { name: 'pipeline', paths: ['lib/datapath/pipeline/'] },
-  ],
+  [{ name: 'pipeline', paths: ['lib/datapath/pipeline/'] }],
+  [{ name: 'reconcile', paths: ['lib/datapath/reconcile/'] }],
   [{ name: 'runtime', paths: ['lib/runtime/'] }],
   [
     { name: 'store', paths: ['lib/store/'] },
