@@ -15,7 +15,9 @@ import {
 import { endDocker, inMounts, startDocker } from './engine.ts';
 import { imageFile, imageName } from './image.ts';
 import { endOvs, startOvs, vsctl, type OvsPart } from './ovs.ts';
+import { namespacePath } from './namespaces.ts';
 import { inNetwork, logOf, recordOf, type HostPlace } from './place.ts';
+import { ensurePhy } from './site/underlay.ts';
 import { run, runOk, type Outcome, type RunOptions } from './run.ts';
 import { waitFor } from './wait.ts';
 
@@ -75,6 +77,16 @@ export class LabHost {
     this.pluginDirectory = join(place.dockerRun, 'plugins');
   }
 
+  /** Where its network namespace is found. */
+  get net(): string {
+    return namespacePath(this.namespace);
+  }
+
+  /** Variables of every process of this host. */
+  get environment(): Readonly<Record<string, string>> {
+    return this.place.environment;
+  }
+
   /** Runs a command in the host's network to its end, whatever its exit code. */
   exec(command: readonly string[], options: InHostOptions = {}): Promise<Outcome> {
     const enter = this.#enter(options.insideMounts);
@@ -102,8 +114,11 @@ export class LabHost {
     return hostProcess(started, recordFile, logFile);
   }
 
-  startOvs(part: OvsPart = 'both'): Promise<void> {
-    return startOvs(this.place, part);
+  async startOvs(part: OvsPart = 'both'): Promise<void> {
+    await startOvs(this.place, part);
+    const running = this.daemon('ovsdb') !== undefined && this.daemon('vswitchd') !== undefined;
+    // what a host's own network configuration does at its start
+    if (this.place.site !== undefined && running) await ensurePhy(this.place, this.place.site);
   }
 
   stopOvs(part: OvsPart = 'both'): Promise<void> {

@@ -1,39 +1,17 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { processesInGroup } from './cgroups.ts';
 import { answersPing } from './engine.ts';
 import type { LabHost } from './host.ts';
-import { openLab, type Lab } from './lab.ts';
+import { openLab } from './lab.ts';
 import { outsideAddress } from './namespaces.ts';
 import { isAlive, recordedProcess } from './processes.ts';
+import { remainsOf } from './remains.ts';
 import { run, runOk } from './run.ts';
 import { waitFor } from './wait.ts';
-
-/** What of a lab can be seen on the machine: all of it must go with `down`. */
-function tracesOf(lab: Lab): string[] {
-  const word = `flab-${lab.prefix}`;
-  const commandLines = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .map((pid) => readOrNothing(`/proc/${pid}/cmdline`).replaceAll('\0', ' '));
-  const groups = readdirSync('/sys/fs/cgroup').map((name) => join('/sys/fs/cgroup', name, word));
-  return [
-    ...commandLines.filter((line) => line.includes(lab.directory)),
-    ...readOrNothing('/proc/mounts').split('\n'),
-    ...(existsSync('/run/netns') ? readdirSync('/run/netns') : []),
-    ...[...groups, join('/sys/fs/cgroup', word), lab.directory].filter((path) => existsSync(path)),
-  ].filter((trace) => trace.includes(word));
-}
-
-function readOrNothing(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
 
 async function dockerOk(host: LabHost, args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await host.docker(args);
@@ -181,13 +159,13 @@ describe('one host', () => {
     // a child that nobody recorded
     await host.exec(['sh', '-c', `sleep 1000 "$1" >/dev/null 2>&1 & true`, 'sh', '1']);
     const containerd = recordedProcess(join(host.place.records, 'h1-containerd'));
-    expect(tracesOf(lab).length).toBeGreaterThan(5);
+    expect(remainsOf(lab).length).toBeGreaterThan(5);
     // another process would do it from what it finds in the directory
     await openLab({ prefix: lab.prefix }).down();
-    expect(tracesOf(lab)).toEqual([]);
+    expect(remainsOf(lab)).toEqual([]);
     expect(isAlive(containerd)).toBe(false);
     await lab.down();
-    expect(tracesOf(lab)).toEqual([]);
+    expect(remainsOf(lab)).toEqual([]);
   });
 });
 
@@ -230,7 +208,7 @@ describe('several labs and broken ones', () => {
     } finally {
       for (const lab of labs) await lab.down();
     }
-    expect(labs.flatMap(tracesOf)).toEqual([]);
+    expect(labs.flatMap(remainsOf)).toEqual([]);
   });
 
   test('an interrupted start cleans up behind itself', async () => {
@@ -242,7 +220,7 @@ describe('several labs and broken ones', () => {
     );
     child.kill('SIGINT');
     expect(await ended).toBe(130);
-    expect(tracesOf(lab)).toEqual([]);
+    expect(remainsOf(lab)).toEqual([]);
   });
 
   test('down removes the half that a killed start has left, in another process', async () => {
@@ -254,13 +232,13 @@ describe('several labs and broken ones', () => {
     );
     child.kill('SIGKILL');
     await ended;
-    expect(tracesOf(lab)).not.toEqual([]);
+    expect(remainsOf(lab)).not.toEqual([]);
     const refused = await run([process.execPath, ...cli, 'up', '1']);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('take it down first');
-    expect(tracesOf(lab)).not.toEqual([]);
+    expect(remainsOf(lab)).not.toEqual([]);
     await runOk([process.execPath, ...cli, 'down']);
-    expect(tracesOf(lab)).toEqual([]);
+    expect(remainsOf(lab)).toEqual([]);
   });
 
   test('a directory that is not of a lab is never removed', async () => {

@@ -11,13 +11,16 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { processesInGroup, removeGroup } from './cgroups.ts';
 import { LabHost } from './host.ts';
-import { makeHostNamespace, makeOutside, namespacePath } from './namespaces.ts';
+import { makeBareNamespace, makeHostNamespace, makeOutside } from './namespaces.ts';
+import { namespacePath } from './namespaces.ts';
 import { namespacesOf, removeNamespace } from './namespaces.ts';
 import { ensurePackages } from './packages.ts';
 import { unmountBelow } from './mounts.ts';
 import { labNames, makeDirectories, placeOf, recordsOf } from './place.ts';
 import { identify, isAlive, killAll, markVariable, markedProcesses } from './processes.ts';
 import { recordedProcesses } from './processes.ts';
+import { Site } from './site/site.ts';
+import { sitePlanSchema, type SiteWish } from './site/plan.ts';
 import { run, type Outcome, type RunOptions } from './run.ts';
 
 const hostsMax = 99;
@@ -32,6 +35,7 @@ const stateSchema = z.object({
   hosts: z.number().int().min(1).max(hostsMax),
   /** The process whose lab it is; when that is gone, anybody may take the lab down. */
   owner: z.object({ pid: z.number(), startTicks: z.string() }).optional(),
+  site: sitePlanSchema.optional(),
 });
 type LabState = z.infer<typeof stateSchema>;
 
@@ -50,6 +54,8 @@ export interface UpOptions {
   readonly signal?: AbortSignal;
   /** Told what is being done. */
   readonly progress?: (line: string) => void;
+  /** The hosts are a site: joined by `br-phy`, plugged into a switch, with machines beside them. */
+  readonly site?: SiteWish;
 }
 
 let unnamedLabs = 0;
@@ -77,6 +83,7 @@ export class Lab {
   readonly directory: string;
   readonly #owned: boolean;
   #hosts: readonly LabHost[] | undefined;
+  #site: Site | undefined;
 
   constructor(prefix: string, directory: string, owned: boolean) {
     this.prefix = prefix;
@@ -86,11 +93,23 @@ export class Lab {
 
   /** Its hosts; none when it is not there. */
   get hosts(): readonly LabHost[] {
+    const state = this.#hosts === undefined ? readState(this.directory) : undefined;
     this.#hosts ??= Array.from(
-      { length: readState(this.directory)?.hosts ?? 0 },
-      (_, index) => new LabHost(placeOf(this.prefix, this.directory, index + 1)),
+      { length: state?.hosts ?? 0 },
+      (_, index) => new LabHost(placeOf(this.prefix, this.directory, index + 1, state?.site)),
     );
     return this.#hosts;
+  }
+
+  /**
+   * What lies between its hosts.
+   * @throws {Error} when the lab is no site
+   */
+  get site(): Site {
+    const plan = this.#site === undefined ? readState(this.directory)?.site : undefined;
+    if (plan !== undefined) this.#site = new Site(this, plan);
+    if (this.#site === undefined) throw new Error(`the lab of ${this.directory} is no site`);
+    return this.#site;
   }
 
   /**
@@ -119,6 +138,7 @@ export class Lab {
     if (!Number.isInteger(hosts) || hosts < 1 || hosts > hostsMax) {
       throw new Error(`a lab has 1 to ${hostsMax} hosts, not ${hosts}`);
     }
+    const site = options.site && sitePlanSchema.parse(options.site);
     await ensurePackages();
     if (this.#owned) await removeAbandoned();
     const names = labNames(this.prefix);
@@ -127,19 +147,27 @@ export class Lab {
     }
     mkdirSync(this.directory, { mode: 0o755 });
     const owner = this.#owned ? identify(process.pid) : undefined;
-    writeState(this.directory, { prefix: this.prefix, hosts, ...(owner && { owner }) });
-    this.#hosts = undefined;
     const { signal, progress } = options;
+    const state = { prefix: this.prefix, hosts, ...(owner && { owner }), ...(site && { site }) };
+    writeState(this.directory, state);
+    this.#forget();
     progress?.(`outside: namespace ${names.outside}`);
     await makeOutside(names.outside);
+    if (site !== undefined) await this.site.build(options);
     // one after the other: dockerd's start is work for the processor, not waiting
     for (const host of this.hosts) {
       signal?.throwIfAborted();
       makeDirectories(host.place);
-      await makeHostNamespace(host.namespace, names.outside, host.place.number);
+      if (site === undefined) {
+        await makeHostNamespace(host.namespace, names.outside, host.place.number);
+      } else {
+        await makeBareNamespace(host.namespace);
+        await this.site.plug(host);
+      }
       progress?.(`${host.name}: Open vSwitch`);
       await host.startOvs();
       signal?.throwIfAborted();
+      if (site?.docker === false) continue;
       progress?.(`${host.name}: Docker`);
       await host.startDocker();
     }
@@ -176,7 +204,12 @@ export class Lab {
       if (entry !== stateFile) rmSync(join(this.directory, entry), { recursive: true });
     }
     rmSync(this.directory, { recursive: true, force: true });
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#hosts = undefined;
+    this.#site = undefined;
   }
 }
 

@@ -43,6 +43,14 @@ export async function makeOutside(name: string): Promise<void> {
   ]);
 }
 
+/** Makes the namespace of a host without any cable; it forwards what its containers send. */
+export async function makeBareNamespace(name: string): Promise<void> {
+  await runOk(['ip', 'netns', 'add', name]);
+  await ipBatch(name, ['link set lo up']);
+  const forward = 'echo 1 >/proc/sys/net/ipv4/ip_forward';
+  await runOk(['nsenter', `--net=${namespacePath(name)}`, 'sh', '-c', forward]);
+}
+
 /** Makes the namespace of host `number` and plugs it into the outside. */
 export async function makeHostNamespace(
   name: string,
@@ -50,17 +58,14 @@ export async function makeHostNamespace(
   number: number,
 ): Promise<void> {
   const port = `h${number}`;
-  await runOk(['ip', 'netns', 'add', name]);
+  await makeBareNamespace(name);
   await ipBatch(name, [
-    'link set lo up',
     `link add ${uplink} type veth peer name ${port} netns ${outside}`,
     `address add ${hostAddress(number)}/24 dev ${uplink}`,
     `link set ${uplink} up`,
   ]);
   await ipBatch(outside, [`link set ${port} master ${underlay} up`]);
   await ipBatch(name, [`route add default via ${gatewayAddress}`]);
-  const forward = 'echo 1 >/proc/sys/net/ipv4/ip_forward';
-  await runOk(['nsenter', `--net=${namespacePath(name)}`, 'sh', '-c', forward]);
 }
 
 /** Removes a namespace and with it the links in it. */

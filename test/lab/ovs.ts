@@ -1,5 +1,5 @@
 /**
- * Open vSwitch of one host: its own database, run directory and daemons. Both daemons are plain
+ * Open vSwitch of one host or of the switch between hosts: its own database, run directory and daemons. Both daemons are plain
  * children, so that the recorded pid is the daemon.
  */
 import { existsSync } from 'node:fs';
@@ -11,7 +11,7 @@ import {
   startBackground,
   type ProcessIdentity,
 } from './processes.ts';
-import { inNetwork, logOf, recordOf, type HostPlace } from './place.ts';
+import { inNetwork, logOf, recordOf, type OvsPlace } from './place.ts';
 import { run, runOk } from './run.ts';
 import { waitFor } from './wait.ts';
 
@@ -25,14 +25,14 @@ const stopTimeoutMs = 15_000;
 const covers = (part: OvsPart, one: 'vswitchd' | 'ovsdb') => part === 'both' || part === one;
 
 /** Starts what does not run yet and waits until it serves. */
-export async function startOvs(place: HostPlace, part: OvsPart): Promise<void> {
+export async function startOvs(place: OvsPlace, part: OvsPart): Promise<void> {
   if (covers(part, 'ovsdb')) await startDatabase(place);
   if (covers(part, 'vswitchd')) await startSwitch(place);
 }
 
 /** Ends daemons by a signal and waits until they are gone; the switch goes first. */
 export async function endOvs(
-  place: HostPlace,
+  place: OvsPlace,
   part: OvsPart,
   signal: NodeJS.Signals,
 ): Promise<void> {
@@ -42,11 +42,11 @@ export async function endOvs(
 }
 
 /** The arguments that make `ovs-vsctl` speak to this host. */
-export function vsctl(place: HostPlace, args: readonly string[]): string[] {
+export function vsctl(place: OvsPlace, args: readonly string[]): string[] {
   return ['ovs-vsctl', `--db=unix:${place.ovsSocket}`, '--timeout=10', ...args];
 }
 
-async function startDatabase(place: HostPlace): Promise<void> {
+async function startDatabase(place: OvsPlace): Promise<void> {
   if (isAlive(recordedProcess(recordOf(place, 'ovsdb')))) return;
   const file = join(place.ovsDatabase, 'conf.db');
   if (!existsSync(file)) await runOk(['ovsdb-tool', 'create', file, schema]);
@@ -60,7 +60,7 @@ async function startDatabase(place: HostPlace): Promise<void> {
   await waitUntilServed(place, 'ovsdb', daemon, ['--no-wait', 'init', '--', ...identify]);
 }
 
-async function startSwitch(place: HostPlace): Promise<void> {
+async function startSwitch(place: OvsPlace): Promise<void> {
   if (isAlive(recordedProcess(recordOf(place, 'vswitchd')))) return;
   const daemon = await startDaemon(place, 'vswitchd', [
     'ovs-vswitchd',
@@ -76,7 +76,7 @@ async function startSwitch(place: HostPlace): Promise<void> {
 }
 
 function startDaemon(
-  place: HostPlace,
+  place: OvsPlace,
   role: 'ovsdb' | 'vswitchd',
   argv: readonly string[],
 ): Promise<ProcessIdentity> {
@@ -89,7 +89,7 @@ function startDaemon(
 }
 
 function waitUntilServed(
-  place: HostPlace,
+  place: OvsPlace,
   role: 'ovsdb' | 'vswitchd',
   daemon: ProcessIdentity,
   command: readonly string[],

@@ -30,6 +30,7 @@ const packageOf: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   nft: 'nftables',
   tc: 'iproute2',
+  sysctl: 'procps',
   faketime: 'faketime',
   gcc: 'gcc',
   // a command of the headers that gcc needs

@@ -13,6 +13,8 @@ import { waitFor } from './wait.ts';
 
 /** Environment variable that marks every process of a lab; the value is the lab's mark. */
 export const markVariable = 'FAIRLEAD_LAB';
+/** Environment variable that marks every process of one place of a lab; the value is its directory. */
+export const placeVariable = 'FAIRLEAD_LAB_PLACE';
 
 /** One process, told apart from a later one with the same pid by its start time in clock ticks. */
 export interface ProcessIdentity {
@@ -144,7 +146,7 @@ export async function endRecorded(
 }
 
 /** The processes that carry this mark and everything below them; never this one or its parents. */
-export function markedProcesses(mark: string): ProcessIdentity[] {
+export function markedProcesses(mark: string, variable = markVariable): ProcessIdentity[] {
   const stats = new Map<number, Stat>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
@@ -164,7 +166,7 @@ export function markedProcesses(mark: string): ProcessIdentity[] {
     const known = verdicts.get(pid);
     if (known !== undefined) return known;
     verdicts.set(pid, false);
-    const verdict = carriesMark(pid, mark) || isOurs(stat.parent);
+    const verdict = carriesMark(pid, `${variable}=${mark}`) || isOurs(stat.parent);
     verdicts.set(pid, verdict);
     return verdict;
   };
@@ -173,10 +175,10 @@ export function markedProcesses(mark: string): ProcessIdentity[] {
     .map(([pid, { startTicks }]) => ({ pid, startTicks }));
 }
 
-function carriesMark(pid: number, mark: string): boolean {
+function carriesMark(pid: number, setting: string): boolean {
   try {
     const variables = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
-    return variables.includes(`${markVariable}=${mark}`);
+    return variables.includes(setting);
   } catch {
     return false;
   }

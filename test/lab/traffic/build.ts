@@ -1,0 +1,32 @@
+/** Builds the traffic helper (`helper/*.c`): one static program, made once for its sources. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { runOk } from '../run.ts';
+
+const sources = join(import.meta.dirname, 'helper');
+const cache = join(import.meta.dirname, '..', '..', '..', 'node_modules', '.cache', 'fairlead');
+let built: Promise<string> | undefined;
+
+/** Path of the helper; built at the first call. */
+export function trafficHelper(): Promise<string> {
+  built ??= build();
+  return built;
+}
+
+async function build(): Promise<string> {
+  const names = readdirSync(sources).toSorted();
+  const hash = createHash('sha256');
+  for (const name of names) hash.update(readFileSync(join(sources, name)));
+  const path = join(cache, `traffic-${hash.digest('hex').slice(0, 16)}`);
+  if (existsSync(path)) return path;
+  mkdirSync(cache, { recursive: true });
+  const own = `${path}.${process.pid}`;
+  const units = names.filter((name) => name.endsWith('.c')).map((name) => join(sources, name));
+  await runOk(['gcc', '-static', '-O1', '-Wall', '-Wextra', '-Werror', '-o', own, ...units]);
+  for (const name of readdirSync(cache)) {
+    if (/^traffic-[0-9a-f]{16}$/.test(name)) rmSync(join(cache, name));
+  }
+  renameSync(own, path);
+  return path;
+}
