@@ -13,11 +13,35 @@
  *     ipam/pool/<space>/<cidr>                a pool
  *     ipam/address/<space>/<cidr>/<hex>       an address of a pool: held or released
  *
- * All of it is what one host keeps for itself, and lies below `host/<name>/` in the store.
+ *     shared-pool/<cidr>/<T:N>                what this host has to do with a pool of a shared network
+ *     held/<T:N>/<cidr>/<hex>                 an address of such a pool that this host holds
+ *
+ * All of that is what one host keeps for itself, and lies below `host/<name>/` in the store. A key that
+ * begins with `/` is the site's: hosts share it, and one transaction may change both kinds
+ * (`../store/prefixed.ts`). `T` is a tenant's name, `N` a network's:
+ *
+ *     /tenant/<T>                             a tenant
+ *     /network/<T>/<N>                        a shared network
+ *     /subnet/<T>/<4 or 6>/<hex>              whose the subnet is that ends with this address
+ *     /number/<tenant, network, node>/<n>     who has this number (fixed-width decimal)
+ *     /vni/<n>  /vlan/<n or native>           which network has this VNI or VLAN tag
+ *     /cursor/<tenant, network, …>            the number given last
+ *     /node/<host>                            a host of the cluster
+ *     /endpoint/<T>/<N>/<endpoint id>         an attachment, on whatever host
+ *     /mac/<T>/<N>/<mac>  /address/<T>/<N>/<hex>   who has it in the network (I2)
+ *     /use/<T>/<N>/<host>/<docker network id> a host that has the network
+ *     /request/<T>/<N>/<cidr>/<host>          a host about to have it, that asked for its pool
+ *     /ipam/…                                 as above, for pools of shared networks; their space is `T:N`
  *
  * Addresses in keys are fixed-width hex (8 or 32 digits), so that key order is address order.
  */
 import { prefixRange, type KeyRange } from '../store/port.ts';
+
+/** What the site's keys begin with, and no others. */
+export const sitePrefix = '/';
+
+/** Whether a key is the site's. */
+export const isOfSite = (key: string): boolean => key.startsWith(sitePrefix);
 
 /** What the keys of a host begin with in the store. */
 export const hostPrefix = (hostName: string): string => `host/${hostName}/`;
@@ -25,9 +49,9 @@ export const hostPrefix = (hostName: string): string => `host/${hostName}/`;
 /** Whether a key of the store belongs to some host. */
 export const isOfSomeHost = (key: string): boolean => key.startsWith('host/');
 
-/** Whether a key of the store (with its prefix) is a network or container of some host. */
+/** Whether a key of the store (with its prefix) is a network or container of some host, or of all. */
 export const isHostWork = (key: string): boolean =>
-  /^host\/[^/]+\/(?:network|endpoint)\//.test(key);
+  /^(?:host\/[^/]+)?\/(?:network|endpoint)\//.test(key);
 
 /** Key of the engine's identity. */
 export const dockerEngineKey = 'docker-engine';
@@ -66,20 +90,42 @@ export const addressKey = (networkId: string, hexAddress: string): string =>
 export const addressRange = (networkId: string): Required<KeyRange> =>
   prefixRange(`address/${networkId}/`);
 
+/** Where pools of a space are: those of shared networks (`T:N`) are the site's. */
+const ipamPrefix = (space: string): string => (space.includes(':') ? '/ipam/' : 'ipam/');
+
 /** Key of a space's guard. */
-export const spaceKey = (space: string): string => `ipam/space/${space}`;
+export const spaceKey = (space: string): string => `${ipamPrefix(space)}space/${space}`;
 
 /** Key of a pool. */
-export const poolKey = (space: string, cidr: string): string => `ipam/pool/${space}/${cidr}`;
-/** All pools. */
+export const poolKey = (space: string, cidr: string): string =>
+  `${ipamPrefix(space)}pool/${space}/${cidr}`;
+/** All pools of this host. */
 export const poolRange: Required<KeyRange> = prefixRange('ipam/pool/');
 /** All pools of a space. */
 export const spacePoolRange = (space: string): Required<KeyRange> =>
-  prefixRange(`ipam/pool/${space}/`);
+  prefixRange(`${ipamPrefix(space)}pool/${space}/`);
 
 /** Key of an address of a pool. */
 export const poolAddressKey = (space: string, cidr: string, hexAddress: string): string =>
-  `ipam/address/${space}/${cidr}/${hexAddress}`;
+  `${ipamPrefix(space)}address/${space}/${cidr}/${hexAddress}`;
 /** All addresses of a pool. */
 export const poolAddressRange = (space: string, cidr: string): Required<KeyRange> =>
-  prefixRange(`ipam/address/${space}/${cidr}/`);
+  prefixRange(`${ipamPrefix(space)}address/${space}/${cidr}/`);
+
+/** Key of what this host has to do with a pool of a shared network. */
+export const sharedPoolKey = (space: string, cidr: string): string =>
+  `shared-pool/${cidr}/${space}`;
+/** All pools of shared networks that this host has to do with. */
+export const sharedPoolRange: Required<KeyRange> = prefixRange('shared-pool/');
+/** Those with this block. */
+export const sharedPoolsOfBlock = (cidr: string): Required<KeyRange> =>
+  prefixRange(`shared-pool/${cidr}/`);
+
+/** Key of an address of a shared pool that this host holds. */
+export const heldKey = (space: string, cidr: string, hexAddress: string): string =>
+  `held/${space}/${cidr}/${hexAddress}`;
+/** All addresses of shared pools that this host holds. */
+export const heldRange: Required<KeyRange> = prefixRange('held/');
+/** Those of one pool. */
+export const poolHeldRange = (space: string, cidr: string): Required<KeyRange> =>
+  prefixRange(`held/${space}/${cidr}/`);

@@ -1,5 +1,6 @@
 /** A Docker network of ours, as this host keeps it. */
 import { z } from 'zod';
+import { siteNameSchema } from './site.ts';
 
 /** One subnet of a network, as Docker gave it at CreateNetwork. Texts are canonical. */
 export const networkSubnetSchema = z.object({
@@ -26,6 +27,8 @@ export const networkSchema = z.object({
   subnets: z.array(networkSubnetSchema),
   /** The `-o key=value` options as given. */
   options: z.record(z.string(), z.string()),
+  /** The network of all hosts that it is this host's part of; absent for a network of this host only. */
+  site: z.strictObject({ tenant: siteNameSchema, network: siteNameSchema }).optional(),
 });
 
 /** One subnet of a network. */

@@ -1,0 +1,138 @@
+/**
+ * What all hosts of a cluster share: tenants, networks, the hosts themselves, and what is attached to the
+ * networks. Keys of all of it begin with `/` (`keys.ts`). Names and ranges are Contiv's where it had them.
+ */
+import { z } from 'zod';
+import {
+  domainNumberMax,
+  linkMtuMax,
+  linkMtuMin,
+  nodeNumberMax,
+  segmentNumberMax,
+  siteNameCharactersMax,
+  vlanTagMax,
+  vlanTagMin,
+  vniMax,
+} from '../limits.ts';
+
+const label = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?';
+const namePattern = new RegExp(`^${label}(?:\\.${label})*$`);
+
+/** Name of a tenant or network: labels of letters, digits and hyphens, joined by dots. */
+export const siteNameSchema = z.string().max(siteNameCharactersMax).regex(namePattern);
+
+/** Whether a text may name a tenant or network. */
+export const isSiteName = (text: string): boolean => siteNameSchema.safeParse(text).success;
+
+/** The tenant that is there by itself. */
+export const defaultTenant = 'default';
+
+/** Name of a shared network. */
+export interface SiteNetworkName {
+  readonly tenant: string;
+  readonly network: string;
+}
+
+/** The tenant as stored. Put again with every subnet that comes, so that two that overlap cannot both. */
+export const tenantSchema = z.strictObject({
+  name: siteNameSchema,
+  /** Keeps its addresses apart from those of others in flows; never another's. */
+  number: z.int().min(1).max(domainNumberMax),
+});
+
+/** How frames of a network travel between hosts. */
+const encapsulationSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('vxlan'), vni: z.int().min(1).max(vniMax) }),
+  z.strictObject({
+    kind: z.literal('vlan'),
+    tag: z.union([z.int().min(vlanTagMin).max(vlanTagMax), z.literal('native')]),
+  }),
+]);
+
+/** One subnet of a shared network. Texts are canonical. */
+const siteSubnetSchema = z.strictObject({
+  /** Network address with prefix length. */
+  cidr: z.string(),
+  /** Without length; absent when the network has none. */
+  gateway: z.string().optional(),
+});
+
+/** The shared network as stored. */
+export const siteNetworkSchema = z.strictObject({
+  tenant: siteNameSchema,
+  name: siteNameSchema,
+  /** What stands for it in flows; never another's. */
+  number: z.int().min(1).max(segmentNumberMax),
+  encapsulation: encapsulationSchema,
+  subnets: z.array(siteSubnetSchema),
+  /** Has no way to what is outside, and gets none from Docker. */
+  internal: z.boolean(),
+  /** Whether its endpoints reach what is outside by their host's address. */
+  outside: z.boolean(),
+  /** `routing`: the gateways are ours, on every host at once. `bridge`: they are somebody's on the wire. */
+  mode: z.enum(['bridge', 'routing']),
+  /** Who answers for an address: flows that know it, or the endpoint asked for. */
+  arp: z.enum(['proxy', 'flood']),
+  /** Largest packet in bytes, if somebody asked for one. */
+  mtu: z.int().min(linkMtuMin).max(linkMtuMax).optional(),
+  /** Other `-o key=value` options as given. */
+  options: z.record(z.string(), z.string()),
+  /** One that Docker's calls made goes with its last use; an operator's stays. */
+  createdBy: z.enum(['docker', 'operator']),
+});
+
+/** A host of the cluster as stored. */
+export const nodeSchema = z.strictObject({
+  name: z.string(),
+  /** What stands for it in flows; never another's. */
+  number: z.int().min(1).max(nodeNumberMax),
+  /** Address of its tunnel endpoint, canonical. */
+  vtep: z.string(),
+  /** Largest packet that it can send to others, bytes. */
+  pathMtu: z.int().min(linkMtuMin).max(linkMtuMax),
+  /** Changes with every boot of the machine. */
+  bootId: z.string(),
+  /** Of Fairlead. */
+  version: z.string(),
+});
+
+/** An attachment to a shared network, as others see it. */
+export const siteEndpointSchema = z.strictObject({
+  /** Docker's id, 64 hex digits. */
+  id: z.string(),
+  /** The host that it is on. */
+  host: z.string(),
+  /** Lower case, colons. */
+  mac: z.string(),
+  /** Addresses without length, canonical. */
+  ipv4: z.string().optional(),
+  ipv6: z.string().optional(),
+  /** Docker's id of the network on that host. */
+  dockerNetworkId: z.string(),
+  /** What its host knows of the container. */
+  container: z
+    .strictObject({ id: z.string(), name: z.string(), labels: z.record(z.string(), z.string()) })
+    .optional(),
+});
+
+/** Who has a number, tag or VNI: the name of a tenant or host, or `tenant:network`. */
+export const numberOwnerSchema = z.strictObject({ owner: z.string() });
+/** The number given last; the next search starts behind it. */
+export const numberCursorSchema = z.strictObject({ number: z.int() });
+/** Whose a subnet of a tenant is. */
+export const subnetOwnerSchema = z.strictObject({ network: siteNameSchema, cidr: z.string() });
+/** Owner of a MAC or of an address within a shared network. */
+export const siteOwnerSchema = z.strictObject({ endpointId: z.string(), host: z.string() });
+/** A host's use of a shared network, or its request for a subnet of one. */
+export const useSchema = z.strictObject({ host: z.string() });
+
+/** A tenant. */
+export type Tenant = z.infer<typeof tenantSchema>;
+/** A network of a tenant, shared by all hosts. */
+export type SiteNetwork = z.infer<typeof siteNetworkSchema>;
+/** One subnet of a shared network. */
+export type SiteSubnet = z.infer<typeof siteSubnetSchema>;
+/** A host of the cluster. */
+export type SiteNode = z.infer<typeof nodeSchema>;
+/** An attachment to a shared network. */
+export type SiteEndpoint = z.infer<typeof siteEndpointSchema>;

@@ -1,0 +1,182 @@
+/**
+ * The rows of a host and its site as the view (`site-view.ts`) keeps them: decoded, found by what they are
+ * asked for, of all tenants. Decides nothing.
+ */
+import { unreachable } from '../assert.ts';
+import type { KeyValue } from '../store/port.ts';
+import { endpointSchema, type Endpoint } from '../model/endpoint.ts';
+import { networkSchema, type Network } from '../model/network.ts';
+import { decodeRecord } from '../model/record.ts';
+import {
+  nodeSchema,
+  siteEndpointSchema,
+  siteNetworkSchema,
+  tenantSchema,
+  type SiteEndpoint,
+  type SiteNetworkName,
+  type SiteNode,
+  type SiteNetwork,
+  type Tenant,
+} from '../model/site.ts';
+import type { SeenKey } from '../model/site-keys.ts';
+import { NodeMtus } from './node-mtus.ts';
+
+/** A row that came, changed or went; what `StateStore.watch` gives is one. */
+export type RowChange =
+  | { readonly type: 'put'; readonly row: KeyValue }
+  | { readonly type: 'delete'; readonly key: string };
+
+/** Where an attachment to a shared network is to be found. */
+export interface SiteEndpointPlace extends SiteNetworkName {
+  readonly endpointId: string;
+}
+
+const none: ReadonlyMap<string, never> = new Map<string, never>();
+
+class TenantRows {
+  row: Tenant | undefined;
+  readonly networks = new Map<string, SiteNetwork>();
+  readonly endpoints = new Map<string, Map<string, SiteEndpoint>>();
+  readonly places = new Map<string, Map<string, SiteEndpointPlace>>();
+}
+
+/** Rows by what they are. */
+export class SiteRows {
+  readonly #networks = new Map<string, Network>();
+  readonly #endpoints = new Map<string, Map<string, Endpoint>>();
+  readonly #parts = new Map<string, Map<string, true>>();
+  readonly #tenants = new Map<string, TenantRows>();
+  readonly #nodes = new Map<string, SiteNode>();
+  readonly mtus = new NodeMtus();
+
+  /**
+   * Keeps or forgets the row that a key stands for.
+   * @throws STORE_DAMAGED; nothing has changed then
+   */
+  apply(seen: SeenKey, change: RowChange): void {
+    const row = change.type === 'put' ? change.row : undefined;
+    switch (seen.kind) {
+      case 'host-network':
+        return this.#hostNetwork(seen.networkId, row && decodeRecord(networkSchema, row).value);
+      case 'host-endpoint': {
+        const endpoint = row && decodeRecord(endpointSchema, row).value;
+        return place(this.#endpoints, seen.networkId, seen.endpointId, endpoint);
+      }
+      case 'node':
+        return this.#node(seen.host, row && decodeRecord(nodeSchema, row).value);
+      case 'tenant': {
+        const tenant = row && decodeRecord(tenantSchema, row).value;
+        this.#tenant(seen.tenant).row = tenant;
+        return;
+      }
+      case 'network': {
+        const network = row && decodeRecord(siteNetworkSchema, row).value;
+        return setOrDelete(this.#tenant(seen.tenant).networks, seen.network, network);
+      }
+      case 'endpoint':
+        return this.#siteEndpoint(seen, row && decodeRecord(siteEndpointSchema, row).value);
+      default:
+        unreachable(seen);
+    }
+  }
+
+  /** What of a tenant or host others depend on, as a text to compare with a later one. */
+  glance(seen: SeenKey): string | undefined {
+    if (seen.kind === 'tenant') return String(this.tenant(seen.tenant)?.number);
+    if (seen.kind !== 'node') return undefined;
+    const node = this.node(seen.host);
+    return node && `${node.number} ${node.vtep} ${node.pathMtu}`;
+  }
+
+  /** A Docker network of this host. */
+  network(networkId: string): Network | undefined {
+    return this.#networks.get(networkId);
+  }
+
+  /** The endpoints of a Docker network of this host. */
+  endpoints(networkId: string): ReadonlyMap<string, Endpoint> {
+    return this.#endpoints.get(networkId) ?? none;
+  }
+
+  /** The Docker networks of this host that are part of a shared one. */
+  partsOf(name: SiteNetworkName): Iterable<string> {
+    return this.#parts.get(nameOf(name))?.keys() ?? [];
+  }
+
+  /** A tenant. */
+  tenant(tenant: string): Tenant | undefined {
+    return this.#tenants.get(tenant)?.row;
+  }
+
+  /** The networks of a tenant. */
+  siteNetworks(tenant: string): ReadonlyMap<string, SiteNetwork> {
+    return this.#tenants.get(tenant)?.networks ?? none;
+  }
+
+  /** The attachments to a shared network, on all hosts. */
+  siteEndpoints({ tenant, network }: SiteNetworkName): ReadonlyMap<string, SiteEndpoint> {
+    return this.#tenants.get(tenant)?.endpoints.get(network) ?? none;
+  }
+
+  /** The attachments to networks of a tenant on one host. */
+  placesOn(tenant: string, host: string): Iterable<SiteEndpointPlace> {
+    return this.#tenants.get(tenant)?.places.get(host)?.values() ?? [];
+  }
+
+  /** A host of the cluster. */
+  node(host: string): SiteNode | undefined {
+    return this.#nodes.get(host);
+  }
+
+  #tenant(tenant: string): TenantRows {
+    const known = this.#tenants.get(tenant);
+    if (known !== undefined) return known;
+    const rows = new TenantRows();
+    this.#tenants.set(tenant, rows);
+    return rows;
+  }
+
+  #hostNetwork(networkId: string, network: Network | undefined): void {
+    const before = this.#networks.get(networkId)?.site;
+    if (before !== undefined) place(this.#parts, nameOf(before), networkId, undefined);
+    setOrDelete(this.#networks, networkId, network);
+    if (network?.site !== undefined) place(this.#parts, nameOf(network.site), networkId, true);
+  }
+
+  #node(host: string, node: SiteNode | undefined): void {
+    const before = this.#nodes.get(host);
+    if (before !== undefined) this.mtus.remove(before);
+    setOrDelete(this.#nodes, host, node);
+    if (node !== undefined) this.mtus.add(node);
+  }
+
+  #siteEndpoint(where: SiteEndpointPlace, endpoint: SiteEndpoint | undefined): void {
+    const { network, endpointId: id } = where;
+    const rows = this.#tenant(where.tenant);
+    const before = rows.endpoints.get(network)?.get(id);
+    const placeName = `${network}/${id}`;
+    if (before !== undefined) place(rows.places, before.host, placeName, undefined);
+    place(rows.endpoints, network, id, endpoint);
+    if (endpoint !== undefined) place(rows.places, endpoint.host, placeName, where);
+  }
+}
+
+const nameOf = ({ tenant, network }: SiteNetworkName): string => `${tenant}/${network}`;
+
+function setOrDelete<V>(map: Map<string, V>, key: string, value: V | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+}
+
+/** The same in a map of maps, none of them empty. */
+function place<V>(
+  maps: Map<string, Map<string, V>>,
+  outer: string,
+  inner: string,
+  value: V | undefined,
+): void {
+  const map = maps.get(outer) ?? new Map<string, V>();
+  setOrDelete(map, inner, value);
+  if (map.size === 0) maps.delete(outer);
+  else maps.set(outer, map);
+}

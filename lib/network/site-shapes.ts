@@ -1,0 +1,81 @@
+/** Networks, endpoints and hosts of the model in the words of the world (`world.ts`). */
+import { parseAddress, parseCidr, parseInterface } from '../ip/ip.ts';
+import { domainNumberMax, segmentNumberMax } from '../limits.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { Network } from '../model/network.ts';
+import type { SiteEndpoint, SiteNetwork, SiteNode, Tenant } from '../model/site.ts';
+import type { LocalEndpoint, Peer, RemoteEndpoint, Segment, SegmentSubnet } from './world.ts';
+
+/** A joined endpoint of this host, without the port that only the data plane knows. */
+export type LocalAttachment = Omit<LocalEndpoint, 'port'>;
+
+/** A network of this host only: its tag says what is whose, and it is a tenant of its own. */
+export function hostSegment(network: Network): Segment {
+  return {
+    id: network.id,
+    number: segmentNumberMax + 1 + network.tag,
+    domain: domainNumberMax + 1 + network.tag,
+    encapsulation: { kind: 'none' },
+    subnets: network.subnets.map(describeSubnet),
+    // the way out is Docker's, and so are gateways
+    routed: false,
+    neighbours: 'asked',
+    mtu: network.mtu,
+    outside: false,
+  };
+}
+
+/** A shared network. Its number is part of the id: a later network of the same name is another one. */
+export function siteSegment(network: SiteNetwork, tenant: Tenant, mtu: number): Segment {
+  return {
+    id: `${network.tenant}:${network.name}:${network.number}`,
+    number: network.number,
+    domain: tenant.number,
+    encapsulation: network.encapsulation,
+    subnets: network.subnets.map(describeSubnet),
+    routed: network.mode === 'routing',
+    neighbours: network.arp === 'proxy' ? 'answered' : 'asked',
+    mtu,
+    outside: network.outside,
+  };
+}
+
+/** An endpoint of this host. */
+export function localAttachment(endpoint: Endpoint, segmentId: string): LocalAttachment {
+  return {
+    id: endpoint.id,
+    segmentId,
+    mac: endpoint.mac,
+    ipv4: endpoint.ipv4 === undefined ? undefined : parseInterface(endpoint.ipv4).address,
+    ipv6: endpoint.ipv6 === undefined ? undefined : parseInterface(endpoint.ipv6).address,
+    serves: { dhcp: false, routerAdvertisements: false },
+  };
+}
+
+/** An endpoint of another host. */
+export function remoteEndpoint(endpoint: SiteEndpoint, segmentId: string): RemoteEndpoint {
+  return {
+    id: endpoint.id,
+    segmentId,
+    mac: endpoint.mac,
+    ipv4: endpoint.ipv4 === undefined ? undefined : parseAddress(endpoint.ipv4),
+    ipv6: endpoint.ipv6 === undefined ? undefined : parseAddress(endpoint.ipv6),
+    peer: endpoint.host,
+  };
+}
+
+/** Another host. */
+export function peerOf(node: SiteNode): Peer {
+  return { name: node.name, number: node.number, vtep: parseAddress(node.vtep) };
+}
+
+function describeSubnet(subnet: {
+  readonly cidr: string;
+  readonly gateway?: string | undefined;
+}): SegmentSubnet {
+  const { cidr, gateway } = subnet;
+  return {
+    cidr: parseCidr(cidr),
+    gateway: gateway === undefined ? undefined : parseAddress(gateway),
+  };
+}
