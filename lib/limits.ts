@@ -459,6 +459,23 @@ export const portAddsPerTxn = 100;
 export const vlanTagMin = 1;
 export const vlanTagMax = 4_094;
 
+// --- the site ---
+
+/** Longest name of a tenant or network, as Contiv had it. */
+export const siteNameCharactersMax = 64;
+/** Tenants: their numbers are conntrack zones, with room below 2^14 for the networks of one host. */
+export const domainNumberMax = 8_191;
+/** Shared networks: 23 bits, so that the 24th marks the networks of one host. */
+export const segmentNumberMax = 0x7f_ffff;
+/** Hosts: 16 bits of a register stand for the sender of a packet. */
+export const nodeNumberMax = 65_535;
+/** Largest VXLAN network identifier (RFC 7348 section 5; 0 is kept back). */
+export const vniMax = 16_777_215;
+/** What VXLAN adds to a packet, bytes: Ethernet, IPv4, UDP and VXLAN heads … */
+export const vxlanOverheadIpv4Bytes = 50;
+/** … and with IPv6 between the hosts. */
+export const vxlanOverheadIpv6Bytes = 70;
+
 // --- links ---
 
 /** Receive buffer of one netlink read; the kernel never sends more than 32 KiB at once. */
