@@ -79,7 +79,7 @@ export const storeHistoryRevisionsMax = 10_000;
 export const storeCompactStep = 1_000;
 /** Newest changes kept in memory for all watchers together. A slower watcher reads from the disk, and
  *  is cancelled when it is further behind than the history kept. */
-export const storeWatchBytesMax = 8 * 1024 * 1024;
+export const storeWatchBytesMax = 4 * 1024 * 1024;
 /** Watchers at once. */
 export const storeWatchersMax = 1_024;
 /** Free share of the disk, in percent, below which writes that grow the store are refused … */

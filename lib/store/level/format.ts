@@ -47,9 +47,17 @@ const numberDigits = 14;
 /** Generations are counted up to here; one is used per snapshot received. */
 export const generationMax = 16 ** generationDigits - 1;
 
+let newestStart = { generation: -1, text: '' };
+
 /** The first part of the keys of a generation; that of the next one is the end of its range. */
-export const generationStart = (generation: number): string =>
-  generationPrefix + generation.toString(16).padStart(generationDigits, '0');
+export function generationStart(generation: number): string {
+  // nearly all keys are of one generation
+  if (generation !== newestStart.generation) {
+    const digits = generation.toString(16).padStart(generationDigits, '0');
+    newestStart = { generation, text: generationPrefix + digits };
+  }
+  return newestStart.text;
+}
 
 /** The first part of the keys of a kind. */
 export const kindStart = (generation: number, kind: Kind): string =>

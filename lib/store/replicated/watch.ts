@@ -156,7 +156,8 @@ function tooFarBehind(atStart: boolean, gone: number): FairleadError {
       });
 }
 
-/** The newest changes: those that are not stored yet, and as many before as fit a number of bytes. */
+/** The newest changes: those that are not stored yet, and as many before as fit a number of bytes and are
+ *  not forgotten on the disk either. */
 class RecentChanges {
   readonly #source: WatchSource;
   readonly #changes = new Map<number, { readonly change: Change; readonly bytes: number }>();
@@ -178,10 +179,11 @@ class RecentChanges {
     this.#bytes += added;
     this.#oldest ??= change.revision;
     const { storeWatchBytesMax: bytesMax } = this.#source.limits;
-    if (this.#bytes <= bytesMax) return;
+    const compacted = this.#source.compacted();
+    if (this.#bytes <= bytesMax && this.#oldest > compacted) return;
     const stored = this.#source.stored();
     // revisions follow each other without a gap
-    while (this.#oldest <= stored && this.#bytes > bytesMax) {
+    while (this.#oldest <= stored && (this.#bytes > bytesMax || this.#oldest <= compacted)) {
       const oldest = this.#changes.get(this.#oldest);
       assert(oldest !== undefined, 'recent changes follow each other');
       this.#changes.delete(this.#oldest);
