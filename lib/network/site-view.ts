@@ -31,6 +31,8 @@ import {
 } from './site-shapes.ts';
 import type { Peer, RemoteEndpoint, Segment } from './world.ts';
 
+export type { LocalAttachment, RowChange };
+
 /** One change of the world: the thing of this id is now so, or (undefined) no more. */
 export type SiteChange =
   | { readonly kind: 'segment'; readonly id: string; readonly value: Segment | undefined }

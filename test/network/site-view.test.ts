@@ -1,0 +1,231 @@
+/** The view of a site against its dumb twin, which computes the whole world after every change. */
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SiteView, type RowChange, type SiteChange } from '../../lib/network/site-view.ts';
+import type { KeyValue } from '../../lib/store/port.ts';
+import { emptyWorld, worldOf, type PlainWorld } from '../support/site-twin.ts';
+
+const self = 'a';
+const row = (key: string, value: object): KeyValue => ({
+  key,
+  value: JSON.stringify(value),
+  createRevision: 1,
+  modRevision: 1,
+  version: 1,
+});
+const hex = (digit: string | number): string => String(digit).padStart(64, '0');
+
+const tenant = (name: string, number: number): KeyValue => row(`/tenant/${name}`, { name, number });
+const siteNetwork = (tenantName: string, name: string, change: object = {}): KeyValue =>
+  row(`/network/${tenantName}/${name}`, {
+    tenant: tenantName,
+    name,
+    number: 7,
+    encapsulation: { kind: 'vxlan', vni: 9 },
+    subnets: [{ cidr: '10.1.0.0/24', gateway: '10.1.0.254' }],
+    internal: false,
+    outside: true,
+    mode: 'routing',
+    arp: 'proxy',
+    options: {},
+    createdBy: 'docker',
+    ...change,
+  });
+const node = (name: string, number: number, change: object = {}): KeyValue =>
+  row(`/node/${name}`, {
+    name,
+    number,
+    vtep: `192.0.2.${number}`,
+    pathMtu: 1500,
+    bootId: 'boot',
+    version: '1',
+    ...change,
+  });
+const siteEndpoint = (tenantName: string, network: string, id: number, host: string): KeyValue =>
+  row(`/endpoint/${tenantName}/${network}/${hex(id)}`, {
+    id: hex(id),
+    host,
+    mac: `02:00:00:00:00:0${id}`,
+    ipv4: `10.1.0.${id}`,
+    dockerNetworkId: hex('d1'),
+  });
+const hostNetwork = (id: string, site?: { tenant: string; network: string }): KeyValue =>
+  row(`network/${hex(id)}`, {
+    id: hex(id),
+    internal: false,
+    tag: 5,
+    mtu: 1400,
+    subnets: [{ addressSpace: 's', cidr: '10.1.0.0/24', auxiliary: {} }],
+    options: {},
+    ...(site === undefined ? {} : { site }),
+  });
+const hostEndpoint = (networkId: string, id: number, state = 'joined'): KeyValue =>
+  row(`endpoint/${hex(networkId)}/${hex(id)}`, {
+    id: hex(id),
+    networkId: hex(networkId),
+    ipv4: `10.1.0.${id}/24`,
+    mac: `02:00:00:00:00:0${id}`,
+    macDerived: true,
+    state,
+  });
+
+/** Does to a world what a change says, and sees to it that nothing ever refers to nothing. */
+function follow(world: PlainWorld, changes: readonly SiteChange[]): void {
+  for (const { kind, id, value } of changes) {
+    if (value === undefined) expect(world[kind].delete(id)).toBe(true);
+    else world[kind].set(id, value);
+    for (const one of [...world.local.values(), ...world.remote.values()]) {
+      expect('segmentId' in one && world.segment.has(one.segmentId)).toBe(true);
+      if ('peer' in one) expect(world.peer.has(one.peer)).toBe(true);
+    }
+  }
+}
+
+const put = (...rows: readonly KeyValue[]): readonly RowChange[] =>
+  rows.map((one) => ({ type: 'put', row: one }));
+const kinds = (changes: readonly SiteChange[]): readonly string[] =>
+  changes.map(({ kind, value }) => (value === undefined ? `-${kind}` : kind));
+
+const blue = [
+  tenant('t', 3),
+  siteNetwork('t', 'n'),
+  siteNetwork('t', 'm', { number: 8 }),
+  node('a', 1),
+  node('b', 2, { pathMtu: 1400 }),
+  siteEndpoint('t', 'm', 4, 'b'),
+];
+const attached = [hostNetwork('d1', { tenant: 't', network: 'n' }), hostEndpoint('d1', 1)];
+
+describe('a tenant', () => {
+  it('concerns a host from its first joined endpoint to its last', () => {
+    const view = new SiteView(self);
+    expect(view.apply(put(...blue, hostEndpoint('d1', 1, 'created')))).toEqual([]);
+    const came = view.apply(put(...attached));
+    expect(kinds(came)).toEqual(['segment', 'segment', 'peer', 'local', 'remote']);
+    expect(view.apply(put(hostEndpoint('d1', 2)))).toHaveLength(1);
+    expect(kinds(view.apply(put(hostEndpoint('d1', 2, 'left'))))).toEqual(['-local']);
+    expect(kinds(view.apply([{ type: 'delete', key: `endpoint/${hex('d1')}/${hex(1)}` }]))).toEqual(
+      ['-local', '-remote', '-peer', '-segment', '-segment'],
+    );
+  });
+
+  it('that is of no concern is looked at by nobody, however much of it changes', () => {
+    const view = new SiteView(self);
+    view.apply(put(...blue, ...attached));
+    const other = [
+      tenant('u', 4),
+      siteNetwork('u', 'n', { number: 9 }),
+      siteEndpoint('u', 'n', 5, 'b'),
+    ];
+    expect(view.apply(put(...other))).toEqual([]);
+  });
+
+  it('whose row is put again as it was changes nothing', () => {
+    const view = new SiteView(self);
+    view.apply(put(...blue, ...attached));
+    expect(view.apply(put(tenant('t', 3), ...blue))).toEqual([]);
+  });
+});
+
+describe('the largest packet', () => {
+  it('is what the smallest path of all hosts leaves, unless the network says', () => {
+    const view = new SiteView(self);
+    const changes = view.apply(put(...blue, siteNetwork('t', 'k', { mtu: 9000 }), ...attached));
+    const sizes = changes.flatMap(({ kind, value }) =>
+      kind === 'segment' && value !== undefined && 'mtu' in value ? [value.mtu] : [],
+    );
+    expect(sizes.toSorted((one, other) => one - other)).toEqual([1350, 1350, 9000]);
+    const away = view.apply([{ type: 'delete', key: '/node/b' }]);
+    expect(kinds(away)).toEqual(['-remote', 'segment', 'segment', '-peer']);
+    const onIpv6 = view.apply(put(node('a', 1, { vtep: '2001:db8::1' })));
+    expect(onIpv6[0]).toMatchObject({ value: { mtu: 1430 } });
+  });
+});
+
+describe('a row that is not what its key says', () => {
+  it('is damage', () => {
+    const view = new SiteView(self);
+    expect(() => view.apply(put(row('/node/b', { name: 'b' })))).toThrow(
+      expect.objectContaining({ code: 'STORE_DAMAGED' }),
+    );
+  });
+});
+
+const tenantName = fc.constantFrom('t', 'u');
+const networkName = fc.constantFrom('n', 'm');
+const hostName = fc.constantFrom('a', 'b', 'c');
+const dockerId = fc.constantFrom('d1', 'd2', 'd3');
+const site = fc.option(fc.record({ tenant: tenantName, network: networkName }), { nil: undefined });
+const encapsulation = fc.constantFrom<object>(
+  { kind: 'vxlan', vni: 5 },
+  { kind: 'vlan', tag: 'native' },
+);
+const mtu = fc.constantFrom<object>({}, { mtu: 1400 });
+const endpointNumber = fc.integer({ min: 1, max: 4 });
+
+const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
+  fc.tuple(tenantName, fc.integer({ min: 1, max: 2 })).map(([name, n]) => tenant(name, n)),
+  fc
+    .tuple(tenantName, networkName, fc.integer({ min: 1, max: 3 }), encapsulation, mtu)
+    .map(([t, n, number, how, size]) => siteNetwork(t, n, { number, encapsulation: how, ...size })),
+  fc
+    .tuple(hostName, fc.integer({ min: 1, max: 3 }), fc.constantFrom(1500, 1400, 9000))
+    .map(([name, number, pathMtu]) => node(name, number, { pathMtu })),
+  fc
+    .tuple(tenantName, networkName, endpointNumber, hostName)
+    // an id is in one network at a time
+    .map(([t, n, id, host]) =>
+      siteEndpoint(t, n, id + (t === 't' ? 0 : 4) + (n === 'n' ? 0 : 1) * 100, host),
+    ),
+  fc.tuple(dockerId, site).map(([id, where]) => hostNetwork(id, where)),
+  fc
+    .tuple(dockerId, fc.constantFrom('joined', 'joined', 'created', 'left'), endpointNumber)
+    .map(([id, state, n]) => hostEndpoint(id, n + 10 * Number(id.slice(1)), state)),
+);
+
+type Step =
+  | { readonly kind: 'put'; readonly rows: readonly KeyValue[] }
+  | { readonly kind: 'delete'; readonly index: number }
+  | { readonly kind: 'restart'; readonly rows: readonly KeyValue[] };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 10, arbitrary: anyRow.map((one): Step => ({ kind: 'put', rows: [one] })) },
+  {
+    weight: 2,
+    arbitrary: fc.array(anyRow, { maxLength: 6 }).map((rows): Step => ({ kind: 'put', rows })),
+  },
+  { weight: 6, arbitrary: fc.nat().map((index): Step => ({ kind: 'delete', index })) },
+  {
+    weight: 1,
+    arbitrary: fc.array(anyRow, { maxLength: 12 }).map((rows): Step => ({ kind: 'restart', rows })),
+  },
+);
+
+describe('any sequence of changes', () => {
+  it('leaves the world that all rows make together', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
+        const view = new SiteView(self);
+        const world = emptyWorld();
+        const rows = new Map<string, KeyValue>();
+        for (const one of steps) {
+          follow(world, play(one, view, rows));
+          expect(world).toEqual(worldOf([...rows.values()], self));
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+function play(one: Step, view: SiteView, rows: Map<string, KeyValue>): readonly SiteChange[] {
+  if (one.kind === 'delete') {
+    const keys = [...rows.keys()];
+    const key = keys[one.index % keys.length] ?? '/tenant/unknown';
+    rows.delete(key);
+    return view.apply([{ type: 'delete', key }]);
+  }
+  if (one.kind === 'restart') rows.clear();
+  for (const each of one.rows) rows.set(each.key, each);
+  return one.kind === 'restart' ? view.restart(rows.values()) : view.apply(put(...one.rows));
+}

@@ -1,0 +1,130 @@
+/**
+ * What of a site concerns a host, computed from all rows each time by going through all of them: the twin
+ * of `lib/network/site-view.ts`.
+ */
+import { endpointSchema } from '../../lib/model/endpoint.ts';
+import { networkSchema, type Network } from '../../lib/model/network.ts';
+import {
+  nodeSchema,
+  siteEndpointSchema,
+  siteNetworkSchema,
+  tenantSchema,
+  type SiteNetwork,
+} from '../../lib/model/site.ts';
+import type { KeyValue } from '../../lib/store/port.ts';
+import { parseAddress, parseCidr, parseInterface } from '../../lib/ip/ip.ts';
+import type { SiteChange } from '../../lib/network/site-view.ts';
+
+/** The world without uplinks and ports, as plain maps. */
+export type PlainWorld = {
+  readonly [Kind in SiteChange['kind']]: Map<string, NonNullable<SiteChange['value']>>;
+};
+
+/** A world of nothing. */
+export const emptyWorld = (): PlainWorld => ({
+  segment: new Map(),
+  local: new Map(),
+  remote: new Map(),
+  peer: new Map(),
+});
+
+/** The world of `host` that these rows make. */
+export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
+  const below = (prefix: string): readonly unknown[] =>
+    rows.filter(({ key }) => key.startsWith(prefix)).map(({ value }) => JSON.parse(value));
+  const hostNetworks = below('network/').map((row) => networkSchema.parse(row));
+  const joined = below('endpoint/')
+    .map((row) => endpointSchema.parse(row))
+    .filter(({ state }) => state === 'joined');
+  const tenants = below('/tenant/').map((row) => tenantSchema.parse(row));
+  const networks = below('/network/').map((row) => siteNetworkSchema.parse(row));
+  const nodes = below('/node/').map((row) => nodeSchema.parse(row));
+  const attached = rows
+    .filter(({ key }) => key.startsWith('/endpoint/'))
+    .map(({ key, value }) => ({ key, row: siteEndpointSchema.parse(JSON.parse(value)) }));
+  const world = emptyWorld();
+  const hostNetworkOf = (networkId: string): Network | undefined =>
+    hostNetworks.find(({ id }) => id === networkId);
+  const here = (tenant: string): boolean =>
+    joined.some(({ networkId }) => hostNetworkOf(networkId)?.site?.tenant === tenant);
+  const idOf = ({ tenant, name, number }: SiteNetwork): string => `${tenant}:${name}:${number}`;
+  const paths = nodes.map(({ pathMtu }) => pathMtu);
+  const inVxlan = nodes.map(({ pathMtu, vtep }) => pathMtu - (vtep.includes(':') ? 70 : 50));
+
+  for (const network of hostNetworks) {
+    if (network.site !== undefined) continue;
+    if (!joined.some(({ networkId }) => networkId === network.id)) continue;
+    world.segment.set(network.id, {
+      id: network.id,
+      number: 0x80_0000 | network.tag,
+      domain: 8192 + network.tag,
+      encapsulation: { kind: 'none' },
+      subnets: network.subnets.map(subnet),
+      routed: false,
+      neighbours: 'asked',
+      mtu: network.mtu,
+      outside: false,
+    });
+  }
+  const shown = networks.flatMap((network) => {
+    const tenant = tenants.find(({ name }) => name === network.tenant);
+    return tenant !== undefined && here(network.tenant) ? [{ network, tenant }] : [];
+  });
+  for (const { network, tenant } of shown) {
+    const least = network.encapsulation.kind === 'vlan' ? [1500, ...paths] : inVxlan;
+    world.segment.set(idOf(network), {
+      id: idOf(network),
+      number: network.number,
+      domain: tenant.number,
+      encapsulation: network.encapsulation,
+      subnets: network.subnets.map(subnet),
+      routed: network.mode === 'routing',
+      neighbours: network.arp === 'proxy' ? 'answered' : 'asked',
+      mtu: network.mtu ?? (least.length === 0 ? 1450 : Math.min(...least)),
+      outside: network.outside,
+    });
+  }
+  for (const endpoint of joined) {
+    const network = hostNetworkOf(endpoint.networkId);
+    const site = network?.site;
+    const segment = site
+      ? shown.find((one) => one.network.tenant === site.tenant && one.network.name === site.network)
+      : undefined;
+    const segmentId = segment ? idOf(segment.network) : site ? undefined : network?.id;
+    if (segmentId === undefined) continue;
+    world.local.set(endpoint.id, {
+      id: endpoint.id,
+      segmentId,
+      mac: endpoint.mac,
+      ipv4: endpoint.ipv4 === undefined ? undefined : parseInterface(endpoint.ipv4).address,
+      ipv6: endpoint.ipv6 === undefined ? undefined : parseInterface(endpoint.ipv6).address,
+      serves: { dhcp: false, routerAdvertisements: false },
+    });
+  }
+  for (const { key, row } of attached) {
+    const segment = shown.find(({ network: { tenant, name } }) =>
+      key.startsWith(`/endpoint/${tenant}/${name}/`),
+    );
+    const node = nodes.find(({ name }) => name === row.host);
+    if (segment === undefined || node === undefined || row.host === host) continue;
+    world.remote.set(row.id, {
+      id: row.id,
+      segmentId: idOf(segment.network),
+      mac: row.mac,
+      ipv4: row.ipv4 === undefined ? undefined : parseAddress(row.ipv4),
+      ipv6: row.ipv6 === undefined ? undefined : parseAddress(row.ipv6),
+      peer: row.host,
+    });
+    world.peer.set(node.name, {
+      name: node.name,
+      number: node.number,
+      vtep: parseAddress(node.vtep),
+    });
+  }
+  return world;
+}
+
+const subnet = ({ cidr, gateway }: { cidr: string; gateway?: string | undefined }) => ({
+  cidr: parseCidr(cidr),
+  gateway: gateway === undefined ? undefined : parseAddress(gateway),
+});
