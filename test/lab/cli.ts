@@ -1,12 +1,17 @@
 /**
- * The lab for a person: `npm run lab -- up 2`. What is built stays when the command ends; `down` in
+ * The lab for a person: `npm run lab -- up 2`, or `npm run lab -- up --hosts 3` for a site with agents. What is built stays when the command ends; `down` in
  * any later command removes it.
  */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { existsSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { daemons, type LabHost } from './host.ts';
 import { outsideAddress } from './namespaces.ts';
 import { openLab, type Lab } from './lab.ts';
 import { exitCodeOf } from './processes.ts';
+import { addSiteCommands, addSiteOptions, describeSite, siteOf } from './site/commands.ts';
+import type { SiteOptions } from './site/commands.ts';
+import { agentForms, binaryPath, startAgent, type AgentForm } from '../support/agent-process.ts';
+import { SiteAgents } from '../support/site-agents.ts';
 
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -35,36 +40,65 @@ function hostCount(text: string): number {
   return Number(text);
 }
 
-program
+interface UpCommand extends SiteOptions {
+  readonly keep: boolean;
+  readonly agents: AgentForm | 'none' | undefined;
+}
+
+const up = program
   .command('up')
-  .argument('[hosts]', 'how many hosts', hostCount, 1)
+  .argument('[hosts]', 'how many plain hosts, each with one NIC', hostCount, 1)
   .option('--keep', 'leave a half-built lab for inspection when it fails or is interrupted', false)
   .description('build a lab; installs what it needs from Debian')
-  .action(async (hosts: number, { keep }: { keep: boolean }) => {
-    const interrupted = new AbortController();
-    for (const signal of stopSignals) {
-      process.on(signal, () => {
-        process.exitCode = exitCodeOf(signal);
-        interrupted.abort(new Error(`${signal}: interrupted`));
-      });
-    }
-    const target = lab();
-    // a lab that was there before is not ours to remove
-    if (target.hosts.length > 0) {
-      throw new Error(`the lab in ${target.directory} is up already: take it down first`);
-    }
-    const startedMs = performance.now();
-    try {
-      await target.up(hosts, { signal: interrupted.signal, progress: say });
-      interrupted.signal.throwIfAborted();
-    } catch (error) {
-      if (keep) say(`left as it is in ${target.directory}`);
-      else await target.down();
-      throw error;
-    }
-    say(`up in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
-    printStatus(target);
-  });
+  .addOption(
+    new Option('--agents <form>', 'agents of a site, joined to one cluster').choices([
+      ...agentForms,
+      'none',
+    ]),
+  );
+addSiteOptions(up, hostCount).action(async (plain: number, options: UpCommand) => {
+  const interrupted = new AbortController();
+  for (const signal of stopSignals) {
+    process.on(signal, () => {
+      process.exitCode = exitCodeOf(signal);
+      interrupted.abort(new Error(`${signal}: interrupted`));
+    });
+  }
+  const target = lab();
+  // a lab that was there before is not ours to remove
+  if (target.hosts.length > 0) {
+    throw new Error(`the lab in ${target.directory} is up already: take it down first`);
+  }
+  const site = siteOf(options);
+  const startedMs = performance.now();
+  try {
+    const { signal } = interrupted;
+    const hosts = options.hosts ?? plain;
+    await target.up(hosts, { signal, progress: say, ...(site === undefined ? {} : { site }) });
+    signal.throwIfAborted();
+    if (site !== undefined) await startAgents(target.hosts, options.agents);
+    signal.throwIfAborted();
+  } catch (error) {
+    if (options.keep) say(`left as it is in ${target.directory}`);
+    else await target.down();
+    throw error;
+  }
+  say(`up in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+  printStatus(target);
+});
+
+async function startAgents(
+  hosts: readonly LabHost[],
+  wanted: AgentForm | 'none' | undefined,
+): Promise<void> {
+  if (wanted === 'none') return;
+  await SiteAgents.start(hosts, { form: wanted ?? usualForm(), progress: say });
+}
+
+/** The single file where it has been built, the sources otherwise. */
+function usualForm(): AgentForm {
+  return existsSync(binaryPath) ? 'binary' : 'node';
+}
 
 program
   .command('down')
@@ -115,6 +149,17 @@ program
     process.exitCode = (await host.docker(args, { terminal: 'inherit' })).code;
   });
 
+program
+  .command('agent')
+  .argument('<host>', 'h1, or 1')
+  .addOption(new Option('--form <form>', 'how it is run').choices(agentForms))
+  .description('start the agent of a host, which keeps what it knew; `kill PID` of status ends it')
+  .action(async (name: string, { form }: { form?: AgentForm }) => {
+    await startAgent(lab().host(name), form ?? usualForm());
+  });
+
+addSiteCommands(program, lab);
+
 /** The command in the foreground gets the terminal's signals and decides what they mean. */
 function ignoreInterrupts(): void {
   for (const signal of stopSignals) process.on(signal, () => {});
@@ -127,6 +172,7 @@ function printStatus(target: Lab): void {
     return;
   }
   print(`lab in ${target.directory}; ${outsideAddress} is outside of all hosts`);
+  if (target.isSite) for (const line of describeSite(target)) print(line);
   for (const host of target.hosts) printHost(host);
 }
 
@@ -136,7 +182,9 @@ function printHost(host: LabHost): void {
   print(`    plugins  ${host.pluginDirectory}`);
   print(`    ovsdb    ${host.ovsDb}`);
   const states = daemons.map((daemon) => `${daemon} ${host.daemon(daemon)?.pid ?? 'DOWN'}`);
-  print(`    ${states.join('  ')}`);
+  const agent = host.spawned('agent');
+  const own = agent === undefined ? [] : [`agent ${agent.pid}`];
+  print(`    ${[...states, ...own].join('  ')}`);
 }
 
 try {

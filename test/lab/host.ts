@@ -169,6 +169,14 @@ export class LabHost {
     return isAlive(recorded) ? recorded : undefined;
   }
 
+  /** A process that was left running under this name, when it still does. */
+  spawned(name: string): HostProcess | undefined {
+    const recordFile = recordOf(this.place, `spawned-${name}`);
+    const recorded = recordedProcess(recordFile);
+    if (recorded === undefined || !isAlive(recorded)) return undefined;
+    return hostProcess(recorded, recordFile, logOf(this.place, name));
+  }
+
   /** Where a daemon, or a process by this name, writes what it has to say. */
   logFile(name: string): string {
     return logOf(this.place, name);

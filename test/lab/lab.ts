@@ -101,6 +101,11 @@ export class Lab {
     return this.#hosts;
   }
 
+  /** True when its hosts are joined by a site. */
+  get isSite(): boolean {
+    return readState(this.directory)?.site !== undefined;
+  }
+
   /**
    * What lies between its hosts.
    * @throws {Error} when the lab is no site

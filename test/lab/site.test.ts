@@ -10,12 +10,15 @@ import type { SiteWish } from './site/plan.ts';
 import { addStandIn } from './site/stand-in.ts';
 import { outsideAddress6, phyBridge } from './site/underlay.ts';
 import { Capture } from './traffic/capture.ts';
-import type { Vantage } from './traffic/helper.ts';
+import { arp, broadcastMac } from './traffic/frames.ts';
+import { Injector } from './traffic/inject.ts';
+import type { Vantage } from './traffic/instrument.ts';
 import { announceRouter, linkOf } from './traffic/links.ts';
 import { lostOf, ping, startPings } from './traffic/pings.ts';
 import { callTcp, serveTcp } from './traffic/tcp.ts';
 import { sendUdp } from './traffic/udp.ts';
 import { containerOf, outsideOf } from './traffic/vantages.ts';
+import { SiteAgents } from '../support/site-agents.ts';
 import { waitFor } from './wait.ts';
 
 const machines: SiteWish['machines'] = [
@@ -100,6 +103,17 @@ describe('three hosts with Docker', () => {
     await host.docker(['run', '-d', '--name', 'box', await host.image(), 'sleep', '1000']);
     const box = await containerOf(host, 'box');
     expect(await reached(box, outsideAddress)).toBe(true);
+    // and may say whatever it likes
+    const capture = await Capture.start(host, 'docker0');
+    const injector = await Injector.open(box);
+    const head = { from: '02:66:00:00:00:01', to: broadcastMac };
+    const claim = { senderMac: head.from, senderAddress: '172.17.0.1' } as const;
+    const lie = arp(head, { operation: 'reply', targetAddress: '172.17.0.1', ...claim });
+    await injector.send(lie);
+    const { bytes } = await capture.waitFor('the lie', ({ says }) => says?.from === head.from);
+    expect(Buffer.from(bytes).subarray(0, lie.length)).toEqual(Buffer.from(lie));
+    await capture.stop();
+    await injector.close();
     expect((await host.docker(['rm', '-f', 'box'])).code).toBe(0);
   });
 
@@ -269,6 +283,20 @@ describe('three hosts with Docker', () => {
       if (database === 'kept') await ovs(three, 'del-br br-mine');
     },
   );
+
+  test('agents of all hosts are one cluster, and one that lost its power comes back', async () => {
+    const [one, , three] = threeHosts(lab);
+    const agents = await SiteAgents.start(lab.hosts, { form: 'node' });
+    const status = async () => (await agents.run(one, ['cluster', 'status'])).stdout;
+    expect(await status()).toMatch(/^h1 .*\nh2 .*\nh3 .*198\.18\.0\.3:8470/m);
+    await agents.restart(one);
+    await lab.site.crash(three);
+    expect(agents.of(three).isAlive()).toBe(false);
+    await lab.site.boot(three, { database: 'lost' });
+    await agents.start(three);
+    const heard = { what: 'h3 is heard of', timeoutMs: 20_000 };
+    await waitFor(heard, async () => /^h3 .* now /m.test(await status()));
+  });
 
   test('down leaves nothing', async () => {
     expect(remainsOf(lab).length).toBeGreaterThan(10);

@@ -32,7 +32,6 @@ export type Nic = 'eth0' | 'eth1' | 'eth2';
 interface SiteLab {
   readonly prefix: string;
   readonly directory: string;
-  readonly hosts: readonly LabHost[];
 }
 
 /** What of a host's disk is lost when it comes back. */
@@ -138,13 +137,14 @@ export class Site {
   /** A host loses its power: every process of it dies at once and its cables are dead. */
   async crash(host: LabHost): Promise<void> {
     const { place } = host;
+    // the cables first: no dying process says goodbye to anybody
+    await unplugUnderlay(place);
+    await this.switch.unplugHost(place);
     await killAll(() => [
       ...markedProcesses(place.directory, placeVariable),
       ...processesInGroup(place.group),
     ]);
     await removeGroup(place.group);
-    await unplugUnderlay(place);
-    await this.switch.unplugHost(place);
     await removeNamespace(place.namespace);
   }
 

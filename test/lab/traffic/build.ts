@@ -1,15 +1,15 @@
-/** Builds the traffic helper (`helper/*.c`): one static program, made once for its sources. */
+/** Builds the traffic program (`instrument/*.c`): one static program, made once for its sources. */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runOk } from '../run.ts';
 
-const sources = join(import.meta.dirname, 'helper');
+const sources = join(import.meta.dirname, 'instrument');
 const cache = join(import.meta.dirname, '..', '..', '..', 'node_modules', '.cache', 'fairlead');
 let built: Promise<string> | undefined;
 
-/** Path of the helper; built at the first call. */
-export function trafficHelper(): Promise<string> {
+/** Path of the program; built at the first call. */
+export function trafficProgram(): Promise<string> {
   built ??= build();
   return built;
 }

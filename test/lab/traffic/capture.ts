@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { markVariable } from '../processes.ts';
 import { waitFor } from '../wait.ts';
 import { decode, type Decoded } from './decode.ts';
-import { Helper, type Vantage } from './helper.ts';
+import { Instrument, type Vantage } from './instrument.ts';
 import { readPcapng, type CapturedFrame } from './pcapng.ts';
 
 const captureSchema = z.object({
@@ -14,7 +14,7 @@ const captureSchema = z.object({
   unseen: z.number(),
 });
 
-type CaptureHelper = Helper<z.infer<typeof captureSchema>>;
+type CaptureInstrument = Instrument<z.infer<typeof captureSchema>>;
 
 /** A frame that was seen, and what it says. */
 export interface Seen extends CapturedFrame {
@@ -28,12 +28,12 @@ export class Capture {
   /** The capture as a file, for other tools. It goes with the lab. */
   readonly file: string;
   readonly #at: Vantage;
-  readonly #helper: CaptureHelper;
+  readonly #instrument: CaptureInstrument;
 
-  private constructor(at: Vantage, file: string, helper: CaptureHelper) {
+  private constructor(at: Vantage, file: string, instrument: CaptureInstrument) {
     this.#at = at;
     this.file = file;
-    this.#helper = helper;
+    this.#instrument = instrument;
   }
 
   /** Begins, on one link or on all that are there or come. */
@@ -42,18 +42,18 @@ export class Capture {
     if (lab === undefined) throw new Error(`${at.name} is of no lab`);
     const file = join(mkdtempSync(join(lab, 'capture-')), 'frames.pcapng');
     const task = { command: 'capture', options: { file, link }, answer: captureSchema };
-    return new Capture(at, file, await Helper.start(at, task));
+    return new Capture(at, file, await Instrument.start(at, task));
   }
 
   /** What has been seen so far. */
   async seen(): Promise<readonly Seen[]> {
-    await this.#helper.ask();
+    await this.#instrument.ask();
     return this.#read();
   }
 
   /** Waits until a frame is seen, and gives it. */
   async waitFor(what: string, wanted: (seen: Seen) => boolean, timeoutMs = 5_000): Promise<Seen> {
-    const awaited = { what: `${what} at ${this.#at.name}`, timeoutMs };
+    const awaited = { what: `${what} at ${this.#at.name}`, timeoutMs, everyMs: 50 };
     return waitFor(awaited, async () => (await this.seen()).find(wanted));
   }
 
@@ -62,7 +62,7 @@ export class Capture {
    * @throws {Error} when some were not seen
    */
   async stop(): Promise<readonly Seen[]> {
-    const { unseen } = await this.#helper.stop();
+    const { unseen } = await this.#instrument.stop();
     const seen = this.#read();
     rmSync(join(this.file, '..'), { recursive: true });
     if (unseen > 0) throw new Error(`capture at ${this.#at.name}: ${unseen} frames were not seen`);

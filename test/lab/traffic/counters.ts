@@ -1,6 +1,6 @@
 /** What the kernel of a place has counted: packets with wrong checksums, and all else of `/proc/net`. */
 import { run } from '../run.ts';
-import type { Vantage } from './helper.ts';
+import type { Vantage } from './instrument.ts';
 
 /** Counters by name, as `Tcp.InCsumErrors`, `Udp.NoPorts`, `Ip6InDiscards`, `TcpExt.TCPTimeouts`. */
 export type Counters = Readonly<Record<string, number>>;

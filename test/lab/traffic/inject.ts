@@ -1,6 +1,6 @@
 /** Sends frames as they are, whatever they say: from a hostile container, a machine, a host. */
 import { z } from 'zod';
-import { Helper, type Vantage } from './helper.ts';
+import { Instrument, type Vantage } from './instrument.ts';
 
 const injectedSchema = z.union([
   z.object({
@@ -12,20 +12,20 @@ const injectedSchema = z.union([
   z.object({ ended: z.literal(true) }),
 ]);
 
-type InjectHelper = Helper<z.infer<typeof injectedSchema>>;
+type InjectInstrument = Instrument<z.infer<typeof injectedSchema>>;
 
 /** Sends frames on one link. */
 export class Injector {
-  readonly #helper: InjectHelper;
+  readonly #instrument: InjectInstrument;
 
-  private constructor(helper: InjectHelper) {
-    this.#helper = helper;
+  private constructor(instrument: InjectInstrument) {
+    this.#instrument = instrument;
   }
 
   /** Opens a link for sending. */
   static async open(at: Vantage, link = 'eth0'): Promise<Injector> {
     const task = { command: 'inject', options: { link }, answer: injectedSchema };
-    return new Injector(await Helper.start(at, task));
+    return new Injector(await Instrument.start(at, task));
   }
 
   /**
@@ -38,7 +38,7 @@ export class Injector {
   ): Promise<void> {
     const pauseUs = Math.round(everyMs * 1_000);
     const line = `${count} ${pauseUs} ${Buffer.from(frame).toString('hex')}`;
-    const answer = await this.#helper.ask(line);
+    const answer = await this.#instrument.ask(line);
     if ('sent' in answer && answer.refused > 0) {
       throw new Error(`${answer.refused} of ${count} frames are not sent: ${answer.why}`);
     }
@@ -46,6 +46,6 @@ export class Injector {
 
   /** Ends it, and with it what is still being sent. */
   async close(): Promise<void> {
-    await this.#helper.stop();
+    await this.#instrument.stop();
   }
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { runOk } from '../run.ts';
 import { routerAdvertisement, type RouterPlan } from './frames.ts';
-import type { Vantage } from './helper.ts';
+import type { Vantage } from './instrument.ts';
 import { Injector } from './inject.ts';
 
 const linksSchema = z

@@ -1,6 +1,6 @@
 /** Pings at a steady pace, with what is lost, when, and for how long nothing came. */
 import { z } from 'zod';
-import { Helper, type Vantage } from './helper.ts';
+import { Instrument, type Vantage } from './instrument.ts';
 import { addressing, returnedSchema, type Addressing } from './returned-errors.ts';
 
 const pingsSchema = z.object({
@@ -37,7 +37,7 @@ export interface PingPlan extends Addressing {
 }
 
 /** Begins; `ask` tells how it goes, `stop` what came of it. */
-export function startPings(at: Vantage, plan: PingPlan): Promise<Helper<Pings>> {
+export function startPings(at: Vantage, plan: PingPlan): Promise<Instrument<Pings>> {
   const options = {
     ...addressing(plan),
     count: plan.count,
@@ -45,7 +45,7 @@ export function startPings(at: Vantage, plan: PingPlan): Promise<Helper<Pings>> 
     size: plan.size,
     'wait-ms': plan.waitMs,
   };
-  return Helper.start(at, { command: 'ping', options, answer: pingsSchema });
+  return Instrument.start(at, { command: 'ping', options, answer: pingsSchema });
 }
 
 /** Pings a few times (3, 10 ms apart) and gives what came of it. */

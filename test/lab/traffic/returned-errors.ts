@@ -35,7 +35,7 @@ export interface Addressing {
   readonly fragments?: Fragments;
 }
 
-/** The helper's options of an addressing. */
+/** An addressing as options of the traffic program. */
 export function addressing({ to, source, link, ttl, fragments }: Addressing): {
   readonly [name: string]: string | number | undefined;
 } {

@@ -1,6 +1,6 @@
 /** TCP: bulk in either direction and messages that come back, every byte checked, every silence measured. */
 import { z } from 'zod';
-import { Helper, type Vantage } from './helper.ts';
+import { Instrument, type Vantage } from './instrument.ts';
 
 const flowSchema = z.object({
   peer: z.string(),
@@ -52,8 +52,8 @@ export type TcpService = 'sink' | 'echo' | 'source';
 export function serveTcp(
   at: Vantage,
   plan: { readonly port: number; readonly mode?: TcpService },
-): Promise<Helper<TcpServed>> {
-  return Helper.start(at, { command: 'tcp-serve', options: { ...plan }, answer: serverSchema });
+): Promise<Instrument<TcpServed>> {
+  return Instrument.start(at, { command: 'tcp-serve', options: { ...plan }, answer: serverSchema });
 }
 
 /** How to call. */
@@ -78,7 +78,7 @@ export interface TcpPlan {
 }
 
 /** Begins; `ask` tells how it goes, `stop` ends it in order. */
-export function startTcp(at: Vantage, plan: TcpPlan): Promise<Helper<TcpClient>> {
+export function startTcp(at: Vantage, plan: TcpPlan): Promise<Instrument<TcpClient>> {
   const options = {
     to: plan.to,
     port: plan.port,
@@ -93,7 +93,7 @@ export function startTcp(at: Vantage, plan: TcpPlan): Promise<Helper<TcpClient>>
     'connect-ms': plan.connectMs,
     'wait-ms': plan.waitMs,
   };
-  return Helper.start(at, { command: 'tcp-client', options, answer: clientSchema });
+  return Instrument.start(at, { command: 'tcp-client', options, answer: clientSchema });
 }
 
 /** Calls, and gives what came of it. The plan says when it ends. */

@@ -1,6 +1,6 @@
 /** UDP: datagrams with numbers and checksums of their own, to one, to a group, to all. */
 import { z } from 'zod';
-import { Helper, type Vantage } from './helper.ts';
+import { Instrument, type Vantage } from './instrument.ts';
 import { addressing, returnedSchema, type Addressing } from './returned-errors.ts';
 
 /** How many datagrams there were of each size, in bytes after the UDP header. */
@@ -50,10 +50,10 @@ export function listenUdp(
     readonly groups?: readonly string[];
     readonly link?: string;
   },
-): Promise<Helper<UdpHeard>> {
+): Promise<Instrument<UdpHeard>> {
   const { port, echo = false, groups, link } = plan;
   const options = { port, echo: echo ? 1 : 0, join: groups?.join(','), link };
-  return Helper.start(at, { command: 'udp-serve', options, answer: heardSchema });
+  return Instrument.start(at, { command: 'udp-serve', options, answer: heardSchema });
 }
 
 /** How to send. `to` may be a group or a broadcast address; then `link` says where. */
@@ -70,7 +70,7 @@ export interface UdpPlan extends Addressing {
 }
 
 /** Begins to send; `stop` ends it and gives what came of it. */
-export function startUdp(at: Vantage, plan: UdpPlan): Promise<Helper<UdpSent>> {
+export function startUdp(at: Vantage, plan: UdpPlan): Promise<Instrument<UdpSent>> {
   const options = {
     ...addressing(plan),
     port: plan.port,
@@ -80,7 +80,7 @@ export function startUdp(at: Vantage, plan: UdpPlan): Promise<Helper<UdpSent>> {
     echo: plan.echo === true ? 1 : 0,
     'wait-ms': plan.waitMs,
   };
-  return Helper.start(at, { command: 'udp-send', options, answer: sentSchema });
+  return Instrument.start(at, { command: 'udp-send', options, answer: sentSchema });
 }
 
 /** Sends, and gives what came of it. */

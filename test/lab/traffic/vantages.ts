@@ -5,7 +5,7 @@ import { namespacePath } from '../namespaces.ts';
 import { labNames } from '../place.ts';
 import { markVariable } from '../processes.ts';
 import type { Site } from '../site/site.ts';
-import type { Vantage } from './helper.ts';
+import type { Vantage } from './instrument.ts';
 
 /** A running container of a host, by its name or id. */
 export async function containerOf(host: LabHost, name: string): Promise<Vantage> {

@@ -1,4 +1,4 @@
-/* What the parts of the traffic helper share. */
+/* What the parts of the traffic program share. */
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@ int list_of(const char *name, long *into, int most);
 /* Prints {"error": …} with the text of errno where `with_errno`, and ends. */
 void fail(const char *what, int with_errno) __attribute__((noreturn));
 void must(int result, const char *what);
-/* Says that the helper does its work from now on. */
+/* Says that the program does its work from now on. */
 void ready(void);
 /* Prints one line of JSON. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,9 +1,9 @@
-/** A running traffic helper: started in a network namespace, asked by lines, stopped by the end of its input. */
+/** A traffic program at work: started in a network namespace, asked by lines, stopped by the end of its input. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { commandEnvironment } from '../run.ts';
-import { trafficHelper } from './build.ts';
+import { trafficProgram } from './build.ts';
 
 /** A place to send, receive and watch from: a host, a machine, a container or its stand-in. */
 export interface Vantage {
@@ -14,13 +14,13 @@ export interface Vantage {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Options of a helper's command; those that are `undefined` are left out. */
-export type HelperOptions = Readonly<Record<string, string | number | undefined>>;
+/** Options of a command; those that are `undefined` are left out. */
+export type InstrumentOptions = Readonly<Record<string, string | number | undefined>>;
 
-/** What is asked of a helper, and how its answers read. */
-export interface HelperTask<T> {
+/** What is asked of one, and how its answers read. */
+export interface InstrumentTask<T> {
   readonly command: string;
-  readonly options: HelperOptions;
+  readonly options: InstrumentOptions;
   readonly answer: z.ZodType<T>;
 }
 
@@ -28,17 +28,17 @@ const readySchema = z.object({ ready: z.literal(true) });
 const errorSchema = z.object({ error: z.string() });
 const answerMs = 60_000;
 
-/** One helper at work. */
-export class Helper<T> {
+/** One at work. */
+export class Instrument<T> {
   readonly #child: ChildProcess;
-  readonly #task: HelperTask<T>;
+  readonly #task: InstrumentTask<T>;
   readonly #what: string;
   readonly #lines: string[] = [];
   readonly #waiting: ((line: string | undefined) => void)[] = [];
   #ended = false;
   #last: T | undefined;
 
-  private constructor(child: ChildProcess, task: HelperTask<T>, what: string) {
+  private constructor(child: ChildProcess, task: InstrumentTask<T>, what: string) {
     this.#child = child;
     this.#task = task;
     this.#what = what;
@@ -60,24 +60,24 @@ export class Helper<T> {
 
   /**
    * Starts one and waits until it is at work.
-   * @throws {Error} with the helper's own words when it cannot
+   * @throws {Error} with its own words when it cannot
    */
-  static async start<T>(at: Vantage, task: HelperTask<T>): Promise<Helper<T>> {
+  static async start<T>(at: Vantage, task: InstrumentTask<T>): Promise<Instrument<T>> {
     const options = Object.entries(task.options).flatMap(([name, value]) =>
       value === undefined ? [] : [`--${name}`, String(value)],
     );
     const argv = [task.command, '--net', at.net, ...options];
-    const child = spawn(await trafficHelper(), argv, {
+    const child = spawn(await trafficProgram(), argv, {
       env: commandEnvironment(at.environment),
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    const helper = new Helper(child, task, `${task.command} at ${at.name}`);
+    const instrument = new Instrument(child, task, `${task.command} at ${at.name}`);
     child.on('error', () => {
-      helper.#ended = true;
-      for (const each of helper.#waiting.splice(0)) each(undefined);
+      instrument.#ended = true;
+      for (const each of instrument.#waiting.splice(0)) each(undefined);
     });
-    readySchema.parse(await helper.#next());
-    return helper;
+    readySchema.parse(await instrument.#next());
+    return instrument;
   }
 
   /** Tells it a line and gives its answer. */
