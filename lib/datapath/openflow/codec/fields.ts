@@ -38,8 +38,8 @@ export type Prerequisite =
 
 /** What is said of every field. */
 interface FieldFacts {
-  /** As ovs-ofctl names it. */
-  readonly printed: string;
+  /** As Open vSwitch names it. */
+  readonly name: string;
   readonly bits: number;
   /** Bytes on the wire; the value is at their low end. */
   readonly bytes: number;
@@ -48,10 +48,10 @@ interface FieldFacts {
   readonly maskable: boolean;
   /** The code point sent: class in the upper 16 bits, field number in the lower. */
   readonly codePoint: number;
-  /** Set for the code points of experimenter class 0xffff. */
-  readonly experimenter?: number;
-  /** Other code points that Open vSwitch may send for the same bits. */
-  readonly aliases: readonly number[];
+  /** Another code point that Open vSwitch sends for the same bits. */
+  readonly alias: number | undefined;
+  /** How ovs-ofctl names it where bits are moved. */
+  readonly codeName: string;
 }
 
 /** A field whose value is a number: up to 48 bits, so a MAC address is one. */
@@ -65,53 +65,68 @@ export interface WideField extends FieldFacts {
 }
 
 type Extra = Partial<
-  Pick<FieldFacts, 'bytes' | 'style' | 'needs' | 'maskable' | 'experimenter' | 'aliases'>
+  Pick<FieldFacts, 'bytes' | 'style' | 'needs' | 'maskable' | 'alias' | 'codeName'>
 >;
 
 const nxm0 = 0x0000_0000;
 const nxm1 = 0x0001_0000;
 const basic = 0x8000_0000;
 const packetRegister = 0x8001_0000;
-const experimenterClass = 0xffff_0000;
-/** The experimenter number under which Ericsson's fields of neighbour discovery are registered. */
-const ericsson = 0xd4ca_1df8;
+const ericsson = 0x1000_0000;
 
-function facts(printed: string, bits: number, codePoint: number, extra: Extra): FieldFacts {
+const classNames = new Map([
+  [nxm0, 'NXM_OF'],
+  [nxm1, 'NXM_NX'],
+]);
+
+/** Names are made of the class and of what is printed; the table says where they are not. */
+function codeNameOf(name: string, codePoint: number): string {
+  const kind = classNames.get(Math.floor(codePoint / 0x1_0000) * 0x1_0000) ?? 'OXM_OF';
+  return `${kind}_${name.toUpperCase()}`;
+}
+
+function facts(name: string, bits: number, codePoint: number, extra: Extra): FieldFacts {
   return {
-    printed,
+    name,
     bits,
     bytes: Math.ceil(bits / 8),
     style: 'decimal',
     needs: 'none',
     maskable: true,
     codePoint,
-    aliases: [],
+    alias: undefined,
+    codeName: codeNameOf(name, extra.alias ?? codePoint),
     ...extra,
   };
 }
 
-function narrow(printed: string, bits: number, codePoint: number, extra: Extra = {}): NarrowField {
-  return { ...facts(printed, bits, codePoint, extra), wide: false };
+function narrow(name: string, bits: number, codePoint: number, extra: Extra = {}): NarrowField {
+  return { ...facts(name, bits, codePoint, extra), wide: false };
 }
 
-function wide(printed: string, bits: number, codePoint: number, extra: Extra = {}): WideField {
-  return { ...facts(printed, bits, codePoint, extra), wide: true };
+function wide(name: string, bits: number, codePoint: number, extra: Extra = {}): WideField {
+  return { ...facts(name, bits, codePoint, extra), wide: true };
 }
 
 const register = (index: number): NarrowField =>
   narrow(`reg${index}`, 32, nxm1 + index, { style: 'hex' });
 const doubleRegister = (index: number): WideField =>
-  wide(`xreg${index}`, 64, packetRegister + index, { style: 'hex' });
+  wide(`xreg${index}`, 64, packetRegister + index, {
+    style: 'hex',
+    codeName: `OXM_OF_PKT_REG${index}`,
+  });
 const quadRegister = (index: number): WideField =>
   wide(`xxreg${index}`, 128, nxm1 + 111 + index, { style: 'hex' });
 
 /** Every field, in the order in which matches are sent: a prerequisite stands before what needs it. */
 export const fields = {
-  inPort: narrow('in_port', 32, basic + 0, { style: 'port', maskable: false, aliases: [nxm0 + 0] }),
+  inPort: narrow('in_port', 32, basic + 0, { style: 'port', maskable: false }),
+  /** The same in the 16 bits of OpenFlow 1.0, for moves. */
+  inPort16: narrow('in_port', 16, nxm0 + 0, { style: 'port', maskable: false }),
   conjId: narrow('conj_id', 32, nxm1 + 37, { maskable: false }),
-  tunId: wide('tun_id', 64, basic + 38, { style: 'hex', aliases: [nxm1 + 16] }),
-  tunSrc: narrow('tun_src', 32, nxm1 + 31, { style: 'ipv4' }),
-  tunDst: narrow('tun_dst', 32, nxm1 + 32, { style: 'ipv4' }),
+  tunId: wide('tun_id', 64, basic + 38, { style: 'hex', alias: nxm1 + 16 }),
+  tunSrc: narrow('tun_src', 32, nxm1 + 31, { codeName: 'NXM_NX_TUN_IPV4_SRC', style: 'ipv4' }),
+  tunDst: narrow('tun_dst', 32, nxm1 + 32, { codeName: 'NXM_NX_TUN_IPV4_DST', style: 'ipv4' }),
   tunIpv6Src: wide('tun_ipv6_src', 128, nxm1 + 109, { style: 'ipv6' }),
   tunIpv6Dst: wide('tun_ipv6_dst', 128, nxm1 + 110, { style: 'ipv6' }),
   tunFlags: narrow('tun_flags', 16, nxm1 + 104, { style: 'tunnelFlags' }),
@@ -147,12 +162,12 @@ export const fields = {
   xxreg1: quadRegister(1),
   xxreg2: quadRegister(2),
   xxreg3: quadRegister(3),
-  ethDst: narrow('dl_dst', 48, basic + 3, { style: 'ethernet', aliases: [nxm0 + 1] }),
-  ethSrc: narrow('dl_src', 48, basic + 4, { style: 'ethernet', aliases: [nxm0 + 2] }),
-  ethType: narrow('dl_type', 16, basic + 5, {
+  ethDst: narrow('eth_dst', 48, basic + 3, { style: 'ethernet', alias: nxm0 + 1 }),
+  ethSrc: narrow('eth_src', 48, basic + 4, { style: 'ethernet', alias: nxm0 + 2 }),
+  ethType: narrow('eth_type', 16, basic + 5, {
     style: 'hex',
     maskable: false,
-    aliases: [nxm0 + 3],
+    alias: nxm0 + 3,
   }),
   vlanTci: narrow('vlan_tci', 16, nxm0 + 4, { style: 'hex' }),
   /** Bit 12 (0x1000) says that there is a tag; the number is in the lower 12 bits. */
@@ -163,101 +178,111 @@ export const fields = {
   mplsBos: narrow('mpls_bos', 1, basic + 36, { maskable: false, needs: 'mpls' }),
   mplsTtl: narrow('mpls_ttl', 8, nxm1 + 30, { maskable: false, needs: 'mpls' }),
   ipDscp: narrow('ip_dscp', 6, basic + 8, { maskable: false, needs: 'ip' }),
-  ipTos: narrow('nw_tos', 8, nxm0 + 5, { maskable: false, needs: 'ip' }),
-  ipEcn: narrow('nw_ecn', 2, basic + 9, { maskable: false, needs: 'ip', aliases: [nxm1 + 28] }),
-  ipTtl: narrow('nw_ttl', 8, nxm1 + 29, { maskable: false, needs: 'ip' }),
-  ipFrag: narrow('ip_frag', 8, nxm1 + 26, { style: 'fragment', needs: 'ip' }),
-  ipProto: narrow('nw_proto', 8, basic + 10, {
+  ipTos: narrow('nw_tos', 8, nxm0 + 5, { codeName: 'NXM_OF_IP_TOS', maskable: false, needs: 'ip' }),
+  ipEcn: narrow('nw_ecn', 2, basic + 9, {
+    codeName: 'NXM_NX_IP_ECN',
     maskable: false,
     needs: 'ip',
-    aliases: [nxm0 + 6],
+    alias: nxm1 + 28,
   }),
-  ipv4Src: narrow('nw_src', 32, basic + 11, { style: 'ipv4', needs: 'ip4', aliases: [nxm0 + 7] }),
-  ipv4Dst: narrow('nw_dst', 32, basic + 12, { style: 'ipv4', needs: 'ip4', aliases: [nxm0 + 8] }),
+  ipTtl: narrow('nw_ttl', 8, nxm1 + 29, {
+    codeName: 'NXM_NX_IP_TTL',
+    maskable: false,
+    needs: 'ip',
+  }),
+  ipFrag: narrow('ip_frag', 8, nxm1 + 26, { style: 'fragment', needs: 'ip' }),
+  ipProto: narrow('nw_proto', 8, basic + 10, {
+    codeName: 'NXM_OF_IP_PROTO',
+    maskable: false,
+    needs: 'ip',
+    alias: nxm0 + 6,
+  }),
+  ipv4Src: narrow('ip_src', 32, basic + 11, { style: 'ipv4', needs: 'ip4', alias: nxm0 + 7 }),
+  ipv4Dst: narrow('ip_dst', 32, basic + 12, { style: 'ipv4', needs: 'ip4', alias: nxm0 + 8 }),
   ipv6Src: wide('ipv6_src', 128, basic + 26, {
     style: 'ipv6',
     needs: 'ip6',
-    aliases: [nxm1 + 19],
+    alias: nxm1 + 19,
   }),
   ipv6Dst: wide('ipv6_dst', 128, basic + 27, {
     style: 'ipv6',
     needs: 'ip6',
-    aliases: [nxm1 + 20],
+    alias: nxm1 + 20,
   }),
   ipv6Label: narrow('ipv6_label', 20, basic + 28, {
     bytes: 4,
     style: 'hex',
     needs: 'ip6',
-    aliases: [nxm1 + 27],
+    alias: nxm1 + 27,
   }),
-  tcpSrc: narrow('tcp_src', 16, basic + 13, { needs: 'tcp', aliases: [nxm0 + 9] }),
-  tcpDst: narrow('tcp_dst', 16, basic + 14, { needs: 'tcp', aliases: [nxm0 + 10] }),
+  tcpSrc: narrow('tcp_src', 16, basic + 13, { needs: 'tcp', alias: nxm0 + 9 }),
+  tcpDst: narrow('tcp_dst', 16, basic + 14, { needs: 'tcp', alias: nxm0 + 10 }),
   tcpFlags: narrow('tcp_flags', 12, nxm1 + 34, { style: 'tcpFlags', needs: 'tcp' }),
-  udpSrc: narrow('udp_src', 16, basic + 15, { needs: 'udp', aliases: [nxm0 + 11] }),
-  udpDst: narrow('udp_dst', 16, basic + 16, { needs: 'udp', aliases: [nxm0 + 12] }),
+  udpSrc: narrow('udp_src', 16, basic + 15, { needs: 'udp', alias: nxm0 + 11 }),
+  udpDst: narrow('udp_dst', 16, basic + 16, { needs: 'udp', alias: nxm0 + 12 }),
   sctpSrc: narrow('sctp_src', 16, basic + 17, { needs: 'sctp' }),
   sctpDst: narrow('sctp_dst', 16, basic + 18, { needs: 'sctp' }),
   icmpType: narrow('icmp_type', 8, basic + 19, {
     maskable: false,
     needs: 'icmp4',
-    aliases: [nxm0 + 13],
+    alias: nxm0 + 13,
   }),
   icmpCode: narrow('icmp_code', 8, basic + 20, {
     maskable: false,
     needs: 'icmp4',
-    aliases: [nxm0 + 14],
+    alias: nxm0 + 14,
   }),
   icmpv6Type: narrow('icmpv6_type', 8, basic + 29, {
     maskable: false,
     needs: 'icmp6',
-    aliases: [nxm1 + 21],
+    alias: nxm1 + 21,
   }),
   icmpv6Code: narrow('icmpv6_code', 8, basic + 30, {
     maskable: false,
     needs: 'icmp6',
-    aliases: [nxm1 + 22],
+    alias: nxm1 + 22,
   }),
   ndTarget: wide('nd_target', 128, basic + 31, {
     style: 'ipv6',
     needs: 'nd',
-    aliases: [nxm1 + 23],
+    alias: nxm1 + 23,
   }),
   ndSll: narrow('nd_sll', 48, basic + 32, {
     style: 'ethernet',
     needs: 'ndSolicit',
-    aliases: [nxm1 + 24],
+    alias: nxm1 + 24,
   }),
   ndTll: narrow('nd_tll', 48, basic + 33, {
     style: 'ethernet',
     needs: 'ndAdvert',
-    aliases: [nxm1 + 25],
+    alias: nxm1 + 25,
   }),
-  ndReserved: narrow('nd_reserved', 32, experimenterClass + 0, {
-    experimenter: ericsson,
+  ndReserved: narrow('nd_reserved', 32, ericsson + 1, {
     maskable: false,
     needs: 'nd',
+    codeName: 'ERICOXM_OF_ICMPV6_ND_RESERVED',
   }),
-  ndOptionsType: narrow('nd_options_type', 8, experimenterClass + 1, {
-    experimenter: ericsson,
+  ndOptionsType: narrow('nd_options_type', 8, ericsson + 2, {
     maskable: false,
     needs: 'nd',
+    codeName: 'ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE',
   }),
   arpOp: narrow('arp_op', 16, basic + 21, {
     maskable: false,
     needs: 'arp',
-    aliases: [nxm0 + 15],
+    alias: nxm0 + 15,
   }),
-  arpSpa: narrow('arp_spa', 32, basic + 22, { style: 'ipv4', needs: 'arp', aliases: [nxm0 + 16] }),
-  arpTpa: narrow('arp_tpa', 32, basic + 23, { style: 'ipv4', needs: 'arp', aliases: [nxm0 + 17] }),
+  arpSpa: narrow('arp_spa', 32, basic + 22, { style: 'ipv4', needs: 'arp', alias: nxm0 + 16 }),
+  arpTpa: narrow('arp_tpa', 32, basic + 23, { style: 'ipv4', needs: 'arp', alias: nxm0 + 17 }),
   arpSha: narrow('arp_sha', 48, basic + 24, {
     style: 'ethernet',
     needs: 'arp',
-    aliases: [nxm1 + 17],
+    alias: nxm1 + 17,
   }),
   arpTha: narrow('arp_tha', 48, basic + 25, {
     style: 'ethernet',
     needs: 'arp',
-    aliases: [nxm1 + 18],
+    alias: nxm1 + 18,
   }),
   ctState: narrow('ct_state', 32, nxm1 + 105, { style: 'ctState' }),
   ctZone: narrow('ct_zone', 16, nxm1 + 106, { style: 'hex', maskable: false }),

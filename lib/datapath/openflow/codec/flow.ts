@@ -154,6 +154,8 @@ export interface FlowOptions {
   readonly hardTimeoutS?: number | undefined;
   /** Tell when it goes. */
   readonly sendRemoved?: boolean | undefined;
+  /** Other flags (OpenFlow 1.3.5 section 7.3.4.1), which other people's flows may have. */
+  readonly otherFlags?: number | undefined;
 }
 
 /** A flow. Its table, priority and match name it: a second flow with the same replaces the first. */
