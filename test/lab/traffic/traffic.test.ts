@@ -222,6 +222,35 @@ describe('frames as they are', () => {
     await injector.close();
   });
 
+  test('a datagram that comes twice, or after its successor, is counted as such', async () => {
+    const listener = await listenUdp(two, { port: 6000 });
+    const capture = await Capture.start(one, link);
+    await sendUdp(one, { to: two4, port: 6000, sizes: [100], count: 3, waitMs: 20 });
+    const sent = (await capture.stop()).filter(({ says }) => says?.udp?.destinationPort === 6000);
+    const bytes = sent.map((frame) => frame.bytes);
+    const [first, second, third] = bytes;
+    if (first === undefined || second === undefined || third === undefined) {
+      throw new Error(`${bytes.length} of 3 datagrams were captured`);
+    }
+    const again = await listenUdp(two, { port: 6001 });
+    const injector = await Injector.open(one, link);
+    await injector.send(second);
+    // to the other port, which the checksum of UDP may be told not to cover
+    for (const each of [first, third, second, second]) {
+      const moved = Uint8Array.from(each);
+      moved.set([6001 >> 8, 6001 & 255, ...moved.subarray(38, 40), 0, 0], 36);
+      await injector.send(moved);
+    }
+    await injector.close();
+    const heard = { what: 'the last', timeoutMs: 5_000 };
+    const all = async () => heardFrom(await again.ask(), one.address);
+    await waitFor(heard, async () => (await all()).received === 4);
+    expect(await all()).toMatchObject({ received: 4, doubled: 1, late: 1, damaged: 0 });
+    const before = heardFrom(await listener.stop(), one.address);
+    expect(before).toMatchObject({ received: 4, doubled: 1, late: 0, damaged: 0 });
+    await again.stop();
+  });
+
   test('a stream with other bytes than it should have is seen as damaged', async () => {
     const serve = ['sh', '-c', 'while true; do echo wrong; done | busybox nc -l -p 5005'];
     const server = await two.spawnInHost('setsid', serve, { name: 'liar' });
