@@ -75,21 +75,19 @@ export interface Peer {
   readonly vtep: IpAddress;
 }
 
+/** The way out of tenants on this host. */
+export interface Outside {
+  /** MAC of the host's own port. */
+  readonly hostMac: string;
+  /** One of each family that there is a way out for; known to this host only. */
+  readonly blocks: readonly Cidr[];
+  /** UDP port of VXLAN: nobody inside may speak to it. */
+  readonly vxlanPort: number;
+}
+
 /** A port of the bridge to the wire. */
 export interface Uplink {
   readonly name: string;
   /** OpenFlow port. */
   readonly port: number;
-}
-
-/** Everything that one host forwards. */
-export interface World {
-  readonly segments: ReadonlyMap<string, Segment>;
-  readonly local: ReadonlyMap<string, LocalEndpoint>;
-  readonly remote: ReadonlyMap<string, RemoteEndpoint>;
-  readonly peers: ReadonlyMap<string, Peer>;
-  /** The way to VLANs; absent on a host without one. */
-  readonly uplink: Uplink | undefined;
-  /** UDP port of VXLAN. */
-  readonly vxlanPort: number;
 }

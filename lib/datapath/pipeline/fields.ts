@@ -37,6 +37,12 @@ export const tables = {
   exit: 71,
   /** To all of a network. */
   flood: 75,
+  /** Out of the tenant, by the host's address. */
+  outside: 81,
+  leaving: 82,
+  /** From the host and from outside. */
+  returning: 85,
+  returned: 86,
 } as const;
 
 /** OpenFlow ports with a fixed number. */
@@ -153,7 +159,7 @@ export const cookieKinds = {
   endpoint: 1,
   network: 2,
   peer: 3,
-  uplink: 4,
+  outside: 4,
   /** Packets of these flows go to the agent, which answers with an ICMP error. */
   timeExceeded: 0x10,
   unreachable: 0x11,

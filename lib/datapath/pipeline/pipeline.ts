@@ -3,8 +3,24 @@
  * work of a change is in proportion to what it touches, not to what there is. Pure; one object per bridge.
  */
 import type { Unit } from './unit.ts';
-import { localUnit, peerUnit, remoteUnit, segmentUnit, floodUnit, baseUnit } from './units.ts';
-import type { LocalEndpoint, Peer, RemoteEndpoint, Segment, Uplink } from '../../network/world.ts';
+import {
+  baseUnit,
+  domainUnit,
+  floodUnit,
+  localUnit,
+  outsideUnit,
+  peerUnit,
+  remoteUnit,
+  segmentUnit,
+} from './units.ts';
+import type {
+  LocalEndpoint,
+  Outside,
+  Peer,
+  RemoteEndpoint,
+  Segment,
+  Uplink,
+} from '../../network/world.ts';
 
 /** Units by key; undefined for one that is no more. */
 export type UnitChanges = ReadonlyMap<string, Unit | undefined>;
@@ -29,6 +45,7 @@ export class Pipeline {
   /** Segments of each domain. */
   readonly #domains = new Map<number, Set<string>>();
   #uplink: Uplink | undefined;
+  #outside: Outside | undefined;
   readonly #dirty = new Map<string, () => Unit | undefined>();
 
   constructor() {
@@ -49,6 +66,16 @@ export class Pipeline {
     for (const { id, encapsulation } of this.#segments.values()) {
       if (encapsulation.kind === 'vlan') this.#touchSegment(id);
     }
+  }
+
+  /** The way out of tenants. */
+  setOutside(outside: Outside | undefined): void {
+    this.#outside = outside;
+    this.#touch('outside', () => this.#outside && outsideUnit(this.#outside));
+    for (const segment of this.#segments.values()) {
+      if (segment.outside) this.#touchSegment(segment.id);
+    }
+    for (const domain of this.#domains.keys()) this.#touchDomain(domain);
   }
 
   /** Adds a segment, or replaces it. */
@@ -145,10 +172,19 @@ export class Pipeline {
       if (segment === undefined) return undefined;
       return segmentUnit(segment, {
         uplink: this.#uplink,
+        hasOutside: this.#outside !== undefined,
         isMeasured: this.#largestMtu(segment.domain) > segment.mtu,
       });
     });
     this.#touchFlood(id);
+  }
+
+  #touchDomain(domain: number): void {
+    this.#touch(`domain/${domain}`, () => {
+      const ids = [...(this.#domains.get(domain) ?? [])];
+      const isOut = ids.some((id) => this.#segments.get(id)?.outside === true);
+      return this.#outside && isOut ? domainUnit(domain, this.#outside) : undefined;
+    });
   }
 
   #touchFlood(id: string): void {
@@ -212,6 +248,7 @@ export class Pipeline {
     const largest = this.#largestMtu(domain);
     const ids = this.#domains.get(domain) ?? new Set();
     this.#domains.set(domain, ids.add(id));
+    this.#touchDomain(domain);
     if (this.#largestMtu(domain) !== largest) for (const each of ids) this.#touchSegment(each);
   }
 
@@ -219,6 +256,7 @@ export class Pipeline {
     const ids = this.#domains.get(domain);
     ids?.delete(id);
     if (ids?.size === 0) this.#domains.delete(domain);
+    this.#touchDomain(domain);
     if (this.#largestMtu(domain) < mtu) for (const each of ids ?? []) this.#touchSegment(each);
   }
 

@@ -19,6 +19,7 @@ import {
   neighboursBase,
   segmentNeighbours,
 } from './neighbours.ts';
+import { domainOutside, outsideBase, segmentOutside } from './outside.ts';
 import {
   endpointRoute,
   gatewayEcho,
@@ -31,7 +32,14 @@ import {
   unreachableBase,
 } from './routing.ts';
 import { FlowWriter, flowsOnly, type Unit } from './unit.ts';
-import type { LocalEndpoint, Peer, RemoteEndpoint, Segment, Uplink } from '../../network/world.ts';
+import type {
+  LocalEndpoint,
+  Outside,
+  Peer,
+  RemoteEndpoint,
+  Segment,
+  Uplink,
+} from '../../network/world.ts';
 
 /** What is there before any object is. */
 export function baseUnit(): Unit {
@@ -65,7 +73,11 @@ export function baseUnit(): Unit {
 /** What a network adds, besides its members. */
 export function segmentUnit(
   segment: Segment,
-  around: { readonly uplink: Uplink | undefined; readonly isMeasured: boolean },
+  around: {
+    readonly uplink: Uplink | undefined;
+    readonly hasOutside: boolean;
+    readonly isMeasured: boolean;
+  },
 ): Unit {
   const flow = new FlowWriter({ kind: 'network', object: segment.number });
   const unreachable = new FlowWriter({ kind: 'unreachable', object: segment.number });
@@ -80,9 +92,24 @@ export function segmentUnit(
     }
     subnetRoute(unreachable, segment);
     if (around.isMeasured) segmentMeasure(flow, segment);
+    if (around.hasOutside && segment.outside) segmentOutside(flow, segment);
   }
   floodFlows(flow, segment);
   return flowsOnly([...flow.flows, ...unreachable.flows]);
+}
+
+/** The way out, but for the tenants. */
+export function outsideUnit(outside: Outside): Unit {
+  const flow = new FlowWriter({ kind: 'outside' });
+  outsideBase(flow, outside);
+  return flowsOnly(flow.flows);
+}
+
+/** A tenant's way out. */
+export function domainUnit(domain: number, outside: Outside): Unit {
+  const flow = new FlowWriter({ kind: 'outside', object: domain });
+  domainOutside(flow, domain, outside);
+  return flowsOnly(flow.flows);
 }
 
 /** Who gets what goes to all of a network. */

@@ -37,6 +37,12 @@ export const uplinkPort = ports.uplinkMin;
 /** The pipeline of one host of a site: its containers, and those of the others. */
 export function pipelineOf(site: Site, host: Peer): Pipeline {
   const pipeline = new Pipeline();
+  feedPipeline(pipeline, site, host);
+  return pipeline;
+}
+
+/** Tells a pipeline of a site, from the side of one host. */
+export function feedPipeline(pipeline: Pipeline, site: Site, host: Peer): void {
   pipeline.setUplink({ name: 'wire0', port: uplinkPort });
   for (const segment of site.segments) pipeline.setSegment(segment);
   for (const peer of site.hosts) if (peer !== host) pipeline.setPeer(peer);
@@ -47,7 +53,6 @@ export function pipelineOf(site: Site, host: Peer): Pipeline {
       pipeline.setRemote({ ...rest, peer: at });
     }
   }
-  return pipeline;
 }
 
 /** All units of a pipeline that was never asked before. */
