@@ -437,6 +437,26 @@ export const ovsdbEchoIdleMs = 5_000;
 /** Reconnect delays: first, and the ceiling it doubles up to. */
 export const ovsdbReconnectFirstMs = 50;
 export const ovsdbReconnectMaxMs = 2_000;
+/** An OpenFlow request unanswered this long, or an answer that stops this long in the middle, means that
+ *  vswitchd hangs: it works off 20 000 flows in 0.2 s. */
+export const openflowRequestMs = 5_000;
+/** Idle time after which we send an OpenFlow echo; the switch never does on its management socket. */
+export const openflowEchoIdleMs = 5_000;
+/** OpenFlow requests waiting for an answer. */
+export const openflowInFlightMax = 1_024;
+/** Callers waiting for the OpenFlow connection to come back. */
+export const openflowWaitersMax = 1_024;
+/** Bytes of OpenFlow messages written in one go: some 400 flows, which takes 2 ms. */
+export const openflowSliceBytes = 64 * 1024;
+/** Bytes of OpenFlow messages that wait to be sent, all callers together. */
+export const openflowSendBytesMax = 16 * 1024 * 1024;
+/** Refused messages of one list that an error tells; the rest is counted. */
+export const openflowRefusalsMax = 32;
+/** Entries of one answer, such as flows of a bridge: 100 times what a host is meant to have. */
+export const openflowEntriesMax = 1_000_000;
+/** Reconnect delays of the OpenFlow connection: first, and the ceiling it doubles up to. */
+export const openflowReconnectFirstMs = 50;
+export const openflowReconnectMaxMs = 2_000;
 /** vswitchd is called stalled when it has not taken up a committed change for this long. */
 export const ovsStalledMs = 10_000;
 /** How often a dead ovs-vswitchd is looked for: it is back within a second of its restart. */
@@ -446,6 +466,11 @@ export const vswitchdProbeMs = 200;
 export const portRemovalsPerTxn = 2;
 /** Pause between two removal transactions. */
 export const portRemovalPauseMs = 50;
+/** Pause after the bridge refused flows, doubled from the first to the last: it is compared anew each time. */
+export const flowRetryFirstMs = 100;
+export const flowRetryMaxMs = 10_000;
+/** UDP port of VXLAN (RFC 7348 section 4.1). */
+export const vxlanPortDefault = 4789;
 /** Copies in one group. A copy takes up to 72 bytes of a message, which has at most 65 535. */
 export const groupBucketsMax = 500;
 /** ICMP errors a host sends, and how many at once: as Linux itself limits them (icmp_msgs_per_sec 1000, burst
@@ -465,6 +490,11 @@ export const vlanTagMax = 4_094;
 export const siteNameCharactersMax = 64;
 /** Tenants: their numbers are conntrack zones, with room below 2^14 for the networks of one host. */
 export const domainNumberMax = 8_191;
+/** Subnets of a shared network, both families together: the network goes with all that its pools have in one
+ *  transaction. */
+export const siteSubnetsMax = 16;
+/** Numbers looked at in one read when the next free one is searched; mostly it is the first. */
+export const numberPageRows = 256;
 /** Shared networks: 23 bits, so that the 24th marks the networks of one host. */
 export const segmentNumberMax = 0x7f_ffff;
 /** Hosts: 16 bits of a register stand for the sender of a packet. */
@@ -579,6 +609,8 @@ assert(
 assert(ovsWaitMs < callSlowMs, 'the wait for Open vSwitch must leave time to answer');
 assert(storeOpenWaitMs < callStoreMs, 'the wait for the store must leave time to answer');
 assert(ovsdbRequestMs <= ovsdbEchoIdleMs, 'a silence must outlast one unanswered request');
+assert(openflowRequestMs <= openflowEchoIdleMs, 'a silence must outlast one unanswered request');
+assert(openflowSliceBytes <= openflowSendBytesMax, 'one slice must fit');
 assert(ovsdbSendBytesMax <= ovsdbMessageBytesMax, 'no message may be larger than the server takes');
 assert(requestsInFlightMax <= ovsdbWaitersMax, 'every request may wait for Open vSwitch');
 assert(storeBatchBytesMax >= storeValueBytesMax, 'a batch must hold the largest value');

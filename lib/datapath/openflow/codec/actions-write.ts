@@ -50,8 +50,20 @@ function writeAction(writer: WireWriter, action: Action): void {
       return writer.bytes(action.bytes);
     case 'ct':
       return writeCt(writer, action, writeActions);
-    default:
+    case 'outputField':
+    case 'load':
+    case 'move':
+    case 'push':
+    case 'pop':
+    case 'resubmit':
+    case 'ctClear':
+    case 'conjunction':
+    case 'checkPacketLarger':
+    case 'controller':
+    case 'note':
       return writeNicira(writer, action);
+    default:
+      return unreachable(action);
   }
 }
 

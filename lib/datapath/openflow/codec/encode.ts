@@ -45,14 +45,10 @@ export function writeMessage(writer: WireWriter, message: Request, xid: number):
 }
 
 function typeOf(message: Request): number {
-  switch (message.kind) {
-    case 'bundleControl':
-    case 'bundleAdd':
-    case 'ctFlushZone':
-      return messageType.experimenter;
-    default:
-      return messageType[message.kind];
-  }
+  const { kind } = message;
+  return kind === 'bundleControl' || kind === 'bundleAdd' || kind === 'ctFlushZone'
+    ? messageType.experimenter
+    : messageType[kind];
 }
 
 function writeBody(writer: WireWriter, message: Request): void {

@@ -190,7 +190,7 @@ export const fields = {
     maskable: false,
     needs: 'ip',
   }),
-  ipFrag: narrow('ip_frag', 8, nxm1 + 26, { style: 'fragment', needs: 'ip' }),
+  ipFrag: narrow('ip_frag', 2, nxm1 + 26, { style: 'fragment', needs: 'ip' }),
   ipProto: narrow('nw_proto', 8, basic + 10, {
     codeName: 'NXM_OF_IP_PROTO',
     maskable: false,
