@@ -134,6 +134,17 @@ export class LabHost {
     return run(vsctl(this.place, args), { env: this.#environment() });
   }
 
+  /** Runs ovs-appctl against this host's switch, as in `ofproto/trace br-int in_port=1`. */
+  ovsAppctl(args: readonly string[]): Promise<Outcome> {
+    const target = `--target=${join(this.place.ovsRun, 'ovs-vswitchd.ctl')}`;
+    return run(['ovs-appctl', target, ...args], { env: this.environment });
+  }
+
+  /** Runs ovs-ofctl against this host's bridges, as in `dump-flows br-int`. */
+  ovsOfctl(args: readonly string[]): Promise<Outcome> {
+    return run(['ovs-ofctl', '--protocols=OpenFlow13', ...args], { env: this.environment });
+  }
+
   /** Starts dockerd (and containerd, where it does not run) and waits until it answers. */
   startDocker(args: readonly string[] = []): Promise<void> {
     return startDocker(this.place, args);

@@ -11,7 +11,7 @@ export interface LabSite {
   readonly hosts: readonly LabHost[];
   readonly site: Site;
   /** The host called `h1`, or by its number. */
-  host(name: string | number): LabHost;
+  readonly host: (name: string | number) => LabHost;
 }
 
 /** Says that the tests of this file need a site of so many hosts. */

@@ -8,7 +8,8 @@ import { until } from './until.ts';
 
 /** How agents are run. */
 export interface SiteAgentsPlan {
-  readonly form: AgentForm;
+  /** One for all, or each its own. */
+  readonly form: AgentForm | ((host: LabHost) => AgentForm);
   /** More settings of the agent on a host. */
   readonly environment?: (host: LabHost) => Readonly<Record<string, string>>;
   readonly args?: (host: LabHost) => readonly string[];
@@ -39,8 +40,9 @@ export class SiteAgents {
 
   /** Starts the agent of a host and waits until it serves. */
   async start(host: LabHost): Promise<HostProcess> {
-    this.#plan.progress?.(`${host.name}: agent (${this.#plan.form})`);
-    const agent = await startAgent(host, this.#plan.form, {
+    const form = this.#formOf(host);
+    this.#plan.progress?.(`${host.name}: agent (${form})`);
+    const agent = await startAgent(host, form, {
       env: this.#plan.environment?.(host) ?? {},
       args: this.#plan.args?.(host) ?? [],
     });
@@ -73,7 +75,7 @@ export class SiteAgents {
 
   /** Runs `fairlead` on a host, whatever its exit code. */
   run(host: LabHost, args: readonly string[]): Promise<Outcome> {
-    const { form } = this.#plan;
+    const form = this.#formOf(host);
     const command = form === 'binary' ? [binaryPath] : agentCommand(form);
     const env = { ...host.agentEnvironment(), ...this.#plan.environment?.(host) };
     return host.exec([...command, ...args], { env });
@@ -114,6 +116,11 @@ export class SiteAgents {
       if (token === undefined) throw new Error(`no token in ${printed}`);
       await this.ok(host, ['cluster', 'join', token, ...advertise(host)]);
     }
+  }
+
+  #formOf(host: LabHost): AgentForm {
+    const { form } = this.#plan;
+    return typeof form === 'function' ? form(host) : form;
   }
 
   #others(): readonly LabHost[] {

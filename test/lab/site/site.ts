@@ -9,7 +9,8 @@ import type { LabHost } from '../host.ts';
 import { makeBareNamespace, removeNamespace } from '../namespaces.ts';
 import { labNames, makeDirectories, switchPlaceOf } from '../place.ts';
 import { killAll, markedProcesses, placeVariable } from '../processes.ts';
-import { ipBatch } from './cable.ts';
+import { run, runOk } from '../run.ts';
+import { inNamespace, ipBatch } from './cable.ts';
 import { Machine } from './machine.ts';
 import { planMachine, type MachineWish, type SitePlan } from './plan.ts';
 import { portsOf, SiteSwitch, uplinkNics } from './switch.ts';
@@ -132,6 +133,21 @@ export class Site {
   /** Nothing passes on the underlay between a host and anybody, whichever way. */
   isolate({ name }: LabHost): Promise<void> {
     return this.setCuts([{ from: name }, { to: name }]);
+  }
+
+  /** Between a host and the underlay nothing larger passes, and nobody is told: `eth0` keeps its MTU. */
+  async setPathMtu({ name }: LabHost, mtu: number): Promise<void> {
+    await ipBatch(this.outside, [`link set ${name} mtu ${mtu}`]);
+  }
+
+  /** Makes what goes to a host narrow: it waits up to 300 ms and is dropped then. Whole again without a rate. */
+  async setRate({ name }: LabHost, kilobitsPerSecond?: number): Promise<void> {
+    const tc = [...inNamespace(this.outside), 'tc', 'qdisc'];
+    await run([...tc, 'del', 'dev', name, 'root']);
+    if (kilobitsPerSecond === undefined) return;
+    const burst = Math.max(this.plan.mtu * 2, kilobitsPerSecond);
+    const shape = ['rate', `${kilobitsPerSecond}kbit`, 'burst', `${burst}b`, 'latency', '300ms'];
+    await runOk([...tc, 'add', 'dev', name, 'root', 'tbf', ...shape]);
   }
 
   /** A host loses its power: every process of it dies at once and its cables are dead. */

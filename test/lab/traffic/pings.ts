@@ -1,5 +1,6 @@
 /** Pings at a steady pace, with what is lost, when, and for how long nothing came. */
 import { z } from 'zod';
+import { waitFor } from '../wait.ts';
 import { Instrument, type Vantage } from './instrument.ts';
 import { addressing, returnedSchema, type Addressing } from './returned-errors.ts';
 
@@ -55,3 +56,16 @@ export async function ping(at: Vantage, plan: PingPlan): Promise<Pings> {
 
 /** How many were lost. */
 export const lostOf = (pings: Pings): number => pings.sent - pings.received;
+
+/** True when one of three pings is answered. */
+export async function reaches(from: Vantage, to: string): Promise<boolean> {
+  return (await ping(from, { to, count: 3, waitMs: 300 })).received > 0;
+}
+
+/** Waits until a ping is answered: what comes back after a fault needs a moment to be found. */
+export async function untilReaches(from: Vantage, to: string, timeoutMs = 15_000): Promise<void> {
+  await waitFor({ what: `${to} answers ${from.name}`, timeoutMs }, async () => {
+    const { received } = await ping(from, { to, count: 1, waitMs: 200 });
+    return received === 1;
+  });
+}

@@ -32,6 +32,8 @@ const clientSchema = z.object({
   /** The sink has said how many bytes it had: `confirmed`. */
   isConfirmed: z.boolean(),
   confirmed: z.number(),
+  /** From the first byte to the sink's word. */
+  confirmedUs: z.number(),
   exchanges: z.number(),
   /** From a message's first byte out to its last byte back. */
   exchangeUs: z.object({ min: z.number(), max: z.number() }).optional(),
@@ -102,7 +104,13 @@ export async function callTcp(at: Vantage, plan: TcpPlan): Promise<TcpClient> {
   return (await startTcp(at, plan)).done(patienceMs + 60_000);
 }
 
-/** Megabits in a second of what arrived at the other side, or arrived here. */
-export function megabitsPerSecond({ flow, confirmed }: TcpClient): number {
-  return ((confirmed + flow.received) * 8) / Math.max(1, flow.us);
+/** Megabits in a second of what arrived at the other side, by its word, or of what arrived here. */
+export function megabitsPerSecond({
+  flow,
+  isConfirmed,
+  confirmed,
+  confirmedUs,
+}: TcpClient): number {
+  const [bytes, us] = isConfirmed ? [confirmed, confirmedUs] : [flow.received, flow.us];
+  return (bytes * 8) / Math.max(1, us);
 }

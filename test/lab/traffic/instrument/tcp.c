@@ -191,7 +191,7 @@ int tcp_serve(void) {
 /* --- the side that calls --- */
 
 static struct flow own;
-static uint64_t confirmed;
+static uint64_t confirmed, confirmed_us;
 static int is_confirmed;
 static uint32_t slowest_us, fastest_us = ~0u;
 static long exchanges;
@@ -199,8 +199,8 @@ static long exchanges;
 static void print_own(int is_last) {
   printf("{");
   print_flow(&own, "flow");
-  printf(",\"isConfirmed\":%s,\"confirmed\":%llu,\"exchanges\":%ld", is_confirmed ? "true" : "false",
-         (unsigned long long)confirmed, exchanges);
+  printf(",\"isConfirmed\":%s,\"confirmed\":%llu,\"confirmedUs\":%llu,\"exchanges\":%ld",
+         is_confirmed ? "true" : "false", (unsigned long long)confirmed, (unsigned long long)confirmed_us, exchanges);
   if (exchanges) printf(",\"exchangeUs\":{\"min\":%u,\"max\":%u}", fastest_us, slowest_us);
   say(",\"isLast\":%s}", is_last ? "true" : "false");
 }
@@ -276,6 +276,7 @@ static void send_bulk(uint64_t until_us) {
     }
     is_confirmed = filled == 8;
   }
+  confirmed_us = now_us() - own.begun_us;
   for (int at = 0; at < 8; at++) confirmed = confirmed << 8 | count[at];
 }
 
