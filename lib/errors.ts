@@ -32,6 +32,7 @@ export const errorTable = {
   REQUEST_UNKNOWN: { httpStatus: 404, exitCode: 2 },
   ADDRESS_INVALID: usage,
   OPTION_UNKNOWN: usage,
+  OPTION_MISSING: usage,
 
   // what was asked does not fit what is there
   POOL_OVERLAP: { ...conflict, fix: 'choose another --subnet, or remove the network that uses it' },
@@ -48,6 +49,12 @@ export const errorTable = {
   NETWORK_EXISTS: conflict,
   NETWORK_UNKNOWN: { ...missing, fix: 'docker network rm and create it again' },
   NETWORK_LIMIT: { ...conflict, fix: 'remove networks that are not used' },
+  NETWORK_MISMATCH: {
+    ...conflict,
+    fix: 'leave the option out to take what the network has, or choose another name',
+  },
+  TAG_IN_USE: { ...conflict, fix: 'choose another -o pkt-tag, or leave the choice to Fairlead' },
+  SITE_LIMIT: { ...conflict, fix: 'remove tenants, networks or hosts that are not used' },
   ENDPOINT_EXISTS: conflict,
   ENDPOINT_UNKNOWN: { ...missing, fix: 'start the container again' },
 
@@ -67,6 +74,7 @@ export const errorTable = {
     fix: 'rename or remove the foreign bridge; Fairlead never takes over what it did not make',
   },
   PORT_NOT_OURS: { ...conflict, fix: 'remove the foreign port; Fairlead never touches it' },
+  VTEP_UNUSABLE: conflict,
   LINK_NOT_OURS: { ...conflict, fix: 'remove the foreign link; Fairlead never touches it' },
   LINK_IN_USE: { ...conflict, fix: 'stop the container that uses it, then try again' },
   LINK_FAILED: unavailable,

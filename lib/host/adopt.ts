@@ -3,7 +3,7 @@
  * moved below it, some at a time, each time all or nothing; a start that was interrupted goes on.
  */
 import { adoptRowsStep } from '../limits.ts';
-import { hostPrefix, isOfSomeHost } from '../model/keys.ts';
+import { hostPrefix, isOfSite, isOfSomeHost } from '../model/keys.ts';
 import { asRead } from '../store/plan.ts';
 import type { KeyValue, Operation, StateStore } from '../store/port.ts';
 import { readRows } from './records.ts';
@@ -12,7 +12,7 @@ import { readRows } from './records.ts';
 export async function adoptRows(store: StateStore, hostName: string): Promise<number> {
   const prefix = hostPrefix(hostName);
   const rows = await readRows(store, { start: '!', end: '\x7f' });
-  const homeless = rows.filter(({ key }) => !isOfSomeHost(key));
+  const homeless = rows.filter(({ key }) => !isOfSomeHost(key) && !isOfSite(key));
   for (let at = 0; at < homeless.length; at += adoptRowsStep) {
     const part = homeless.slice(at, at + adoptRowsStep);
     await store.txn({

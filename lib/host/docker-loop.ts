@@ -23,19 +23,29 @@ import { dockerEngineKey } from '../model/keys.ts';
 import { dockerEngineSchema } from '../model/network.ts';
 import { decodeRecord, encodeRecord } from '../model/record.ts';
 import { planDeleteEndpoint } from '../network/endpoints.ts';
-import { planReleasePool } from '../network/ipam/pools.ts';
-import { planReleaseAddress, planTrimReleased } from '../network/ipam/release.ts';
-import { planDeleteNetwork } from '../network/networks.ts';
+import { planNetworkRemoval } from '../network/calls.ts';
+import { planAddressRelease, planPoolRelease } from '../network/ipam/calls.ts';
+import { planTrimReleased } from '../network/ipam/release.ts';
+import { networkOfSpace } from '../network/ipam/space.ts';
 import { planSweep, type DockerView, type Records, type Suspects } from '../network/sweep.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
 import { poolId, type Pool } from '../model/pool.ts';
 import { readDockerView } from './docker-view.ts';
 import { startLoop, type Loop } from './loop.ts';
-import { readEndpoints, readNetworks, readPoolAddresses, readPools } from './records.ts';
+import {
+  readEndpoints,
+  readHeldAddresses,
+  readNetworks,
+  readPoolAddresses,
+  readPools,
+  readSharedPools,
+} from './records.ts';
 
 /** What the loop is made of. */
 export interface DockerLoopParts {
+  /** Name of this host among others. */
+  readonly hostName: string;
   readonly store: StateStore;
   readonly docker: DockerClient;
   readonly dockerSocket: string;
@@ -102,7 +112,7 @@ async function sweepOnce(
     absentMs: absentConfirmMs,
     unclaimedMs,
   });
-  const { store, log } = parts;
+  const { store, log, hostName } = parts;
   for (const { value, modRevision } of sweep.endpoints) {
     const gone = await runPlan(store, () =>
       planDeleteEndpoint(value.networkId, value.id, { modRevision }),
@@ -115,17 +125,17 @@ async function sweepOnce(
     parts.release(value.id);
   }
   for (const { value, modRevision } of sweep.networks) {
-    const gone = await runPlan(store, () => planDeleteNetwork(value.id, { modRevision }));
-    if (gone) log.info({ network: value.id }, 'Docker no longer has this network');
+    if (await removeNetwork(store, hostName, { id: value.id, modRevision }))
+      log.info({ network: value.id }, 'Docker no longer has this network');
   }
   for (const { value, modRevision } of sweep.pools) {
-    await releasePool(store, value, modRevision);
+    await releasePool(store, hostName, { pool: value, modRevision });
     log.info({ pool: value.cidr }, 'no network of Docker uses this pool');
   }
   for (const record of sweep.addresses) {
     const { address, modRevision } = record;
     const gone = await runPlan(store, () =>
-      planReleaseAddress({ poolId: record.poolId, address }, { modRevision }),
+      planAddressRelease({ poolId: record.poolId, address }, hostName, { modRevision }),
     );
     if (gone) log.info({ address, pool: record.cidr }, 'nobody has this address');
   }
@@ -133,16 +143,39 @@ async function sweepOnce(
   return sweep.suspects;
 }
 
+/** What was seen of a record that is to go. */
+interface Seen {
+  readonly modRevision: number;
+}
+
+/** A shared network is removed in steps; only the first compares the revision it was seen at. */
+async function removeNetwork(
+  store: StateStore,
+  host: string,
+  { id, modRevision }: Seen & { readonly id: string },
+): Promise<boolean> {
+  let progress = await runPlan(store, () => planNetworkRemoval(id, host, { modRevision }));
+  if (progress === 'absent') return false;
+  while (progress === 'more') progress = await runPlan(store, () => planNetworkRemoval(id, host));
+  return true;
+}
+
 /** A large pool is released in steps; only the first compares the revision it was seen at. */
-async function releasePool(store: StateStore, pool: Pool, modRevision: number): Promise<void> {
+async function releasePool(
+  store: StateStore,
+  host: string,
+  { pool, modRevision }: Seen & { readonly pool: Pool },
+): Promise<void> {
   const id = poolId(pool);
-  let { done } = await runPlan(store, () => planReleasePool(id, { modRevision }));
-  while (!done) ({ done } = await runPlan(store, () => planReleasePool(id)));
+  let { done } = await runPlan(store, () => planPoolRelease(id, host, { modRevision }));
+  while (!done) ({ done } = await runPlan(store, () => planPoolRelease(id, host)));
 }
 
 /** Keeps the memory of released addresses within its bound. */
 async function trimReleased(store: StateStore, records: Records): Promise<void> {
   for (const { value: pool } of records.pools) {
+    // those of shared networks keep within it by themselves
+    if (networkOfSpace(pool.space) !== undefined) continue;
     const released = records.addresses.filter(
       ({ space, cidr, value }) =>
         space === pool.space && cidr === pool.cidr && value.state === 'released',
@@ -159,7 +192,9 @@ async function readRecords(store: StateStore): Promise<Records> {
   const pools = await readPools(store);
   const addresses = [];
   for (const { value } of pools) addresses.push(...(await readPoolAddresses(store, value)));
-  return { networks, endpoints, pools, addresses };
+  const shared = await readSharedPools(store, networks);
+  addresses.push(...(await readHeldAddresses(store)));
+  return { networks, endpoints, pools: [...pools, ...shared], addresses };
 }
 
 /**

@@ -130,7 +130,7 @@ function assemble(
     log: log.child({ part: 'switch' }),
     onDrift: () => drifted(),
   });
-  const shared = { store, clock, conditions };
+  const shared = { store, clock, conditions, hostName: opened.hostName };
   const datapathLoop = startDatapathLoop({
     ...shared,
     hostSwitch,
@@ -147,7 +147,7 @@ function assemble(
   });
   const storeLoop = startStoreLoop({ store: opened.store, clock, conditions });
   const operations = new HostOperations({
-    store,
+    ...shared,
     ports: hostSwitch,
     hostRoutes: async () => routedBlocks(await links.routes()),
     poolDefaults: options.poolDefaults,

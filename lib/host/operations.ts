@@ -16,20 +16,22 @@ import {
   type EndpointRequest,
   type Joined,
 } from '../network/endpoints.ts';
+import { planNetworkCreation, planNetworkRemoval } from '../network/calls.ts';
+import type { AddressAnswer, AddressRequest } from '../network/ipam/addresses.ts';
 import {
-  planRequestAddress,
-  type AddressAnswer,
-  type AddressRequest,
-} from '../network/ipam/addresses.ts';
-import {
-  planReleasePool,
-  planRequestPool,
-  type PoolAnswer,
-  type PoolRequest,
-  type PoolSurroundings,
+  planAddressRelease,
+  planAddressRequest,
+  planPoolRelease,
+  planPoolRequest,
+} from '../network/ipam/calls.ts';
+import type {
+  PoolAnswer,
+  PoolRequest,
+  PoolSurroundings,
+  ReleaseProgress,
 } from '../network/ipam/pools.ts';
-import { planReleaseAddress } from '../network/ipam/release.ts';
-import { planCreateNetwork, planDeleteNetwork, type NetworkRequest } from '../network/networks.ts';
+import type { NetworkRequest } from '../network/networks.ts';
+import type { RemovalProgress } from '../network/shared-part.ts';
 import type { Plan } from '../store/plan.ts';
 import type { PortSpec } from '../network/port.ts';
 import type { StateStore } from '../store/port.ts';
@@ -47,6 +49,8 @@ export interface PortMaker {
 
 /** What the operations are made of. */
 export interface OperationParts {
+  /** Name of this host among others. */
+  readonly hostName: string;
   readonly store: StateStore;
   readonly ports: PortMaker;
   /** Networks this host has routes to, so that default pools keep clear of them. */
@@ -72,20 +76,26 @@ export class HostOperations {
     signal: AbortSignal,
   ): Promise<Network> {
     await this.#switchReady(signal);
-    const { mtuDefault } = this.#parts;
-    return this.#run('networks', () => planCreateNetwork({ ...request, mtuDefault }), signal);
+    const { mtuDefault, hostName } = this.#parts;
+    const plan = (): Plan<Network> => planNetworkCreation({ ...request, mtuDefault }, hostName);
+    return this.#run('networks', plan, signal);
   }
 
   /** Forgets a network; works without Open vSwitch. */
   async deleteNetwork(networkId: string, signal: AbortSignal): Promise<void> {
-    await this.#run('networks', () => planDeleteNetwork(networkId), signal);
+    const plan = (): Plan<RemovalProgress> => planNetworkRemoval(networkId, this.#parts.hostName);
+    while ((await this.#run('networks', plan, signal)) === 'more');
     this.#parts.onChange();
   }
 
   /** Makes an endpoint. */
   async createEndpoint(request: EndpointRequest, signal: AbortSignal): Promise<Endpoint> {
     await this.#switchReady(signal);
-    return this.#run(`network/${request.networkId}`, () => planCreateEndpoint(request), signal);
+    return this.#run(
+      `network/${request.networkId}`,
+      () => planCreateEndpoint(request, this.#parts.hostName),
+      signal,
+    );
   }
 
   /** Attaches an endpoint: its intent is durable before anything is made. */
@@ -122,11 +132,11 @@ export class HostOperations {
 
   /** Makes a pool. */
   async requestPool(request: PoolRequest, signal: AbortSignal): Promise<PoolAnswer> {
-    const { poolDefaults } = this.#parts;
+    const { poolDefaults, hostName } = this.#parts;
     const hostRoutes = request.pool === '' ? await this.#parts.hostRoutes() : [];
     return this.#run(
       'pools',
-      () => planRequestPool(request, { hostRoutes, defaults: poolDefaults }),
+      () => planPoolRequest(request, { hostRoutes, defaults: poolDefaults }, hostName),
       signal,
     );
   }
@@ -134,19 +144,28 @@ export class HostOperations {
   /** Gives a pool back with all its addresses. */
   async releasePool(poolId: string, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const { done } = await this.#run('pools', () => planReleasePool(poolId), signal);
+      const plan = (): Plan<ReleaseProgress> => planPoolRelease(poolId, this.#parts.hostName);
+      const { done } = await this.#run('pools', plan, signal);
       if (done) return;
     }
   }
 
   /** Takes an address. */
   async requestAddress(request: AddressRequest, signal: AbortSignal): Promise<AddressAnswer> {
-    return this.#run(`pool/${request.poolId}`, () => planRequestAddress(request), signal);
+    return this.#run(
+      `pool/${request.poolId}`,
+      () => planAddressRequest(request, this.#parts.hostName),
+      signal,
+    );
   }
 
   /** Gives an address back. */
   async releaseAddress(poolId: string, address: string, signal: AbortSignal): Promise<void> {
-    await this.#run(`pool/${poolId}`, () => planReleaseAddress({ poolId, address }), signal);
+    await this.#run(
+      `pool/${poolId}`,
+      () => planAddressRelease({ poolId, address }, this.#parts.hostName),
+      signal,
+    );
   }
 
   async #run<Answer>(key: string, plan: () => Plan<Answer>, signal: AbortSignal): Promise<Answer> {

@@ -5,9 +5,23 @@
 import type { z } from 'zod';
 import { formatAddress, fromHex } from '../ip/ip.ts';
 import { endpointSchema, type Endpoint } from '../model/endpoint.ts';
-import { endpointRange, networkRange, poolAddressRange, poolRange } from '../model/keys.ts';
+import {
+  endpointRange,
+  heldRange,
+  networkRange,
+  poolAddressRange,
+  poolRange,
+  sharedPoolRange,
+} from '../model/keys.ts';
 import { networkSchema, type Network } from '../model/network.ts';
-import { poolAddressSchema, poolId, poolSchema, type Pool } from '../model/pool.ts';
+import {
+  heldAddressSchema,
+  poolAddressSchema,
+  poolId,
+  poolSchema,
+  sharedPoolSchema,
+  type Pool,
+} from '../model/pool.ts';
 import { decodeRecord, type Stored } from '../model/record.ts';
 import { portOf, type PortSpec } from '../network/port.ts';
 import type { PoolAddressRecord } from '../network/sweep.ts';
@@ -65,6 +79,36 @@ export async function readPoolAddresses(
     poolId: poolId(pool),
     address: formatAddress(fromHex(row.key.slice(range.start.length))),
   }));
+}
+
+/**
+ * The pools of shared networks that this host has to do with, as far as the sweep has to know them. Each has
+ * the revision of the host's note of it, and the Docker network that it is used by here.
+ */
+export async function readSharedPools(
+  store: StateStore,
+  networks: readonly Stored<Network>[],
+): Promise<readonly Stored<Pool>[]> {
+  const notes = await readObjects(store, sharedPoolRange, sharedPoolSchema);
+  return notes.map(({ value: { space, cidr, serial }, modRevision }) => {
+    const user = networks.find(({ value }) =>
+      value.subnets.some((subnet) => subnet.addressSpace === space && subnet.cidr === cidr),
+    );
+    const networkId = user === undefined ? {} : { networkId: user.value.id };
+    const value: Pool = { space, cidr, serial, state: 'used', options: {}, ...networkId };
+    return { value, modRevision };
+  });
+}
+
+/** The addresses of shared pools that this host holds, by its own notes. */
+export async function readHeldAddresses(store: StateStore): Promise<readonly PoolAddressRecord[]> {
+  return (await readRows(store, heldRange)).map((row) => {
+    const { value: held, modRevision } = decodeRecord(heldAddressSchema, row);
+    const { space, cidr, address, endpointId } = held;
+    const owner = endpointId === undefined ? {} : { endpointId };
+    const value = { state: 'held', use: 'other', ...owner } as const;
+    return { value, modRevision, key: row.key, space, cidr, poolId: poolId(held), address };
+  });
 }
 
 /** The ports this host should have, by endpoint id, and the specs of all endpoints it knows. */

@@ -29,6 +29,8 @@ export const networkSchema = z.object({
   options: z.record(z.string(), z.string()),
   /** The network of all hosts that it is this host's part of; absent for a network of this host only. */
   site: z.strictObject({ tenant: siteNameSchema, network: siteNameSchema }).optional(),
+  /** Set while it is removed in steps: nothing can be attached to it any more. */
+  leaving: z.literal(true).optional(),
 });
 
 /** One subnet of a network. */

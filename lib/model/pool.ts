@@ -39,6 +39,8 @@ export const poolAddressSchema = z.object({
   use: z.enum(['gateway', 'other']),
   /** The endpoint of ours that has it; absent until CreateEndpoint, and for other drivers' endpoints. */
   endpointId: z.string().optional(),
+  /** In a shared pool, the host that holds it; absent for a gateway, which all hold. */
+  host: z.string().optional(),
 });
 
 /** An address of a pool. */
@@ -50,12 +52,39 @@ export const spaceSchema = z.object({ changes: z.number().int() });
 /** What a pool id says. */
 export type PoolName = Pick<Pool, 'space' | 'cidr' | 'serial'>;
 
+/** What a host has to do with a pool of a shared network. */
+export const sharedPoolSchema = z.strictObject({
+  space: z.string(),
+  cidr: z.string(),
+  serial: z.int(),
+  /** Hex address that this host was given last by free choice; its next search starts behind it. */
+  cursor: z.string().optional(),
+});
+
+/** What a host has to do with a pool of a shared network. */
+export type SharedPool = z.infer<typeof sharedPoolSchema>;
+
+/** An address of a shared pool that a host holds, as the host notes it for itself. */
+export const heldAddressSchema = z.strictObject({
+  space: z.string(),
+  cidr: z.string(),
+  serial: z.int(),
+  address: z.string(),
+  endpointId: z.string().optional(),
+});
+
+/** An address of a shared pool that a host holds. */
+export type HeldAddress = z.infer<typeof heldAddressSchema>;
+
 /** Pool ids are self-describing: they must make sense after any loss of state. */
 export const poolId = ({ space, cidr, serial }: PoolName): string => `${space}/${cidr}/${serial}`;
 
 /** What a pool id says, or undefined when it is not one of ours. */
 export function parsePoolId(id: string): PoolName | undefined {
-  const match = /^([A-Za-z0-9_-]+)\/([0-9a-f.:]+\/[0-9]{1,3})\/([1-9][0-9]{0,14})$/.exec(id);
+  const match =
+    /^([A-Za-z0-9_-]+|[A-Za-z0-9.-]+:[A-Za-z0-9.-]+)\/([0-9a-f.:]+\/[0-9]{1,3})\/([1-9][0-9]{0,14})$/.exec(
+      id,
+    );
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
   return { space: match[1], cidr: match[2], serial: Number(match[3]) };
 }

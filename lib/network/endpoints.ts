@@ -4,23 +4,19 @@
  */
 import { FairleadError } from '../errors.ts';
 import {
-  contains,
   deriveMac,
   formatInterface,
-  hexAddress,
-  parseCidr,
   parseInterface,
   parseMac,
   type IpInterface,
 } from '../ip/ip.ts';
-import { addressKey, endpointKey, macKey } from '../model/keys.ts';
-import { endpointSchema, ownerSchema, type Endpoint } from '../model/endpoint.ts';
-import type { Network, NetworkSubnet } from '../model/network.ts';
+import { endpointKey, networkKey } from '../model/keys.ts';
+import { endpointSchema, type Endpoint } from '../model/endpoint.ts';
+import type { Network } from '../model/network.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
-import { networkKey } from '../model/keys.ts';
-import { bindAddress, unbindAddress, type TxnDraft } from './ipam/binding.ts';
 import { readNetwork } from './networks.ts';
-import { asRead, type Decision, type Plan, type Step } from '../store/plan.ts';
+import { giveUp, showToSite, takeAddress, takeMac, type Owner } from './ownership.ts';
+import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
 import { specOf, type PortSpec } from './port.ts';
 
 /** A CreateEndpoint call; empty texts mean "not asked for". */
@@ -35,10 +31,11 @@ export interface EndpointRequest {
 /** What is known of an endpoint before it has a MAC. */
 type Wanted = Pick<Endpoint, 'id' | 'networkId' | 'ipv4' | 'ipv6'>;
 
-/** Makes an endpoint the owner of its addresses and MAC. A repeated call answers the same. Refuses with
- *  NETWORK_UNKNOWN, ENDPOINT_EXISTS, ADDRESS_IN_USE, ADDRESS_OUTSIDE_POOL, MAC_IN_USE, ADDRESS_INVALID. */
-export function* planCreateEndpoint(request: EndpointRequest): Plan<Endpoint> {
+/** Makes an endpoint of this host the owner of its addresses and MAC: in a shared network among those of all
+ *  hosts. A repeated call answers the same. Refuses with NETWORK_UNKNOWN, ENDPOINT_EXISTS, ADDRESS_IN_USE, ADDRESS_OUTSIDE_POOL, MAC_IN_USE, ADDRESS_INVALID. */
+export function* planCreateEndpoint(request: EndpointRequest, host = ''): Plan<Endpoint> {
   const network = yield* requireNetwork(request.networkId);
+  if (network.value.leaving === true) throw unknownNetwork(request.networkId);
   const existing = yield* readEndpoint(request.networkId, request.endpointId);
   const ipv4 = request.ipv4 === '' ? undefined : parseOfFamily(request.ipv4, 4);
   const ipv6 = request.ipv6 === '' ? undefined : parseOfFamily(request.ipv6, 6);
@@ -54,6 +51,7 @@ export function* planCreateEndpoint(request: EndpointRequest): Plan<Endpoint> {
     ...(ipv6 === undefined ? {} : { ipv6: formatInterface(ipv6) }),
   };
   if (existing !== undefined) return repeated(existing.value, wanted, macs);
+  const owner: Owner = { network: network.value, endpointId: wanted.id, host };
   const draft: TxnDraft = {
     compare: [
       asRead(networkKey(network.value.id), network),
@@ -63,15 +61,16 @@ export function* planCreateEndpoint(request: EndpointRequest): Plan<Endpoint> {
   };
   // before the MAC, which mostly comes from the address: its owner is what a refusal has to name
   for (const address of [ipv4, ipv6]) {
-    if (address !== undefined) yield* takeAddress(draft, network.value, wanted, address);
+    if (address !== undefined) yield* takeAddress(draft, owner, address);
   }
-  const mac = yield* takeMac(draft, wanted, macs);
+  const mac = yield* takeMac(draft, owner, macs);
   const endpoint: Endpoint = { ...wanted, mac, macDerived: request.mac === '', state: 'created' };
   draft.then.push({
     op: 'put',
     key: endpointKey(endpoint.networkId, endpoint.id),
     value: encodeRecord(endpoint),
   });
+  showToSite(draft, owner, endpoint);
   return { txn: draft, answer: endpoint };
 }
 
@@ -134,22 +133,10 @@ export function* planDeleteEndpoint(
   const key = endpointKey(networkId, endpointId);
   const draft: TxnDraft = {
     compare: [asRead(key, stored)],
-    then: [
-      { op: 'delete', start: key },
-      { op: 'delete', start: macKey(networkId, endpoint.mac) },
-    ],
+    then: [{ op: 'delete', start: key }],
   };
   const network = yield* readNetwork(networkId);
-  for (const text of [endpoint.ipv4, endpoint.ipv6]) {
-    if (text === undefined) continue;
-    const address = parseInterface(text);
-    draft.then.push({
-      op: 'delete',
-      start: addressKey(networkId, hexAddress(address.address)),
-    });
-    const subnet = network && subnetOf(network.value, address);
-    if (subnet !== undefined) yield* unbindAddress(draft, subnet, address.address, endpointId);
-  }
+  yield* giveUp(draft, network?.value, endpoint);
   return { txn: draft, answer: endpoint };
 }
 
@@ -166,7 +153,11 @@ export function* readEndpoint(
 export function* requireNetwork(networkId: string): Step<Stored<Network>> {
   const network = yield* readNetwork(networkId);
   if (network !== undefined) return network;
-  throw new FairleadError('NETWORK_UNKNOWN', `network ${networkId} is not known on this host`);
+  throw unknownNetwork(networkId);
+}
+
+function unknownNetwork(networkId: string): FairleadError {
+  return new FairleadError('NETWORK_UNKNOWN', `network ${networkId} is not known on this host`);
 }
 
 /** The endpoint, or ENDPOINT_UNKNOWN. */
@@ -190,54 +181,4 @@ function parseOfFamily(text: string, family: 4 | 6): IpInterface {
   const parsed = parseInterface(text);
   if (parsed.address.family === family) return parsed;
   throw new FairleadError('ADDRESS_INVALID', `${text} is not an IPv${family} address with length`);
-}
-
-/** Takes the first of these MACs that nobody has. */
-function* takeMac(draft: TxnDraft, wanted: Wanted, macs: readonly string[]): Step<string> {
-  const taken: string[] = [];
-  for (const mac of macs) {
-    const key = macKey(wanted.networkId, mac);
-    const [row] = (yield { start: key }).rows;
-    if (row === undefined) {
-      draft.compare.push(asRead(key, undefined));
-      draft.then.push({ op: 'put', key, value: encodeRecord({ endpointId: wanted.id }) });
-      return mac;
-    }
-    const { value: owner } = decodeRecord(ownerSchema, row);
-    taken.push(`${mac} belongs to endpoint ${owner.endpointId} of this network`);
-  }
-  throw new FairleadError('MAC_IN_USE', taken.join(', '));
-}
-
-function* takeAddress(
-  draft: TxnDraft,
-  network: Network,
-  endpoint: Wanted,
-  address: IpInterface,
-): Step<void> {
-  const subnet = subnetOf(network, address);
-  if (subnet === undefined) {
-    throw new FairleadError(
-      'ADDRESS_OUTSIDE_POOL',
-      `${formatInterface(address)} is in no subnet of the network`,
-    );
-  }
-  const key = addressKey(network.id, hexAddress(address.address));
-  const [row] = (yield { start: key }).rows;
-  if (row !== undefined) {
-    const { value: owner } = decodeRecord(ownerSchema, row);
-    throw new FairleadError(
-      'ADDRESS_IN_USE',
-      `${formatInterface(address)} belongs to endpoint ${owner.endpointId} of this network`,
-    );
-  }
-  draft.compare.push(asRead(key, undefined));
-  draft.then.push({ op: 'put', key, value: encodeRecord({ endpointId: endpoint.id }) });
-  yield* bindAddress(draft, subnet, address.address, endpoint.id);
-}
-
-function subnetOf(network: Network, address: IpInterface): NetworkSubnet | undefined {
-  return network.subnets.find(({ cidr }) =>
-    contains(parseCidr(cidr, { hostBits: 'refuse' }), address.address),
-  );
 }

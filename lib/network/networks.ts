@@ -11,6 +11,7 @@ import {
   networkEndpointRange,
   networkKey,
   poolKey,
+  sharedPoolsOfBlock,
   tagCursorKey,
   tagKey,
   tagRange,
@@ -21,9 +22,11 @@ import {
   type Network,
   type NetworkSubnet,
 } from '../model/network.ts';
+import { sharedPoolSchema } from '../model/pool.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import type { Compare, Operation } from '../store/port.ts';
 import { readPoolNamed } from './ipam/read.ts';
+import { localSpace, networkOfSpace } from './ipam/space.ts';
 import { asRead, type Plan, type Step } from '../store/plan.ts';
 
 /** One pool of a CreateNetwork call, texts as Docker sent them. */
@@ -112,26 +115,36 @@ export function* readNetwork(networkId: string): Step<Stored<Network> | undefine
 }
 
 function describeNetwork(request: NetworkRequest): Omit<Network, 'tag'> {
+  requireKnownOptions(request.options, [mtuOption]);
+  const subnets = describeSubnets(request);
+  return {
+    id: request.id,
+    internal: request.internal,
+    mtu: askedMtu(request.options, subnets) ?? checkMtu(request.mtuDefault, subnets),
+    subnets,
+    options: { ...request.options },
+  };
+}
+
+/** The subnets of a call as they are stored. Refuses with REQUEST_INVALID, ADDRESS_INVALID. */
+export function describeSubnets(request: NetworkRequest): NetworkSubnet[] {
   if (request.subnets.length > networkPoolsMax) {
     throw new FairleadError(
       'REQUEST_INVALID',
       `a network takes at most ${networkPoolsMax} subnets, this one asks for ${request.subnets.length}`,
     );
   }
-  for (const name of Object.keys(request.options)) {
-    if (name === mtuOption) continue;
+  return request.subnets.map(describeSubnet);
+}
+
+/** Refuses with OPTION_UNKNOWN what is none of these options. */
+export function requireKnownOptions(options: NetworkRequest['options'], known: readonly string[]) {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
     throw new FairleadError('OPTION_UNKNOWN', `network option ${name} is not known to Fairlead`, {
-      fix: `leave it out; known options: ${mtuOption}`,
+      fix: `leave it out; known options: ${known.join(', ')}`,
     });
   }
-  const subnets = request.subnets.map(describeSubnet);
-  return {
-    id: request.id,
-    internal: request.internal,
-    mtu: chooseMtu(request, subnets),
-    subnets,
-    options: { ...request.options },
-  };
 }
 
 function describeSubnet(requested: RequestedSubnet): NetworkSubnet {
@@ -150,22 +163,28 @@ function describeSubnet(requested: RequestedSubnet): NetworkSubnet {
   };
 }
 
-function chooseMtu(request: NetworkRequest, subnets: readonly NetworkSubnet[]): number {
-  const text = request.options[mtuOption];
-  const mtu = text === undefined ? request.mtuDefault : Number(text);
+/** The MTU that options ask for, bytes, if they do. Refuses with REQUEST_INVALID. */
+export function askedMtu(
+  options: NetworkRequest['options'],
+  subnets: readonly NetworkSubnet[],
+): number | undefined {
+  const text = options[mtuOption];
+  if (text === undefined) return undefined;
+  return checkMtu(/^[1-9][0-9]{0,4}$/.test(text) ? Number(text) : text, subnets);
+}
+
+function checkMtu(mtu: number | string, subnets: readonly NetworkSubnet[]): number {
   const least = subnets.some(({ cidr }) => cidr.includes(':')) ? ipv6MtuMin : linkMtuMin;
-  if ((text !== undefined && !/^[1-9][0-9]{0,4}$/.test(text)) || mtu < least || mtu > linkMtuMax) {
-    throw new FairleadError(
-      'REQUEST_INVALID',
-      `option ${mtuOption}=${text ?? mtu} is not an MTU from ${least} to ${linkMtuMax}`,
-    );
-  }
-  return mtu;
+  if (typeof mtu === 'number' && mtu >= least && mtu <= linkMtuMax) return mtu;
+  throw new FairleadError(
+    'REQUEST_INVALID',
+    `option ${mtuOption}=${mtu} is not an MTU from ${least} to ${linkMtuMax}`,
+  );
 }
 
 /** Takes the next tag behind the one given last, so that ports of a network that was just removed can
  *  never meet a new one. */
-function* chooseTag(compare: Compare[], then: Operation[], networkId: string): Step<number> {
+export function* chooseTag(compare: Compare[], then: Operation[], networkId: string): Step<number> {
   const [cursorRow] = (yield { start: tagCursorKey }).rows;
   const cursor = cursorRow === undefined ? undefined : decodeRecord(tagCursorSchema, cursorRow);
   const taken = new Set((yield tagRange).rows.map(({ key }) => key));
@@ -196,8 +215,7 @@ function* linkPool(
 ): Step<void> {
   const key = poolKey(subnet.addressSpace, subnet.cidr);
   const pool = yield* readPoolNamed(subnet.addressSpace, subnet.cidr);
-  // no such pool: the addresses come from another IPAM driver
-  if (pool === undefined) return;
+  if (pool === undefined) return yield* requireForeign(subnet);
   if (pool.value.networkId !== undefined && pool.value.networkId !== networkId) {
     throw new FairleadError(
       'POOL_IN_USE',
@@ -206,4 +224,19 @@ function* linkPool(
   }
   compare.push(asRead(key, pool));
   then.push({ op: 'put', key, value: encodeRecord({ ...pool.value, networkId }) });
+}
+
+/** Without a pool the addresses come from another IPAM driver, and not from a pool of a shared network:
+ *  that one's network has to be named for the driver, too. */
+function* requireForeign({ addressSpace, cidr }: NetworkSubnet): Step<void> {
+  if (addressSpace !== localSpace) return;
+  const [row] = (yield { ...sharedPoolsOfBlock(cidr), limit: 1 }).rows;
+  if (row === undefined) return;
+  const { space } = decodeRecord(sharedPoolSchema, row).value;
+  const name = networkOfSpace(space);
+  throw new FairleadError(
+    'OPTION_MISSING',
+    `subnet ${cidr} was asked for with --ipam-opt network=${name?.network}, the network without`,
+    { fix: `add -o network=${name?.network} -o tenant=${name?.tenant}` },
+  );
 }

@@ -4,12 +4,18 @@
  * must compare everything it relied on, so that a plan whose ground moved fails its transaction and
  * is made again from the beginning. `run-plan.ts` drives plans.
  */
-import type { Compare, RangeRequest, RangeResult, Txn } from './port.ts';
+import type { Compare, Operation, RangeRequest, RangeResult, Txn } from './port.ts';
 
 /** What a plan decided: `txn` undefined means there is nothing to change. */
 export interface Decision<Answer> {
   readonly txn: Txn | undefined;
   readonly answer: Answer;
+}
+
+/** A transaction in the making, to which parts of a plan add. */
+export interface TxnDraft {
+  readonly compare: Compare[];
+  readonly then: Operation[];
 }
 
 /** A decision in the making. Refusals are thrown as `FairleadError`. */

@@ -1,8 +1,13 @@
 /**
  * A part of a store as a store of its own: keys below a prefix, without it. Revisions are those of the
  * whole. Closing it closes nothing: the whole belongs to somebody else.
+ *
+ * A key that begins with `/` belongs to all parts, and is the same key in each and in the whole. So one
+ * transaction can change what is a part's own and what is shared. A range is of one kind: one that begins
+ * with a shared key must end before the first key that is none.
  */
 import { FairleadError } from '../errors.ts';
+import { isOfSite, sitePrefix } from '../model/keys.ts';
 import type {
   Compare,
   KeyRange,
@@ -13,20 +18,28 @@ import type {
   WatchBatch,
   WatchEvent,
 } from './port.ts';
+import { prefixRange } from './port.ts';
 
-/** The keys of `store` that begin with `prefix`, as a store. */
+/** The first key that is not shared. */
+const sharedKeysEnd = prefixRange(sitePrefix).end;
+
+/** The keys of `store` that begin with `prefix`, and those that all share, as a store. */
 export function prefixed(store: StateStore, prefix: string): StateStore {
   const out = (key: string): string => {
     // with the prefix it would look like a key
     if (key === '') throw new FairleadError('STORE_LIMIT', 'a key must not be empty');
-    return prefix + key;
+    return isOfSite(key) ? key : prefix + key;
   };
-  const inRow = (row: KeyValue): KeyValue => ({ ...row, key: row.key.slice(prefix.length) });
-  const outRange = <Range extends KeyRange>(range: Range): Range => ({
-    ...range,
-    start: out(range.start),
-    ...(range.end === undefined ? {} : { end: prefix + range.end }),
-  });
+  const inKey = (key: string): string => (isOfSite(key) ? key : key.slice(prefix.length));
+  const inRow = (row: KeyValue): KeyValue => ({ ...row, key: inKey(row.key) });
+  const outRange = <Range extends KeyRange>(range: Range): Range => {
+    if (range.end === undefined) return { ...range, start: out(range.start) };
+    if (!isOfSite(range.start)) {
+      return { ...range, start: out(range.start), end: prefix + range.end };
+    }
+    if (range.end <= sharedKeysEnd) return range;
+    throw new FairleadError('STORE_LIMIT', 'a range must not go on behind the keys that all share');
+  };
   const outCompare = (compare: Compare): Compare => ({ ...compare, key: out(compare.key) });
   const outOperation = (operation: Operation): Operation =>
     operation.op === 'put' ? { ...operation, key: out(operation.key) } : outRange(operation);
@@ -47,7 +60,7 @@ export function prefixed(store: StateStore, prefix: string): StateStore {
       return { ...done, results: done.results.map(inResult) };
     },
     async *watch(request) {
-      for await (const batch of store.watch(outRange(request))) yield inBatch(batch, inRow, prefix);
+      for await (const batch of store.watch(outRange(request))) yield inBatch(batch, inRow, inKey);
     },
     grantLease: (ttlMs) => store.grantLease(ttlMs),
     keepLease: (id) => store.keepLease(id),
@@ -59,13 +72,13 @@ export function prefixed(store: StateStore, prefix: string): StateStore {
 function inBatch(
   batch: WatchBatch,
   inRow: (row: KeyValue) => KeyValue,
-  prefix: string,
+  inKey: (key: string) => string,
 ): WatchBatch {
   const events = batch.events.map((event): WatchEvent => {
     const previous = event.previous && inRow(event.previous);
     return event.type === 'put'
       ? { type: 'put', row: inRow(event.row), previous }
-      : { type: 'delete', key: event.key.slice(prefix.length), previous };
+      : { type: 'delete', key: inKey(event.key), previous };
   });
   return { revision: batch.revision, events };
 }

@@ -122,7 +122,8 @@ function hold(
   };
 }
 
-function requireHost(cidr: Cidr, text: string): IpAddress {
+/** An address that a host of the pool may have. Refuses with ADDRESS_OUTSIDE_POOL. */
+export function requireHost(cidr: Cidr, text: string): IpAddress {
   const address = parseAddress(text);
   const pool = formatCidr(cidr);
   if (!contains(cidr, address)) {
@@ -142,22 +143,27 @@ function requireHost(cidr: Cidr, text: string): IpAddress {
   );
 }
 
-function answerOf(cidr: Cidr, address: IpAddress): AddressAnswer {
+/** An address as it is answered: with the prefix length of its pool. */
+export function answerOf(cidr: Cidr, address: IpAddress): AddressAnswer {
   return { address: formatInterface({ address, prefixLength: cidr.prefixLength }) };
 }
 
-function inUse(cidr: Cidr, address: IpAddress, record: PoolAddress): FairleadError {
+/** The refusal of an address that somebody has. */
+export function inUse(cidr: Cidr, address: IpAddress, record: PoolAddress): FairleadError {
   const holder =
     record.endpointId !== undefined
       ? `endpoint ${record.endpointId}`
       : record.use === 'gateway'
         ? 'the gateway of its network'
-        : 'another container, or is kept back';
+        : record.host !== undefined
+          ? `a container of host ${record.host}, or is kept back there`
+          : 'another container, or is kept back';
   const { address: text } = answerOf(cidr, address);
   return new FairleadError('ADDRESS_IN_USE', `${text} belongs to ${holder}`);
 }
 
-function exhausted(pool: Pool, count: bigint): FairleadError {
+/** The refusal of a pool, or its range, without a free address. */
+export function exhausted(pool: Pool, count: bigint): FairleadError {
   const where =
     pool.range === undefined ? `subnet ${pool.cidr}` : `range ${pool.range} of subnet ${pool.cidr}`;
   return new FairleadError(

@@ -8,18 +8,19 @@ import { poolAddressKey, poolKey } from '../../model/keys.ts';
 import type { NetworkSubnet } from '../../model/network.ts';
 import type { Pool, PoolAddress } from '../../model/pool.ts';
 import { encodeRecord } from '../../model/record.ts';
-import type { Compare, Operation } from '../../store/port.ts';
-import { asRead, type Step } from '../../store/plan.ts';
+import { asRead, type Step, type TxnDraft } from '../../store/plan.ts';
+import { putHeld } from './held.ts';
 import { readPoolAddress, readPoolNamed, stillThere, type StoredPool } from './read.ts';
-
-/** A transaction in the making, to which parts of a plan add. */
-export interface TxnDraft {
-  readonly compare: Compare[];
-  readonly then: Operation[];
-}
+import { networkOfSpace } from './space.ts';
 
 /** What says where a pool's records are. */
 export type PoolOfSubnet = Pick<NetworkSubnet, 'addressSpace' | 'cidr'>;
+
+/** Who binds: an endpoint, and the host it is on. */
+export interface Binder {
+  readonly endpointId: string;
+  readonly host: string;
+}
 
 /**
  * Makes the endpoint the owner of the address in its pool. An address that is held and has no owner is the
@@ -31,7 +32,7 @@ export function* bindAddress(
   draft: TxnDraft,
   subnet: PoolOfSubnet,
   address: IpAddress,
-  endpointId: string,
+  { endpointId, host }: Binder,
 ): Step<void> {
   const pool = yield* readPoolNamed(subnet.addressSpace, subnet.cidr);
   if (pool === undefined) {
@@ -41,8 +42,10 @@ export function* bindAddress(
   const record = yield* readPoolAddress(pool.value, address);
   if (record?.value.state === 'held') {
     if (record.value.endpointId === endpointId) return;
-    if (record.value.endpointId !== undefined || record.value.use === 'gateway') {
-      throw inUse(address, record.value);
+    const { value } = record;
+    const elsewhere = value.host !== undefined && value.host !== host;
+    if (value.endpointId !== undefined || value.use === 'gateway' || elsewhere) {
+      throw inUse(address, value);
     }
   } else if (!isUsableHost(parseCidr(pool.value.cidr), address)) {
     throw new FairleadError(
@@ -51,7 +54,14 @@ export function* bindAddress(
     );
   }
   const key = poolAddressKey(pool.value.space, pool.value.cidr, hexAddress(address));
-  const bound: PoolAddress = { state: 'held', use: 'other', endpointId };
+  const shared = networkOfSpace(pool.value.space) !== undefined;
+  const bound: PoolAddress = {
+    state: 'held',
+    use: 'other',
+    endpointId,
+    ...(shared ? { host } : {}),
+  };
+  if (shared) draft.then.push(putHeld(pool.value, address, endpointId));
   draft.compare.push(asRead(key, record));
   draft.then.push({ op: 'put', key, value: encodeRecord(bound) });
   markUsed(draft, pool);
@@ -71,6 +81,10 @@ export function* unbindAddress(
   const record = yield* readPoolAddress(place, address);
   if (record?.value.endpointId !== endpointId) return;
   const key = poolAddressKey(place.space, place.cidr, hexAddress(address));
+  const pool = yield* readPoolNamed(place.space, place.cidr);
+  if (record.value.host !== undefined && pool !== undefined) {
+    draft.then.push(putHeld(pool.value, address, undefined));
+  }
   const { endpointId: _gone, ...unbound } = record.value;
   draft.compare.push(asRead(key, record));
   draft.then.push({ op: 'put', key, value: encodeRecord(unbound) });
@@ -91,7 +105,9 @@ function markUsed(draft: TxnDraft, pool: StoredPool): void {
 function inUse(address: IpAddress, record: PoolAddress): FairleadError {
   const holder =
     record.endpointId === undefined
-      ? 'the gateway of its network'
+      ? record.use === 'gateway'
+        ? 'the gateway of its network'
+        : `a container of host ${record.host}`
       : `endpoint ${record.endpointId}`;
   return new FairleadError('ADDRESS_IN_USE', `${formatAddress(address)} belongs to ${holder}`);
 }

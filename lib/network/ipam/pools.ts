@@ -59,7 +59,8 @@ export function* planRequestPool(
     asked === undefined || request.subPool === '' ? undefined : askedRange(request.subPool, asked);
   const guard = yield* readSpace(request.space);
   const pools = yield* readSpacePools(request.space);
-  const cidr = asked ?? chooseFree(request.v6, pools, surroundings);
+  const taken = pools.map(({ value }) => parseCidr(value.cidr));
+  const cidr = asked ?? chooseFree(request.v6, taken, surroundings);
   const wanted: Pool = {
     space: request.space,
     cidr: formatCidr(cidr),
@@ -136,13 +137,15 @@ export function poolsOverlapping<P extends { readonly value: Pool }>(
   return pools.filter(({ value }) => overlaps(parseCidr(value.cidr), cidr));
 }
 
-function chooseFree(
+/** A pool that shares no address with what is taken, nor with the host's routes. Refuses with
+ *  POOL_NONE_FREE. */
+export function chooseFree(
   v6: boolean,
-  pools: readonly StoredPool[],
+  taken: readonly Cidr[],
   { hostRoutes, defaults }: PoolSurroundings,
 ): Cidr {
   const routes = hostRoutes.filter(({ prefixLength }) => prefixLength > 0);
-  const occupied = [...pools.map(({ value }) => parseCidr(value.cidr)), ...routes];
+  const occupied = [...taken, ...routes];
   const blocks = v6 ? defaults.v6 : defaults.v4;
   const chosen = chooseBlock(blocks, occupied);
   if (chosen !== undefined) return chosen;

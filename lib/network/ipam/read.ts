@@ -18,6 +18,7 @@ import {
 import { decodeRecord, type Stored } from '../../model/record.ts';
 import type { Compare, KeyValue } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
+import { networkOfSpace } from './space.ts';
 
 /** A pool as read; `createRevision` tells it from a later pool of the same name. */
 export interface StoredPool extends Stored<Pool> {
@@ -50,12 +51,18 @@ export function* readSpacePools(space: string): Step<readonly StoredPool[]> {
   return rows.map(decodePool);
 }
 
-/** The guard of a space; revision and count are 0 before its first pool. */
+/**
+ * The guard of a space; its revision is 0 before the first pool. The guard of a shared space goes with its
+ * last pool. The next one counts on from the store's revision, which is above all counts there were, since
+ * each was a transaction: so no serial number comes twice.
+ */
 export function* readSpace(space: string): Step<Stored<{ readonly changes: number }>> {
-  const [row] = (yield { start: spaceKey(space) }).rows;
-  return row === undefined
-    ? { value: { changes: 0 }, modRevision: 0 }
-    : decodeRecord(spaceSchema, row);
+  const {
+    rows: [row],
+    revision,
+  } = yield { start: spaceKey(space) };
+  if (row !== undefined) return decodeRecord(spaceSchema, row);
+  return { value: { changes: networkOfSpace(space) === undefined ? 0 : revision }, modRevision: 0 };
 }
 
 /** The record of an address of a pool, if there is one. */

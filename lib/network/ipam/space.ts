@@ -4,11 +4,21 @@
  */
 import { FairleadError } from '../../errors.ts';
 import { quote } from '../../ip/ip.ts';
+import type { SiteNetworkName } from '../../model/site.ts';
 
 /** Networks of one host, and what swarm nodes confirm. */
 export const localSpace = 'FairleadLocal';
 /** What a swarm's managers allocate. They repeat all their requests after a change of leader. */
 export const globalSpace = 'FairleadGlobal';
+
+/** The space of a shared network: all hosts have it in common. */
+export const sharedSpace = ({ tenant, network }: SiteNetworkName): string => `${tenant}:${network}`;
+
+/** The shared network of a space, undefined for a space of one host. */
+export function networkOfSpace(space: string): SiteNetworkName | undefined {
+  const [tenant = '', network] = space.split(':');
+  return network === undefined ? undefined : { tenant, network };
+}
 
 /**
  * Checks the name of a space.

@@ -5,12 +5,12 @@ import { endpointKey, poolAddressKey, poolKey } from '../../../lib/model/keys.ts
 import { poolAddressSchema, poolSchema, type PoolAddress } from '../../../lib/model/pool.ts';
 import { decodeRecord, encodeRecord } from '../../../lib/model/record.ts';
 import { planRequestAddress } from '../../../lib/network/ipam/addresses.ts';
-import { bindAddress, unbindAddress, type TxnDraft } from '../../../lib/network/ipam/binding.ts';
+import { bindAddress, unbindAddress } from '../../../lib/network/ipam/binding.ts';
 import { planReleasePool, planRequestPool } from '../../../lib/network/ipam/pools.ts';
 import { planReleaseAddress, planTrimReleased } from '../../../lib/network/ipam/release.ts';
 import { globalSpace, localSpace } from '../../../lib/network/ipam/space.ts';
 import { poolUsage } from '../../../lib/network/ipam/usage.ts';
-import type { Plan, Step } from '../../../lib/store/plan.ts';
+import type { Plan, Step, TxnDraft } from '../../../lib/store/plan.ts';
 import { runPlan } from '../../../lib/store/run-plan.ts';
 import { MapStore } from '../../support/map-store.ts';
 
@@ -51,7 +51,9 @@ const subnetOf = (cidr: string, addressSpace = localSpace) => ({ addressSpace, c
 const bind = (cidr: string, address: string, endpointId: string, space?: string) =>
   runPlan(
     store,
-    alone((draft) => bindAddress(draft, subnetOf(cidr, space), parseAddress(address), endpointId)),
+    alone((draft) =>
+      bindAddress(draft, subnetOf(cidr, space), parseAddress(address), { endpointId, host: 'a' }),
+    ),
   );
 const unbind = (cidr: string, address: string, endpointId: string) =>
   runPlan(

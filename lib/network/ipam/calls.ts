@@ -1,0 +1,67 @@
+/**
+ * Docker's IPAM calls by whose the pool is: this host's own, or a shared network's. What a call names says
+ * which: `--ipam-opt network=…` when a pool is asked for, the pool's id from then on.
+ */
+import { parsePoolId } from '../../model/pool.ts';
+import type { Plan } from '../../store/plan.ts';
+import { namedNetwork } from '../site-options.ts';
+import { planRequestAddress, type AddressAnswer, type AddressRequest } from './addresses.ts';
+import {
+  planReleasePool,
+  planRequestPool,
+  type PoolAnswer,
+  type PoolRequest,
+  type PoolSurroundings,
+  type ReleaseProgress,
+} from './pools.ts';
+import { planReleaseAddress, type AddressRelease } from './release.ts';
+import { planReleaseSharedAddress, planRequestSharedAddress } from './shared-addresses.ts';
+import { planReleaseSharedPool, planRequestSharedPool } from './shared-pools.ts';
+import { networkOfSpace } from './space.ts';
+
+/** Whether the pool of this id is a shared network's. */
+function isShared(poolId: string): boolean {
+  const name = parsePoolId(poolId);
+  return name !== undefined && networkOfSpace(name.space) !== undefined;
+}
+
+/** RequestPool of `host`; refuses as `planRequestPool` and `planRequestSharedPool`. */
+export function planPoolRequest(
+  request: PoolRequest,
+  surroundings: PoolSurroundings,
+  host: string,
+): Plan<PoolAnswer> {
+  const network = namedNetwork(request.options);
+  return network === undefined
+    ? planRequestPool(request, surroundings)
+    : planRequestSharedPool({ ...request, network, host }, surroundings);
+}
+
+/** ReleasePool of `host`; `expected` as in `planReleasePool` and `planReleaseSharedPool`. */
+export function planPoolRelease(
+  poolId: string,
+  host: string,
+  expected?: { readonly modRevision: number },
+): Plan<ReleaseProgress> {
+  return isShared(poolId)
+    ? planReleaseSharedPool(poolId, host, expected)
+    : planReleasePool(poolId, expected);
+}
+
+/** RequestAddress of `host`; refuses as `planRequestAddress` and `planRequestSharedAddress`. */
+export function planAddressRequest(request: AddressRequest, host: string): Plan<AddressAnswer> {
+  return isShared(request.poolId)
+    ? planRequestSharedAddress(request, host)
+    : planRequestAddress(request);
+}
+
+/** ReleaseAddress of `host`; `expected` as in `planReleaseAddress` and `planReleaseSharedAddress`. */
+export function planAddressRelease(
+  request: AddressRelease,
+  host: string,
+  expected?: { readonly modRevision: number },
+): Plan<boolean> {
+  return isShared(request.poolId)
+    ? planReleaseSharedAddress(request, host, expected)
+    : planReleaseAddress(request, expected);
+}

@@ -1,0 +1,198 @@
+/**
+ * Addresses of shared pools: what RequestAddress and ReleaseAddress decide about them. An address names the
+ * host that holds it, and the host notes it for itself, so that it can give back what is its own without
+ * looking at what others have. Each host goes on from the address that it was given last: hosts that take
+ * addresses at the same time write no row in common but the address. Pure.
+ */
+import { FairleadError } from '../../errors.ts';
+import {
+  cidrSize,
+  contains,
+  formatAddress,
+  fromHex,
+  hexAddress,
+  parseAddress,
+  parseCidr,
+  usableSpan,
+  type Cidr,
+  type IpAddress,
+} from '../../ip/ip.ts';
+import { releasedAddressesMax } from '../../limits.ts';
+import { heldKey, poolAddressKey, poolKey, sharedPoolKey } from '../../model/keys.ts';
+import {
+  heldAddressSchema,
+  parsePoolId,
+  type Pool,
+  type PoolAddress,
+  type SharedPool,
+} from '../../model/pool.ts';
+import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
+import { siteEndpointKey } from '../../model/site-keys.ts';
+import type { Compare, Operation } from '../../store/port.ts';
+import { asRead, type Decision, type Plan, type Step } from '../../store/plan.ts';
+import { mismatch } from '../site-networks.ts';
+import {
+  answerOf,
+  exhausted,
+  inUse,
+  rangeOf,
+  requireHost,
+  type AddressAnswer,
+  type AddressRequest,
+} from './addresses.ts';
+import { spanOf } from './block.ts';
+import { readPool, readPoolAddress, requirePool, stillThere, type StoredPool } from './read.ts';
+import type { AddressRelease } from './release.ts';
+import { putHeld } from './held.ts';
+import { findFree } from './search.ts';
+import { readSharedPool } from './shared-pools.ts';
+import { networkOfSpace } from './space.ts';
+
+/**
+ * Gives an address of a shared pool to a host. The gateway is one for all hosts, and may be asked for again
+ * by any. Refuses as `planRequestAddress`, and with NETWORK_MISMATCH for another gateway than the one
+ * there is.
+ */
+export function* planRequestSharedAddress(
+  request: AddressRequest,
+  host: string,
+): Plan<AddressAnswer> {
+  const pool = yield* requirePool(request.poolId);
+  const note = yield* readSharedPool(pool.value);
+  if (note?.value.serial !== pool.value.serial) {
+    throw new FairleadError('POOL_UNKNOWN', `this host did not ask for pool ${request.poolId}`);
+  }
+  if (request.gateway) return yield* giveGateway(pool, request.address);
+  const cidr = parseCidr(pool.value.cidr);
+  if (request.address !== '') {
+    const address = requireHost(cidr, request.address);
+    const record = yield* readPoolAddress(pool.value, address);
+    if (record?.value.state === 'held') throw inUse(cidr, address, record.value);
+    return hold(pool, note, cidr, { address, host, before: record });
+  }
+  const span = spanOf(cidr, rangeOf(pool.value));
+  const cursor = note.value.cursor;
+  const behind = cursor === undefined ? undefined : fromHex(cursor).value;
+  const { space, cidr: name } = pool.value;
+  const free = yield* findFree({ space, cidr: name, span, behind });
+  if (free === undefined) throw exhausted(pool.value, span.last - span.first + 1n);
+  const { address } = free;
+  const moved: SharedPool = { ...note.value, cursor: hexAddress(address) };
+  return hold(pool, note, cidr, { address, host, before: free, moved });
+}
+
+/** All hosts have the gateway: its record names none, and goes with the pool. */
+function* giveGateway(pool: StoredPool, asked: string): Plan<AddressAnswer> {
+  const { space, cidr: name, gateway } = pool.value;
+  const cidr = parseCidr(name);
+  if (gateway !== undefined) {
+    const has = fromHex(gateway);
+    const same = asked === '' || hexAddress(parseAddress(asked)) === gateway;
+    if (same) return { txn: undefined, answer: answerOf(cidr, has) };
+    const network = networkOfSpace(space) ?? { tenant: '', network: space };
+    throw mismatch(network, `gateway of ${name}`, asked, formatAddress(has));
+  }
+  const address = yield* chooseGateway(pool.value, cidr, asked);
+  const before = yield* readPoolAddress(pool.value, address);
+  if (before?.value.state === 'held') throw inUse(cidr, address, before.value);
+  const hex = hexAddress(address);
+  const key = poolAddressKey(space, name, hex);
+  const changed: Pool = { ...pool.value, gateway: hex };
+  const held: PoolAddress = { state: 'held', use: 'gateway' };
+  return {
+    txn: {
+      compare: [asRead(poolKey(space, name), pool), asRead(key, before)],
+      then: [
+        { op: 'put', key, value: encodeRecord(held) },
+        { op: 'put', key: poolKey(space, name), value: encodeRecord(changed) },
+      ],
+    },
+    answer: answerOf(cidr, address),
+  };
+}
+
+function* chooseGateway(pool: Pool, cidr: Cidr, asked: string): Step<IpAddress> {
+  if (asked !== '') return requireHost(cidr, asked);
+  const span = usableSpan(cidr);
+  const free = yield* findFree({ space: pool.space, cidr: pool.cidr, span, behind: undefined });
+  if (free === undefined) throw exhausted(pool, span.last - span.first + 1n);
+  return free.address;
+}
+
+interface Holding {
+  readonly address: IpAddress;
+  readonly host: string;
+  /** The address's record before, if it has one. */
+  readonly before: { readonly modRevision: number } | undefined;
+  /** The host's note with another cursor. */
+  readonly moved?: SharedPool;
+}
+
+function hold(
+  pool: StoredPool,
+  note: Stored<SharedPool>,
+  cidr: Cidr,
+  { address, host, before, moved }: Holding,
+): Decision<AddressAnswer> {
+  const { space, cidr: name } = pool.value;
+  const key = poolAddressKey(space, name, hexAddress(address));
+  const noteKey = sharedPoolKey(space, name);
+  const held: PoolAddress = { state: 'held', use: 'other', host };
+  const then: Operation[] = [
+    { op: 'put', key, value: encodeRecord(held) },
+    putHeld(pool.value, address, undefined),
+  ];
+  if (moved !== undefined) then.push({ op: 'put', key: noteKey, value: encodeRecord(moved) });
+  return {
+    txn: { compare: [stillThere(pool), asRead(noteKey, note), asRead(key, before)], then },
+    answer: answerOf(cidr, address),
+  };
+}
+
+/**
+ * Gives back an address that this host holds. Answers whether something changed: nothing does for a
+ * gateway, for what another host holds, and for an address that an endpoint has. `expected` limits it to
+ * the host's note of it as it was seen at that revision. Refuses with ADDRESS_INVALID.
+ */
+export function* planReleaseSharedAddress(
+  request: AddressRelease,
+  host: string,
+  expected?: { readonly modRevision: number },
+): Plan<boolean> {
+  const nothing = { txn: undefined, answer: false };
+  const address = parseAddress(request.address);
+  const place = parsePoolId(request.poolId);
+  if (place === undefined || !contains(parseCidr(place.cidr), address)) return nothing;
+  const key = heldKey(place.space, place.cidr, hexAddress(address));
+  const [row] = (yield { start: key }).rows;
+  const note = row && decodeRecord(heldAddressSchema, row);
+  if (note?.value.serial !== place.serial) return nothing;
+  if (expected !== undefined && expected.modRevision !== note.modRevision) return nothing;
+  const compare: Compare[] = [asRead(key, note)];
+  const then: Operation[] = [{ op: 'delete', start: key }];
+  const pool = yield* readPool(place);
+  const record = pool && (yield* readPoolAddress(pool.value, address));
+  if (pool !== undefined && record?.value.state === 'held' && record.value.host === host) {
+    const owner = yield* ownerOf(place.space, record.value);
+    if (owner === 'present') return nothing;
+    const at = poolAddressKey(place.space, place.cidr, hexAddress(address));
+    compare.push(asRead(at, record), ...owner);
+    then.push(releasedRecord(pool.value, at));
+  }
+  return { txn: { compare, then }, answer: true };
+}
+
+/** In a pool so large that its addresses rest long anyway, a released one is as one never used. */
+function releasedRecord({ cidr }: Pool, key: string): Operation {
+  if (cidrSize(parseCidr(cidr)) > BigInt(releasedAddressesMax)) return { op: 'delete', start: key };
+  const released: PoolAddress = { state: 'released', use: 'other' };
+  return { op: 'put', key, value: encodeRecord(released) };
+}
+
+/** The compares that nobody owns the record, or that its endpoint is still there. */
+function* ownerOf(space: string, record: PoolAddress): Step<readonly Compare[] | 'present'> {
+  const name = networkOfSpace(space);
+  if (record.endpointId === undefined || name === undefined) return [];
+  const key = siteEndpointKey(name, record.endpointId);
+  return (yield { start: key }).rows.length > 0 ? 'present' : [asRead(key, undefined)];
+}

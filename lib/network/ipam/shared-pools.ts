@@ -1,0 +1,335 @@
+/**
+ * Pools of shared networks: what RequestPool and ReleasePool decide about them. A pool is there from the
+ * first host's request until its network is gone and nobody is about to make one with it; a request is
+ * noted until that host's network is made or the pool released. Subnets of a tenant do not overlap, by
+ * the tenant's guard; different tenants may have the same. Pure.
+ */
+import { FairleadError } from '../../errors.ts';
+import {
+  firstAddress,
+  formatCidr,
+  lastAddress,
+  overlaps,
+  parseCidr,
+  type Cidr,
+} from '../../ip/ip.ts';
+import { poolReleaseRows, spacePoolsMax } from '../../limits.ts';
+import {
+  poolAddressRange,
+  poolHeldRange,
+  poolKey,
+  sharedPoolKey,
+  spaceKey,
+} from '../../model/keys.ts';
+import {
+  parsePoolId,
+  poolId,
+  sharedPoolSchema,
+  type Pool,
+  type PoolName,
+  type SharedPool,
+} from '../../model/pool.ts';
+import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
+import {
+  hostUseRange,
+  requestKey,
+  requestRange,
+  subnetKey,
+  subnetsFrom,
+  tenantSubnetRange,
+} from '../../model/site-keys.ts';
+import { subnetOwnerSchema, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
+import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
+import { listSubnets, mismatch, readSiteNetwork } from '../site-networks.ts';
+import { guardTenant } from '../tenants.ts';
+import { askedPool, askedRange } from './block.ts';
+import {
+  chooseFree,
+  type PoolAnswer,
+  type PoolRequest,
+  type PoolSurroundings,
+  type ReleaseProgress,
+} from './pools.ts';
+import { readPool, readPoolNamed, readSpace, readSpacePools, type StoredPool } from './read.ts';
+import { localSpace, networkOfSpace, sharedSpace } from './space.ts';
+
+/** A RequestPool call for a shared network. */
+export interface SharedPoolRequest extends PoolRequest {
+  readonly network: SiteNetworkName;
+  readonly host: string;
+}
+
+/** The guard of a space, counted up by whoever changes its pools or who uses its network. */
+export interface SpaceGuard {
+  readonly space: string;
+  readonly stored: Stored<{ readonly changes: number }>;
+}
+
+/** The guard of a shared network's space. */
+export function* readGuard(name: SiteNetworkName): Step<SpaceGuard> {
+  const space = sharedSpace(name);
+  return { space, stored: yield* readSpace(space) };
+}
+
+/** Lets only one of several transactions pass that read the same guard. */
+export function countGuard(draft: TxnDraft, { space, stored }: SpaceGuard): void {
+  const changes = stored.value.changes + 1;
+  draft.compare.push(asRead(spaceKey(space), stored));
+  draft.then.push({ op: 'put', key: spaceKey(space), value: encodeRecord({ changes }) });
+}
+
+/**
+ * Gives a pool of a shared network: the one asked for, or the network's own of that family, or, when there
+ * is no such network yet, a new one. A request for a pool that is there joins it. Refuses with
+ * NETWORK_MISMATCH, POOL_OVERLAP, POOL_NONE_FREE, ADDRESS_INVALID, ADDRESS_OUTSIDE_POOL, REQUEST_INVALID,
+ * SITE_LIMIT and BUSY.
+ */
+export function* planRequestSharedPool(
+  request: SharedPoolRequest,
+  surroundings: PoolSurroundings,
+): Plan<PoolAnswer> {
+  if (request.space !== localSpace) {
+    throw new FairleadError('REQUEST_INVALID', 'shared networks are not made by a swarm', {
+      fix: 'create the network on each host with --scope local, or without swarm mode',
+    });
+  }
+  const { network: name } = request;
+  const network = (yield* readSiteNetwork(name))?.value;
+  const guard = yield* readGuard(name);
+  const cidr =
+    request.pool === ''
+      ? yield* chooseCidr(request, network, surroundings)
+      : askedPool(request.pool);
+  const text = formatCidr(cidr);
+  if (network !== undefined && !network.subnets.some((subnet) => subnet.cidr === text)) {
+    throw mismatch(name, 'subnet', text, listSubnets(network));
+  }
+  const range = request.subPool === '' ? undefined : formatCidr(askedRange(request.subPool, cidr));
+  const draft: TxnDraft = { compare: [], then: [] };
+  const existing = yield* readPoolNamed(guard.space, text);
+  if (existing === undefined) {
+    const wanted: Pool = {
+      space: guard.space,
+      cidr: text,
+      serial: guard.stored.value.changes + 1,
+      // nobody takes over what others may have begun to use
+      state: 'used',
+      ...(range === undefined ? {} : { range }),
+      options: { ...request.options },
+    };
+    yield* makePool(draft, name, wanted, cidr);
+    yield* noteRequest(draft, request, wanted);
+    countGuard(draft, guard);
+    return { txn: draft, answer: answerOf(wanted) };
+  }
+  if (existing.value.state === 'releasing') {
+    throw new FairleadError('BUSY', `subnet ${text} is still being released`);
+  }
+  if (range !== undefined && range !== existing.value.range) {
+    throw mismatch(name, `range of ${text}`, range, existing.value.range ?? 'none');
+  }
+  const news = yield* noteRequest(draft, request, existing.value);
+  const answer = answerOf(existing.value);
+  if (!news) return { txn: undefined, answer };
+  countGuard(draft, guard);
+  draft.compare.push(asRead(poolKey(guard.space, text), existing));
+  return { txn: draft, answer };
+}
+
+/**
+ * Takes back a host's request for a pool; the pool goes with the last request unless its network has it.
+ * Plan and run it until it answers `done`. `expected` limits it to what the host noted of the pool as it
+ * was seen at that revision.
+ */
+export function* planReleaseSharedPool(
+  id: string,
+  host: string,
+  expected?: { readonly modRevision: number },
+): Plan<ReleaseProgress> {
+  const nothing = { txn: undefined, answer: { done: true } };
+  const place = parsePoolId(id);
+  const name = place && networkOfSpace(place.space);
+  if (place === undefined || name === undefined) return nothing;
+  const mine = yield* readSharedPool(place);
+  if (expected !== undefined && mine?.modRevision !== expected.modRevision) return nothing;
+  const guard = yield* readGuard(name);
+  const draft: TxnDraft = { compare: [], then: [] };
+  const pool = yield* readPool(place);
+  const own = mine?.value.serial === place.serial;
+  if (pool !== undefined && own) yield* takeBackRequest(draft, name, pool, host);
+  const removing =
+    pool !== undefined &&
+    (pool.value.state === 'releasing' || (own && !(yield* isWanted(name, pool, host))));
+  const done = !removing || (yield* removePool(draft, name, pool));
+  const uses = (yield { ...hostUseRange(name, host), limit: 1 }).rows.length > 0;
+  // noted until the pool is gone, so that the sweep goes on with it
+  if (own && !uses && done) {
+    const key = sharedPoolKey(place.space, place.cidr);
+    draft.compare.push(asRead(key, mine));
+    draft.then.push({ op: 'delete', start: key });
+  }
+  if (draft.then.length === 0) return nothing;
+  yield* countOrForget(draft, guard, removing && done ? [place.cidr] : []);
+  return { txn: draft, answer: { done } };
+}
+
+function* takeBackRequest(
+  draft: TxnDraft,
+  name: SiteNetworkName,
+  pool: StoredPool,
+  host: string,
+): Step<void> {
+  const key = requestKey(name, pool.value.cidr, host);
+  if ((yield { start: key }).rows.length > 0) draft.then.push({ op: 'delete', start: key });
+}
+
+/** Whether a network has the pool, or another host is about to make one with it. */
+function* isWanted(name: SiteNetworkName, pool: StoredPool, host: string): Step<boolean> {
+  const { cidr } = pool.value;
+  const network = (yield* readSiteNetwork(name))?.value;
+  if (network?.subnets.some((subnet) => subnet.cidr === cidr) === true) return true;
+  return yield* isRequested(name, cidr, host);
+}
+
+/** Whether a host is about to make a network with the pool, this one apart. */
+export function* isRequested(name: SiteNetworkName, cidr: string, except?: string): Step<boolean> {
+  const { rows } = yield { ...requestRange(name, cidr), limit: 2 };
+  const own = except === undefined ? undefined : requestKey(name, cidr, except);
+  return rows.some(({ key }) => key !== own);
+}
+
+/**
+ * Adds to a transaction that removes pools what becomes of the guard: it goes with the last of them. Serials
+ * of pools stay unique nevertheless (`readSpace`).
+ */
+export function* countOrForget(
+  draft: TxnDraft,
+  guard: SpaceGuard,
+  removed: readonly string[],
+): Step<void> {
+  const pools = yield* readSpacePools(guard.space);
+  if (removed.length > 0 && pools.every(({ value }) => removed.includes(value.cidr))) {
+    const key = spaceKey(guard.space);
+    draft.compare.push(asRead(key, guard.stored));
+    draft.then.push({ op: 'delete', start: key });
+    return;
+  }
+  countGuard(draft, guard);
+}
+
+/**
+ * Adds the removal of a pool with its addresses; one with more of them than one transaction deletes is
+ * marked, and loses some. Answers whether all of it goes.
+ */
+export function* removePool(
+  draft: TxnDraft,
+  name: SiteNetworkName,
+  pool: StoredPool,
+  rowsMax = poolReleaseRows,
+): Step<boolean> {
+  const { space, cidr } = pool.value;
+  const key = poolKey(space, cidr);
+  const range = poolAddressRange(space, cidr);
+  draft.compare.push(asRead(key, pool));
+  const rest = (yield { ...range, limit: rowsMax + 1 }).rows[rowsMax];
+  if (rest !== undefined) {
+    const marked: Pool = { ...pool.value, state: 'releasing' };
+    draft.then.push(
+      { op: 'put', key, value: encodeRecord(marked) },
+      { op: 'delete', start: range.start, end: rest.key },
+    );
+    return false;
+  }
+  draft.then.push(
+    { op: 'delete', start: key },
+    { op: 'delete', ...range },
+    { op: 'delete', ...poolHeldRange(space, cidr) },
+    { op: 'delete', start: subnetKey(name.tenant, lastAddress(parseCidr(cidr))) },
+  );
+  return true;
+}
+
+/** What this host noted of a pool of a shared network. */
+export function* readSharedPool({
+  space,
+  cidr,
+}: Pick<PoolName, 'space' | 'cidr'>): Step<Stored<SharedPool> | undefined> {
+  const [row] = (yield { start: sharedPoolKey(space, cidr) }).rows;
+  return row === undefined ? undefined : decodeRecord(sharedPoolSchema, row);
+}
+
+function answerOf(pool: Pool): PoolAnswer {
+  return { poolId: poolId(pool), cidr: pool.cidr };
+}
+
+/** The pool that a host means that names none. */
+function* chooseCidr(
+  request: SharedPoolRequest,
+  network: SiteNetwork | undefined,
+  surroundings: PoolSurroundings,
+): Step<Cidr> {
+  if (request.subPool !== '') {
+    throw new FairleadError('ADDRESS_INVALID', `a range needs a subnet`, {
+      fix: 'give --subnet together with --ip-range',
+    });
+  }
+  const family = request.v6 ? 6 : 4;
+  const first = (cidrs: readonly string[]): Cidr | undefined =>
+    cidrs.map((cidr) => parseCidr(cidr)).find((cidr) => cidr.family === family);
+  if (network !== undefined) {
+    const own = first(network.subnets.map(({ cidr }) => cidr));
+    if (own !== undefined) return own;
+    throw mismatch(request.network, 'subnets', `one of IPv${family}`, listSubnets(network));
+  }
+  // another host may be about to make the network
+  const space = sharedSpace(request.network);
+  const begun = first((yield* readSpacePools(space)).map(({ value }) => value.cidr));
+  if (begun !== undefined) return begun;
+  const range = tenantSubnetRange(request.network.tenant);
+  const { rows } = yield { ...range, limit: spacePoolsMax };
+  const taken = rows.map((row) => parseCidr(decodeRecord(subnetOwnerSchema, row).value.cidr));
+  return chooseFree(request.v6, taken, surroundings);
+}
+
+/** Adds a new pool with its subnet. Refuses with POOL_OVERLAP. */
+function* makePool(draft: TxnDraft, name: SiteNetworkName, pool: Pool, cidr: Cidr): Step<void> {
+  yield* guardTenant(draft, name.tenant);
+  const [row] = (yield { ...subnetsFrom(name.tenant, firstAddress(cidr)), limit: 1 }).rows;
+  const near = row && decodeRecord(subnetOwnerSchema, row).value;
+  if (near !== undefined && overlaps(parseCidr(near.cidr), cidr)) {
+    throw new FairleadError(
+      'POOL_OVERLAP',
+      near.cidr === pool.cidr
+        ? `subnet ${pool.cidr} is in use already by network ${name.tenant}:${near.network}`
+        : `subnet ${pool.cidr} overlaps ${near.cidr}, the subnet of network ${name.tenant}:${near.network}`,
+    );
+  }
+  const key = poolKey(pool.space, pool.cidr);
+  const owner = { network: name.network, cidr: pool.cidr };
+  draft.compare.push(asRead(key, undefined));
+  draft.then.push(
+    { op: 'put', key, value: encodeRecord(pool) },
+    { op: 'put', key: subnetKey(name.tenant, lastAddress(cidr)), value: encodeRecord(owner) },
+  );
+}
+
+/** Adds the host's request, for all to see, and its note for itself. Answers whether there was one to add. */
+function* noteRequest(
+  draft: TxnDraft,
+  { network, host }: SharedPoolRequest,
+  pool: Pool,
+): Step<boolean> {
+  const { space, cidr, serial } = pool;
+  const request = requestKey(network, cidr, host);
+  const asked = (yield { start: request }).rows.length > 0;
+  const mine = yield* readSharedPool(pool);
+  const noted = mine?.value.serial === serial;
+  if (asked && noted) return false;
+  if (!asked) draft.then.push({ op: 'put', key: request, value: encodeRecord({ host }) });
+  if (noted) return true;
+  const key = sharedPoolKey(space, cidr);
+  const note: SharedPool = { space, cidr, serial };
+  draft.compare.push(asRead(key, mine));
+  draft.then.push({ op: 'put', key, value: encodeRecord(note) });
+  return true;
+}

@@ -1,0 +1,78 @@
+/**
+ * Numbers of the site: each has one owner, and is given to nobody else while that owner is there. Numbers
+ * are chosen behind the one given last, so that what was just removed and what is new never look alike.
+ */
+import { FairleadError } from '../errors.ts';
+import { numberPageRows } from '../limits.ts';
+import { decodeRecord, encodeRecord } from '../model/record.ts';
+import { numberCursorKey, numberKey, numberSpan, type NumberKind } from '../model/site-keys.ts';
+import { numberCursorSchema, numberOwnerSchema } from '../model/site.ts';
+import { asRead, type Step, type TxnDraft } from '../store/plan.ts';
+
+const kindNames: Readonly<Record<NumberKind, string>> = {
+  tenant: 'tenants',
+  network: 'shared networks',
+  node: 'hosts',
+  vni: 'VXLAN networks',
+  vlan: 'VLAN networks',
+};
+
+/** Gives an owner the next free number. Refuses with SITE_LIMIT when all are taken. */
+export function* takeNumber(draft: TxnDraft, kind: NumberKind, owner: string): Step<number> {
+  const cursorKey = numberCursorKey(kind);
+  const [row] = (yield { start: cursorKey }).rows;
+  const cursor = row && decodeRecord(numberCursorSchema, row);
+  const { first, last } = numberSpan[kind];
+  const from = (cursor?.value.number ?? first - 1) + 1;
+  const number =
+    (yield* nextFree(kind, from, last)) ?? (yield* nextFree(kind, first, Math.min(from - 1, last)));
+  if (number === undefined) {
+    const count = last - first + 1;
+    throw new FairleadError(
+      'SITE_LIMIT',
+      `there are ${count} ${kindNames[kind]}, more have no number`,
+    );
+  }
+  const key = numberKey(kind, number);
+  draft.compare.push(asRead(cursorKey, cursor), asRead(key, undefined));
+  draft.then.push(
+    { op: 'put', key, value: encodeRecord({ owner }) },
+    { op: 'put', key: cursorKey, value: encodeRecord({ number }) },
+  );
+  return number;
+}
+
+/** Gives an owner the tag or VNI that was asked for. Refuses with TAG_IN_USE. */
+export function* claimNumber(
+  draft: TxnDraft,
+  kind: 'vni' | 'vlan',
+  number: number | 'native',
+  owner: string,
+): Step<void> {
+  const key = numberKey(kind, number);
+  const [row] = (yield { start: key }).rows;
+  if (row !== undefined) {
+    const { value } = decodeRecord(numberOwnerSchema, row);
+    const what =
+      kind === 'vni' ? `VNI ${number}` : number === 'native' ? 'the native VLAN' : `VLAN ${number}`;
+    throw new FairleadError('TAG_IN_USE', `${what} belongs to network ${value.owner}`);
+  }
+  draft.compare.push(asRead(key, undefined));
+  draft.then.push({ op: 'put', key, value: encodeRecord({ owner }) });
+}
+
+/** The first number from `from` to `last` that nobody has. */
+function* nextFree(kind: NumberKind, from: number, last: number): Step<number | undefined> {
+  for (let next = from; next <= last;) {
+    const start = numberKey(kind, next);
+    // behind the last number of the kind, before its 'native' and other kinds
+    const end = `${numberKey(kind, last)}!`;
+    const { rows, more } = yield { start, end, limit: numberPageRows };
+    for (const { key } of rows) {
+      if (key !== numberKey(kind, next)) return next;
+      next += 1;
+    }
+    if (!more) return next <= last ? next : undefined;
+  }
+  return undefined;
+}

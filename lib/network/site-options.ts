@@ -1,0 +1,118 @@
+/**
+ * The options by which Docker's calls name a shared network and say what it should be like: `-o key=value`
+ * for the network, `--ipam-opt key=value` for its pools. Without `network` among them a network is its
+ * host's own.
+ */
+import { FairleadError } from '../errors.ts';
+import { quote } from '../ip/ip.ts';
+import { siteNameCharactersMax, vlanTagMax, vniMax } from '../limits.ts';
+import {
+  defaultTenant,
+  isSiteName,
+  type SiteNetwork,
+  type SiteNetworkName,
+} from '../model/site.ts';
+
+type Options = Readonly<Record<string, string>>;
+
+const networkOption = 'network';
+const tenantOption = 'tenant';
+
+/** What was asked of a shared network; undefined is "whatever there is, or the default". */
+export interface AskedNetwork {
+  readonly name: SiteNetworkName;
+  readonly encap: 'vxlan' | 'vlan' | undefined;
+  readonly tag: number | 'native' | undefined;
+  readonly mode: SiteNetwork['mode'] | undefined;
+  readonly arp: SiteNetwork['arp'] | undefined;
+}
+
+/** Options of `docker network create -o` that are about shared networks. */
+export const siteOptions = [
+  networkOption,
+  tenantOption,
+  'encap',
+  'pkt-tag',
+  'mode',
+  'arp',
+] as const;
+
+/**
+ * The shared network that options name, undefined when they name none.
+ * @throws REQUEST_INVALID for a name or tenant that cannot be one, OPTION_MISSING for a tenant alone
+ */
+export function namedNetwork(options: Options): SiteNetworkName | undefined {
+  const network = options[networkOption];
+  const tenant = options[tenantOption];
+  if (network === undefined) {
+    if (tenant === undefined) return undefined;
+    throw new FairleadError(
+      'OPTION_MISSING',
+      `option ${tenantOption} needs ${networkOption}, too`,
+      {
+        fix: `give -o ${networkOption}=NAME and --ipam-opt ${networkOption}=NAME, both with the tenant`,
+      },
+    );
+  }
+  return {
+    tenant: checkName(tenantOption, tenant ?? defaultTenant),
+    network: checkName(networkOption, network),
+  };
+}
+
+/**
+ * What the options of a network ask for, undefined when they name no shared network.
+ * @throws REQUEST_INVALID, OPTION_MISSING
+ */
+export function askedNetwork(options: Options): AskedNetwork | undefined {
+  const name = namedNetwork(options);
+  if (name === undefined) return undefined;
+  const encap = oneOf(options, 'encap', ['vxlan', 'vlan']);
+  return {
+    name,
+    encap,
+    tag: askedTag(options['pkt-tag'], encap),
+    mode: oneOf(options, 'mode', ['bridge', 'routing']),
+    arp: oneOf(options, 'arp', ['proxy', 'flood']),
+  };
+}
+
+function checkName(option: string, text: string): string {
+  if (isSiteName(text)) return text;
+  throw new FairleadError(
+    'REQUEST_INVALID',
+    `option ${option}=${quote(text)} is no name: expected letters, digits, hyphens and dots, at most ${siteNameCharactersMax}`,
+  );
+}
+
+function oneOf<Word extends string>(
+  options: Options,
+  option: string,
+  words: readonly Word[],
+): Word | undefined {
+  const text = options[option];
+  if (text === undefined) return undefined;
+  const word = words.find((one) => one === text);
+  if (word !== undefined) return word;
+  throw new FairleadError(
+    'REQUEST_INVALID',
+    `option ${option}=${quote(text)} is not known, expected ${words.join(' or ')}`,
+  );
+}
+
+function askedTag(
+  text: string | undefined,
+  encap: AskedNetwork['encap'],
+): number | 'native' | undefined {
+  if (text === undefined) return undefined;
+  if (text === 'native') {
+    if (encap !== 'vxlan') return text;
+    throw new FairleadError('REQUEST_INVALID', 'option pkt-tag=native is for encap=vlan');
+  }
+  const most = encap === 'vlan' ? vlanTagMax : vniMax;
+  if (/^[1-9][0-9]{0,7}$/.test(text) && Number(text) <= most) return Number(text);
+  throw new FairleadError(
+    'REQUEST_INVALID',
+    `option pkt-tag=${quote(text)} is not a number from 1 to ${most}${encap === 'vxlan' ? '' : ', nor native'}`,
+  );
+}
