@@ -87,6 +87,9 @@ export const registers = {
   domain: 'reg5',
 } as const;
 
+/** The MAC that a packet came to the gateway from: `reg6` and `reg7`. */
+export const senderMac: Slice = { field: 'xreg3', first: 0, bits: 48 };
+
 /** Largest numbers of networks and tenants. Group numbers hold a network's, conntrack zones a tenant's. */
 export const segmentNumberMax = 0xff_ffff;
 export const domainMax = 0x3fff;

@@ -19,7 +19,7 @@ import {
   neighbourAdvertisement,
   neighbourSolicitation,
 } from './packets.ts';
-import { gatewayMac } from './routing.ts';
+import { gatewayMac, keepSender } from './routing.ts';
 import { drop, type FlowWriter } from './unit.ts';
 import type { Outside, Segment } from '../../network/world.ts';
 
@@ -57,7 +57,7 @@ export function outsideBase(flow: FlowWriter, outside: Outside): void {
     { table: tables.classify, priority: 100 },
     { inPort: ports.host },
     {
-      apply: [raise('fromOutside')],
+      apply: [raise('fromOutside'), keepSender],
       goto: tables.returning,
     },
   );

@@ -20,6 +20,7 @@ import {
   meters,
   ofDomain,
   ofNetwork,
+  senderMac,
   tables,
 } from './fields.ts';
 import { bothFamilies, echoRequest4, echoRequest6, toMany } from './packets.ts';
@@ -43,12 +44,15 @@ const toAgent: Instructions = {
   apply: [{ kind: 'output', port: reservedPort.controller, maxLength: quotedBytes }],
 };
 
+/** Routing changes the MACs; an error has to go back. */
+export const keepSender: Action = { kind: 'move', from: { field: 'ethSrc' }, to: senderMac };
+
 /** To the gateway, to many, or to one. */
 export function splitBase(flow: FlowWriter): void {
   const toGateway: Match = { ethDst: gatewayMacNumber };
   for (const family of bothFamilies) {
     const at = { table: tables.split, priority: 110 };
-    flow.add(at, [toGateway, family, fromHere], { goto: tables.route });
+    flow.add(at, [toGateway, family, fromHere], { apply: [keepSender], goto: tables.route });
   }
   flow.add({ table: tables.split, priority: 105 }, toGateway, drop);
   flow.add({ table: tables.split, priority: 100 }, toMany, { goto: tables.flood });
@@ -68,7 +72,14 @@ export function timeExceededBase(flow: FlowWriter): void {
 /** Packets that a network cannot take, of tenants that have networks with larger ones. */
 export function tooBigBase(flow: FlowWriter): void {
   for (const family of bothFamilies) {
-    flow.add({ table: tables.fit, priority: 100 }, [flags({ tooBig: true }), family], toAgent);
+    flow.add({ table: tables.fit, priority: 100 }, [flags({ tooBig: true }), family], {
+      ...toAgent,
+      apply: [
+        { kind: 'move', from: senderMac, to: { field: 'ethSrc' } },
+        { kind: 'setField', field: 'ethDst', value: gatewayMacNumber },
+        ...(toAgent.apply ?? []),
+      ],
+    });
   }
 }
 

@@ -132,7 +132,21 @@ describe('a gateway', () => {
           const largest = Math.max(
             ...site.segments.filter((each) => each.domain === domain).map(({ mtu }) => mtu),
           );
-          const why = sendTo(to, {}, largest + 14).filter((each) => each !== undefined);
+          const complaints = fabric
+            .send(
+              from,
+              ipPacket(
+                { fromMac: from.mac, toMac: gatewayMac, from: source, to },
+                {},
+                largest + 15,
+              ),
+            )
+            .filter(({ to: name }) => name === 'agent');
+          const why = complaints.map((each) => each.why);
+          for (const { packet } of complaints) {
+            expect(packet.fields.ethSrc).toBe(macOf(from.mac));
+            expect(packet.fields.ethDst).toBe(macOf(gatewayMac));
+          }
           // an address that two networks have may be nearer
           const isAmbiguous = site.containers.filter((each) => has(each, to)).length > 1;
           if (!isAmbiguous) expect(why).toEqual(largest > into.mtu ? [cookieKinds.tooBig] : []);
