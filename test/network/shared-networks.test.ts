@@ -1,0 +1,260 @@
+/** Networks that hosts share, as Docker's calls on two and more hosts make and leave them. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { siteEndpointSchema, siteNetworkSchema, tenantSchema } from '../../lib/model/site.ts';
+import { MapStore } from '../support/map-store.ts';
+import { sharedAs, SiteHost } from '../support/site-hosts.ts';
+
+const id = (n: number | string): string => String(n).padStart(64, '0');
+const refused = (code: string, text = '') =>
+  expect.objectContaining({ code, message: expect.stringContaining(text) });
+
+let whole: MapStore;
+let one: SiteHost;
+let two: SiteHost;
+beforeEach(() => {
+  whole = new MapStore();
+  one = new SiteHost(whole, 'one');
+  two = new SiteHost(whole, 'two');
+});
+
+const value = (key: string): unknown => JSON.parse(whole.rows.get(key)?.value ?? 'null');
+const siteKeys = (): readonly string[] =>
+  [...whole.rows.keys()].filter((key) => key.startsWith('/')).toSorted();
+const blue = { ...sharedAs('blue'), subnets: ['10.1.0.0/24'], gateway: '10.1.0.254' };
+
+describe('a shared network', () => {
+  it('is made by the first host and joined by the next, with one set of addresses', async () => {
+    const first = await one.createNetwork({ id: id(1), ...blue });
+    const second = await two.createNetwork({ id: id(2), ...sharedAs('blue') });
+    expect(second.pools).toEqual(first.pools);
+    expect(second.gateways).toEqual(['10.1.0.254/24']);
+    expect(siteNetworkSchema.parse(value('/network/default/blue'))).toMatchObject({
+      number: 1,
+      encapsulation: { kind: 'vxlan', vni: 1 },
+      subnets: [{ cidr: '10.1.0.0/24', gateway: '10.1.0.254' }],
+      mode: 'routing',
+      arp: 'proxy',
+      outside: true,
+      createdBy: 'docker',
+    });
+    expect(tenantSchema.parse(value('/tenant/default'))).toEqual({ name: 'default', number: 1 });
+    const here = await one.attach(first, id('a'));
+    const there = await two.attach(second, id('b'));
+    expect([here.ipv4, there.ipv4]).toEqual(['10.1.0.1/24', '10.1.0.2/24']);
+    expect(siteEndpointSchema.parse(value(`/endpoint/default/blue/${id('b')}`))).toEqual({
+      id: id('b'),
+      host: 'two',
+      mac: there.mac,
+      ipv4: '10.1.0.2',
+      dockerNetworkId: id(2),
+    });
+    await two.detach(second, there);
+    await one.detach(first, here);
+    await one.removeNetwork(first);
+    expect(value('/network/default/blue')).not.toBeNull();
+    await two.removeNetwork(second);
+    expect(siteKeys()).toEqual([
+      '/cursor/network',
+      '/cursor/tenant',
+      '/cursor/vni',
+      '/number/tenant/0001',
+      '/tenant/default',
+    ]);
+    expect([...whole.rows.keys()].filter((key) => !key.startsWith('/'))).toEqual([
+      'host/one/tag-cursor',
+      'host/two/tag-cursor',
+    ]);
+  });
+
+  it('is another after it was removed: no number comes back', async () => {
+    await one.removeNetwork(await one.createNetwork({ id: id(1), ...blue }));
+    await one.createNetwork({ id: id(2), ...blue });
+    expect(value('/network/default/blue')).toMatchObject({
+      number: 2,
+      encapsulation: { vni: 2 },
+    });
+  });
+
+  it('is joined only by what agrees with it', async () => {
+    await one.createNetwork({ id: id(1), ...blue });
+    const join = (change: object) =>
+      two.createNetwork({ id: id(2), ...sharedAs('blue'), ...change });
+    const option = (more: Record<string, string>) => ({ options: { network: 'blue', ...more } });
+    const before = [...whole.rows.values()];
+    for (const [change, text] of [
+      [{ subnets: ['10.2.0.0/24'] }, 'subnet 10.1.0.0/24, not 10.2.0.0/24'],
+      [{ subnets: ['fd00::/64'] }, 'subnet 10.1.0.0/24, not fd00::/64'],
+      [{ gateway: '10.1.0.1' }, 'gateway of 10.1.0.0/24 10.1.0.254, not 10.1.0.1'],
+      [{ subnets: ['10.1.0.0/24'], range: '10.1.0.0/25' }, 'none, not 10.1.0.0/25'],
+      [option({ encap: 'vlan' }), 'encap vxlan, not vlan'],
+      [option({ 'pkt-tag': '7' }), 'pkt-tag 1, not 7'],
+      [option({ mode: 'bridge' }), 'mode routing, not bridge'],
+      [option({ arp: 'flood' }), 'arp proxy, not flood'],
+      [option({ 'com.docker.network.driver.mtu': '1400' }), 'MTU none, not 1400'],
+      [{ internal: true }, 'internal false, not true'],
+    ] as const) {
+      await expect(join(change), text).rejects.toEqual(refused('NETWORK_MISMATCH', text));
+    }
+    const guard = '/ipam/space/default:blue';
+    const but = (rows: typeof before) => rows.filter(({ key }) => key !== guard);
+    expect(but([...whole.rows.values()])).toEqual(but(before));
+    const agreeing = { encap: 'vxlan', 'pkt-tag': '1', mode: 'routing', arp: 'proxy' };
+    await join({ ...blue, ...option(agreeing) });
+  });
+
+  it('is named for the driver and for IPAM, or neither', async () => {
+    const names = { network: 'blue' };
+    const subnets = ['10.1.0.0/24'];
+    const attempts = [
+      { options: names, subnets },
+      { ipamOptions: names, subnets },
+      { options: names, ipamOptions: { network: 'red' }, subnets },
+      { options: { network: 'blue', tenant: 't' }, ipamOptions: names, subnets },
+      { options: { tenant: 't' }, subnets },
+      { ipamOptions: { tenant: 't' }, subnets },
+    ];
+    for (const attempt of attempts) {
+      const made = one.createNetwork({ id: id(1), ...attempt });
+      await expect(made).rejects.toEqual(refused('OPTION_MISSING'));
+    }
+    expect(siteKeys().filter((key) => /^\/(?:network|use|request|ipam|subnet)/.test(key))).toEqual(
+      [],
+    );
+  });
+
+  it('is of options that are known and right', async () => {
+    for (const options of [
+      { encap: 'gre' },
+      { mode: 'none' },
+      { arp: 'yes' },
+      { 'pkt-tag': '0' },
+      { 'pkt-tag': '16777216' },
+      { encap: 'vlan', 'pkt-tag': '4095' },
+      { encap: 'vxlan', 'pkt-tag': 'native' },
+      { network: 'a_b' },
+      { network: 'a'.repeat(65) },
+      { tenant: '-a' },
+    ]) {
+      const made = one.createNetwork({
+        id: id(1),
+        ...blue,
+        options: { network: 'blue', ...options },
+        ipamOptions: { network: 'blue' },
+      });
+      await expect(made, JSON.stringify(options)).rejects.toEqual(refused('REQUEST_INVALID'));
+    }
+    const unknown = one.createNetwork({ id: id(1), ...blue, options: { network: 'blue', x: 'y' } });
+    await expect(unknown).rejects.toEqual(refused('OPTION_UNKNOWN'));
+  });
+
+  it('has a tag of its own', async () => {
+    const make = (n: number, options: object) =>
+      one.createNetwork({
+        id: id(n),
+        ...sharedAs(`n${n}`),
+        options: { network: `n${n}`, ...options },
+      });
+    const tagOf = (n: number) => value(`/network/default/n${n}`);
+    await make(1, { encap: 'vlan', 'pkt-tag': '1' });
+    await make(2, { encap: 'vlan' });
+    expect(tagOf(2)).toMatchObject({ encapsulation: { kind: 'vlan', tag: 2 }, mode: 'bridge' });
+    await make(3, { 'pkt-tag': 'native' });
+    expect(tagOf(3)).toMatchObject({ encapsulation: { kind: 'vlan', tag: 'native' } });
+    await make(4, { 'pkt-tag': '16777215' });
+    for (const [options, text] of [
+      [{ encap: 'vlan', 'pkt-tag': '2' }, 'VLAN 2 belongs to network default:n2'],
+      [{ encap: 'vlan', 'pkt-tag': 'native' }, 'the native VLAN belongs to network default:n3'],
+      [{ 'pkt-tag': '16777215' }, 'VNI 16777215 belongs to network default:n4'],
+    ] as const) {
+      await expect(make(5, options)).rejects.toEqual(refused('TAG_IN_USE', text));
+    }
+  });
+});
+
+describe('subnets', () => {
+  it('do not overlap within a tenant, and may be the same in two', async () => {
+    await one.createNetwork({ id: id(1), ...blue });
+    for (const subnet of ['10.1.0.0/24', '10.1.0.128/25', '10.0.0.0/8']) {
+      const red = two.createNetwork({ id: id(2), ...sharedAs('red'), subnets: [subnet] });
+      await expect(red).rejects.toEqual(refused('POOL_OVERLAP', 'network default:blue'));
+    }
+    await two.createNetwork({ id: id(2), ...blue, ...sharedAs('blue', 'other') });
+    await two.createNetwork({ id: id(3), ...sharedAs('red'), subnets: ['10.1.1.0/24'] });
+    await two.createNetwork({ id: id(4), ...sharedAs('low'), subnets: ['10.0.255.0/24'] });
+    expect(value('/tenant/other')).toMatchObject({ number: 2 });
+  });
+
+  it("that nobody asked for are free in the tenant, and the network's own once it is there", async () => {
+    const red = await one.createNetwork({ id: id(1), ...sharedAs('red') });
+    const low = await one.createNetwork({ id: id(2), ...sharedAs('low') });
+    expect([red, low].map(({ pools }) => pools[0]?.cidr)).toEqual([
+      '10.128.0.0/24',
+      '10.128.1.0/24',
+    ]);
+    const also = await two.createNetwork({ id: id(3), ...sharedAs('low') });
+    expect(also.pools[0]?.cidr).toBe('10.128.1.0/24');
+    const none = two.createNetwork({ id: id(4), ...sharedAs('low'), subnets: ['', 'fd00::/64'] });
+    await expect(none).rejects.toEqual(refused('NETWORK_MISMATCH'));
+  });
+
+  it('may be of both families', async () => {
+    const subnets = ['10.1.0.0/24', 'fd00::/64'];
+    const made = await one.createNetwork({ id: id(1), ...sharedAs('blue'), subnets });
+    expect(made.gateways).toEqual(['10.1.0.1/24', 'fd00::1/64']);
+    await two.createNetwork({ id: id(2), ...sharedAs('blue'), subnets: ['fd00::/64'] });
+  });
+});
+
+describe('hosts at the same time', () => {
+  it('make one network together', async () => {
+    const hosts = [one, two, new SiteHost(whole, 'three'), new SiteHost(whole, 'four')];
+    const made = await Promise.all(
+      hosts.map((host, n) => host.createNetwork({ id: id(n), ...sharedAs('blue') })),
+    );
+    expect(new Set(made.map(({ pools }) => pools[0]?.poolId)).size).toBe(1);
+    await Promise.all(hosts.map((host, n) => host.removeNetwork(made[n] ?? fail())));
+    expect(siteKeys().filter((key) => !/^\/(?:cursor|tenant|number)/.test(key))).toEqual([]);
+  });
+
+  it('never give an address twice', async () => {
+    const networks = [
+      await one.createNetwork({ id: id(1), ...blue }),
+      await two.createNetwork({ id: id(2), ...blue }),
+    ] as const;
+    const endpoints = await Promise.all(
+      Array.from({ length: 12 }, async (_, n) => {
+        const host = n % 2 === 0 ? one : two;
+        return host.attach(networks[n % 2 === 0 ? 0 : 1], id(`e${n}`));
+      }),
+    );
+    expect(new Set(endpoints.map(({ ipv4 }) => ipv4)).size).toBe(12);
+    const last = endpoints.map(({ ipv4 }) => Number(ipv4?.split(/[./]/)[3]));
+    expect(Math.max(...last)).toBe(12);
+  });
+
+  it('agree on who has an address and a MAC', async () => {
+    const first = await one.createNetwork({ id: id(1), ...blue });
+    const second = await two.createNetwork({ id: id(2), ...blue });
+    await one.attach(first, id('a'), '10.1.0.7');
+    await expect(two.attach(second, id('b'), '10.1.0.7')).rejects.toEqual(
+      refused('ADDRESS_IN_USE', `endpoint ${id('a')}`),
+    );
+    await one.requestAddress(first.pools[0]?.poolId ?? '', '10.1.0.9');
+    await expect(two.createEndpoint(id(2), id('b'), '10.1.0.9/24')).rejects.toEqual(
+      refused('ADDRESS_IN_USE', 'host one'),
+    );
+    const mac = '02:42:0a:01:00:99';
+    await two.createEndpoint(id(2), id('b'), '10.1.0.10/24', mac);
+    const twice = one.createEndpoint(id(1), id('c'), '10.1.0.11/24', mac);
+    await expect(twice).rejects.toEqual(
+      refused('MAC_IN_USE', `${id('b')} of this network on host two`),
+    );
+    await expect(two.attach(second, id('d'), '10.1.0.254')).rejects.toEqual(
+      refused('ADDRESS_IN_USE', 'gateway'),
+    );
+  });
+});
+
+function fail(): never {
+  throw new Error('no such network');
+}
