@@ -173,7 +173,7 @@ export const fields = {
   /** Bit 12 (0x1000) says that there is a tag; the number is in the lower 12 bits. */
   vlanVid: narrow('vlan_vid', 13, basic + 6),
   vlanPcp: narrow('vlan_pcp', 3, basic + 7, { maskable: false, needs: 'vlan' }),
-  mplsLabel: narrow('mpls_label', 20, basic + 34, { maskable: false, needs: 'mpls' }),
+  mplsLabel: narrow('mpls_label', 20, basic + 34, { bytes: 4, maskable: false, needs: 'mpls' }),
   mplsTc: narrow('mpls_tc', 3, basic + 35, { maskable: false, needs: 'mpls' }),
   mplsBos: narrow('mpls_bos', 1, basic + 36, { maskable: false, needs: 'mpls' }),
   mplsTtl: narrow('mpls_ttl', 8, nxm1 + 30, { maskable: false, needs: 'mpls' }),
