@@ -15,7 +15,7 @@ import { endpointSchema, type Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import { readNetwork } from './networks.ts';
-import { giveUp, showToSite, takeAddress, takeMac, type Owner } from './ownership.ts';
+import { giveUp, showToSite, subnetOf, takeAddress, takeMac, type Owner } from './ownership.ts';
 import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
 import { specOf, type PortSpec } from './port.ts';
 
@@ -79,6 +79,14 @@ export interface Joined {
   readonly network: Network;
   readonly endpoint: Endpoint;
   readonly port: PortSpec;
+  /** Where the container's way to elsewhere goes; undefined for a network whose way out is Docker's. */
+  readonly gateways: Gateways | undefined;
+}
+
+/** Gateway addresses without length, of the families that have one. */
+export interface Gateways {
+  readonly ipv4?: string;
+  readonly ipv6?: string;
 }
 
 /** Marks an endpoint as joined. Refuses with NETWORK_UNKNOWN or ENDPOINT_UNKNOWN. */
@@ -86,7 +94,12 @@ export function* planJoin(networkId: string, endpointId: string, sandboxKey: str
   const network = yield* requireNetwork(networkId);
   const stored = yield* requireEndpoint(networkId, endpointId);
   const endpoint: Endpoint = { ...stored.value, state: 'joined', sandboxKey };
-  const answer = { network: network.value, endpoint, port: specOf(network.value, endpoint) };
+  const answer: Joined = {
+    network: network.value,
+    endpoint,
+    port: specOf(network.value, endpoint),
+    gateways: gatewaysOf(network.value, endpoint),
+  };
   if (stored.value.state === 'joined' && stored.value.sandboxKey === sandboxKey) {
     return { txn: undefined, answer };
   }
@@ -99,6 +112,18 @@ export function* planJoin(networkId: string, endpointId: string, sandboxKey: str
       then: [{ op: 'put', key: endpointKey(networkId, endpointId), value: encodeRecord(endpoint) }],
     },
     answer,
+  };
+}
+
+/** In a shared network the gateway is ours or a router's; elsewhere Docker gives its own way out. */
+function gatewaysOf(network: Network, { ipv4, ipv6 }: Endpoint): Gateways | undefined {
+  if (network.site === undefined) return undefined;
+  const gatewayFor = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : subnetOf(network, parseInterface(text))?.gateway;
+  const [first, second] = [gatewayFor(ipv4), gatewayFor(ipv6)];
+  return {
+    ...(first === undefined ? {} : { ipv4: first }),
+    ...(second === undefined ? {} : { ipv6: second }),
   };
 }
 

@@ -127,7 +127,8 @@ function describeOwner(network: Network, row: KeyValue): string {
   return `endpoint ${value.endpointId} of this network on host ${value.host}`;
 }
 
-function subnetOf(network: Network, address: IpInterface): NetworkSubnet | undefined {
+/** The subnet of a network that an address is in. */
+export function subnetOf(network: Network, address: IpInterface): NetworkSubnet | undefined {
   return network.subnets.find(({ cidr }) =>
     contains(parseCidr(cidr, { hostBits: 'refuse' }), address.address),
   );

@@ -147,9 +147,20 @@ function endpointHandlers(
     },
     'NetworkDriver.Join': async ({ NetworkID, EndpointID, SandboxKey }, signal) => {
       const { operations } = await ready(signal);
-      const { port } = await operations.join(NetworkID, EndpointID, SandboxKey, signal);
+      const joined = await operations.join(NetworkID, EndpointID, SandboxKey, signal);
+      const { port, gateways } = joined;
+      const name = {
+        InterfaceName: { SrcName: port.containerLink, DstPrefix: interfacePrefix },
+      };
       // no gateway: Docker then gives its own way out, and none to an internal network
-      return { InterfaceName: { SrcName: port.containerLink, DstPrefix: interfacePrefix } };
+      if (gateways === undefined) return name;
+      return {
+        ...name,
+        ...(gateways.ipv4 === undefined ? {} : { Gateway: gateways.ipv4 }),
+        ...(gateways.ipv6 === undefined ? {} : { GatewayIPv6: gateways.ipv6 }),
+        // a shared network has no second way out
+        DisableGatewayService: true,
+      };
     },
     'NetworkDriver.Leave': async ({ NetworkID, EndpointID }, signal) => {
       const { operations } = await ready(signal);

@@ -157,13 +157,14 @@ export function* planReleaseSharedPool(
   const pool = yield* readPool(place);
   const own = mine?.value.serial === place.serial;
   if (pool !== undefined && own) yield* takeBackRequest(draft, name, pool, host);
-  const removing =
-    pool !== undefined &&
-    (pool.value.state === 'releasing' || (own && !(yield* isWanted(name, pool, host))));
+  const network = (yield* readSiteNetwork(name))?.value;
+  const kept = network?.subnets.some(({ cidr }) => cidr === place.cidr) === true;
+  const unwanted = own && !kept && !(yield* isRequested(name, place.cidr, host));
+  const removing = pool !== undefined && (unwanted || pool.value.state === 'releasing');
   const done = !removing || (yield* removePool(draft, name, pool));
-  const uses = (yield { ...hostUseRange(name, host), limit: 1 }).rows.length > 0;
+  const used = kept && (yield { ...hostUseRange(name, host), limit: 1 }).rows.length > 0;
   // noted until the pool is gone, so that the sweep goes on with it
-  if (own && !uses && done) {
+  if (own && !used && done) {
     const key = sharedPoolKey(place.space, place.cidr);
     draft.compare.push(asRead(key, mine));
     draft.then.push({ op: 'delete', start: key });
@@ -181,14 +182,6 @@ function* takeBackRequest(
 ): Step<void> {
   const key = requestKey(name, pool.value.cidr, host);
   if ((yield { start: key }).rows.length > 0) draft.then.push({ op: 'delete', start: key });
-}
-
-/** Whether a network has the pool, or another host is about to make one with it. */
-function* isWanted(name: SiteNetworkName, pool: StoredPool, host: string): Step<boolean> {
-  const { cidr } = pool.value;
-  const network = (yield* readSiteNetwork(name))?.value;
-  if (network?.subnets.some((subnet) => subnet.cidr === cidr) === true) return true;
-  return yield* isRequested(name, cidr, host);
 }
 
 /** Whether a host is about to make a network with the pool, this one apart. */
