@@ -104,6 +104,10 @@ export const storeTableAuditBytes = 2 * 1024 * 1024;
 export const storeTablePauseMs = 250;
 /** Forgotten entries of the log removed with one write: some 3 ms. */
 export const storeClearStep = 1_000;
+/** Changes in one change record, and characters of them: more cost a watcher that reads old ones more than
+ *  they save a writer. */
+export const storeRecordChangesMax = 64;
+export const storeRecordCharactersMax = 64 * 1024;
 /** Keys of other generations removed with one write. A part of a snapshot has about as many, so that
  *  attempts that are given up do not pile up. */
 export const storeSweepStep = 1_000;

@@ -36,7 +36,7 @@ import {
   type LogEnd,
   type StateHead,
 } from './meta.ts';
-import { decodeRow } from './rows.ts';
+import { decodeRow, firstRevisionOf } from './rows.ts';
 
 /** What an audited store holds. */
 export interface Audited {
@@ -47,6 +47,8 @@ export interface Audited {
   readonly entries: readonly Entry[];
   /** The chain after each of the entries. */
   readonly chains: readonly string[];
+  /** The last revision of each change record. */
+  readonly records: readonly number[];
   readonly machine: MachineImage;
 }
 
@@ -62,9 +64,9 @@ export async function auditDatabase(database: Database): Promise<Audited> {
   await auditKeys(database, state);
   const log = await auditLog(database, state.live, base, end);
   auditPosition(state.head, base, log.entries);
-  await auditChanges(database, state);
+  const records = await auditChanges(database, state);
   const machine = await readState(database, state);
-  return { identity, end, base, state, ...log, machine };
+  return { identity, end, base, state, ...log, records, machine };
 }
 
 async function readOnly(database: Database, key: string): Promise<string> {
@@ -126,18 +128,27 @@ function auditPosition(head: MachineHead, base: LogBase, entries: readonly Entry
 }
 
 /** Change records are complete. What they say is decoded when somebody asks for it. */
-async function auditChanges(database: Database, { live, head }: StateHead): Promise<void> {
+async function auditChanges(
+  database: Database,
+  { live, head }: StateHead,
+): Promise<readonly number[]> {
+  const records: number[] = [];
   let revision = head.compacted;
   const range = { start: changeKey(live, revision + 1), end: kindEnd(live, 'changes') };
   const prefix = kindStart(live, 'changes');
   await eachEntry(database, range, (key, stored) => {
-    revision += 1;
-    if (key !== prefix + numberText(revision)) {
+    const first = firstRevisionOf(unseal(key, stored));
+    const last = Number.parseInt(key.slice(prefix.length), 16);
+    // the first one may begin with what is forgotten
+    const follows = first === revision + 1 || (records.length === 0 && first <= revision);
+    if (!follows || last < first || key !== prefix + numberText(last)) {
       throw damaged('its history has a gap', { revision });
     }
-    unseal(key, stored);
+    records.push(last);
+    revision = last;
   });
   if (revision !== head.revision) throw damaged('its history does not lead to its state');
+  return records;
 }
 
 async function readState(database: Database, { live, head }: StateHead): Promise<MachineImage> {

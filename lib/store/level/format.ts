@@ -10,7 +10,7 @@
  *     D + generation (6 hex) + kind      the log and the state of one generation:
  *       C, E + name                        records: sessions, leases
  *       L + index (14 hex)                 entries of the log
- *       R + revision (14 hex)              change records
+ *       R + last revision (14 hex)         change records
  *       S, Y + key                         rows: of users, of the system
  */
 import { hash } from 'node:crypto';
@@ -20,7 +20,7 @@ import type { Hash } from '../machine/digest.ts';
 import type { RecordSpace, RowSpace } from '../machine/image.ts';
 
 /** Number of this layout. */
-export const storeFormat = 2;
+export const storeFormat = 3;
 
 /** LevelDB's keys of the rows that there is one of. */
 export const identityKey = 'M';

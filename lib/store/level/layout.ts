@@ -94,14 +94,14 @@ export async function databaseLogBytes(folder: string): Promise<number> {
 /** What the identity file says: of a store of version 0.1.0, or of one of today. */
 export type IdentityFile =
   | { readonly format: 1; readonly storeId: string }
-  | ({ readonly format: 2 } & DurableIdentity);
+  | ({ readonly format: typeof storeFormat } & DurableIdentity);
 
 /** What of an identity never changes. */
 export type DurableIdentity = Pick<StoreIdentity, 'clusterId' | 'memberId' | 'dataId'>;
 
 const firstIdentity = /^\{"format":1,"storeId":"([0-9a-f]{32})"\}\n$/;
 const ownIdentity =
-  /^\{"format":2,"clusterId":"([0-9a-f]{32})","memberId":"([0-9a-f]{16})","dataId":"([0-9a-f]{32})"\}\n$/;
+  /^\{"format":3,"clusterId":"([0-9a-f]{32})","memberId":"([0-9a-f]{16})","dataId":"([0-9a-f]{32})"\}\n$/;
 
 /**
  * What the identity file vouches for; undefined without the file.
@@ -119,11 +119,11 @@ export async function readIdentity(path: string): Promise<IdentityFile | undefin
   if (first !== null) return { format: 1, storeId: first[1] ?? '' };
   const own = ownIdentity.exec(content);
   if (own === null) {
-    checkFormat(/^\{"format":([3-9]|[1-9]\d{1,5}),/.exec(content)?.[1]);
+    checkFormat(/^\{"format":([2-9]|[1-9]\d{1,5}),/.exec(content)?.[1]);
     throw damaged('its identity file is unreadable');
   }
   const [, clusterId = '', memberId = '', dataId = ''] = own;
-  return { format: 2, clusterId, memberId, dataId };
+  return { format: storeFormat, clusterId, memberId, dataId };
 }
 
 /** Writes the identity file, durably. */

@@ -10,6 +10,7 @@ import type { Delta, ImagePart, MachineHead } from '../machine/image.ts';
 import type { Entry, Position } from '../raft/entry.ts';
 import type { SnapshotMark } from '../raft/message.ts';
 import type { Audited } from './audit.ts';
+import { ChangeRecords, type RecordBounds } from './change-records.ts';
 import type { WriteOperation } from './database.ts';
 import {
   baseKey,
@@ -34,13 +35,20 @@ import {
   type LogEnd,
   type StateHead,
 } from './meta.ts';
-import { encodeChange, encodeRow } from './rows.ts';
+import { encodeRow } from './rows.ts';
 
 /** What the ledger keeps of an entry of the log. */
 interface Link {
   readonly term: number;
   /** The chain after it. */
   readonly chain: string;
+}
+
+/** What goes into one write. */
+export interface LedgerBounds {
+  /** Forgotten entries removed by it. */
+  readonly clearStep: number;
+  readonly record: RecordBounds;
 }
 
 /** Where an open store stands. */
@@ -53,10 +61,10 @@ export class Ledger {
   #links: Link[];
   /** Rows and records in the snapshot on its way in; undefined when there is none. */
   #staged: number | undefined;
-  readonly #clearStep: number;
+  #records: ChangeRecords;
+  readonly #bounds: LedgerBounds;
 
-  /** `clearStep`: forgotten entries removed by one write. */
-  constructor(audited: Audited, clearStep: number) {
+  constructor(audited: Audited, bounds: LedgerBounds) {
     this.#identity = audited.identity;
     this.#end = audited.end;
     this.#base = audited.base;
@@ -65,7 +73,8 @@ export class Ledger {
       term,
       chain: audited.chains[at] ?? '',
     }));
-    this.#clearStep = clearStep;
+    this.#records = new ChangeRecords(audited.records, bounds.record);
+    this.#bounds = bounds;
   }
 
   get head(): MachineHead {
@@ -85,6 +94,11 @@ export class Ledger {
       encodeLogBase(this.#base),
       encodeStateHead(this.#state),
     ].join('\n');
+  }
+
+  /** The last revision of the change record with the change of this revision. */
+  recordOf(revision: number): number | undefined {
+    return this.#records.holding(revision);
   }
 
   /** The ranges of keys that count for nothing: what is left of other generations. */
@@ -181,15 +195,14 @@ export class Ledger {
     }
     const { from, to } = delta.forget;
     // what is forgotten as soon as it came to be is not sent
-    let revision = Math.max(head.revision, to);
-    for (const change of delta.changes) {
-      revision += 1;
-      assert(change.revision === revision, 'change records come without a gap');
-      put(operations, changeKey(live, revision), encodeChange(change));
+    const before = Math.max(head.revision, to);
+    for (const { last, body } of this.#records.add(before, delta.changes)) {
+      put(operations, changeKey(live, last), body);
     }
-    assert(revision === delta.head.revision, 'every revision has its change record');
-    for (let forgotten = from + 1; forgotten <= to; forgotten += 1) {
-      operations.push({ type: 'del', key: changeKey(live, forgotten) });
+    const told = before + delta.changes.length;
+    assert(told === delta.head.revision, 'every revision has its change record');
+    for (const last of this.#records.forget(to)) {
+      operations.push({ type: 'del', key: changeKey(live, last) });
     }
     const compacted = to > from ? to : head.compacted;
     const fits = to <= from || from === head.compacted;
@@ -222,7 +235,7 @@ export class Ledger {
   /** Removes a bounded number of the entries in front of the base. */
   #clearForgotten(operations: WriteOperation[]): void {
     const { cleared, mark } = this.#base;
-    const until = Math.min(mark.at.index, cleared + this.#clearStep);
+    const until = Math.min(mark.at.index, cleared + this.#bounds.clearStep);
     if (until === cleared) return;
     for (let index = cleared + 1; index <= until; index += 1) {
       operations.push({ type: 'del', key: entryKey(this.live, index) });
@@ -259,6 +272,7 @@ export class Ledger {
     this.#base = { mark, chain, cleared: mark.at.index, stateless: false };
     this.#end = { ...this.#end, last: mark.at, chain };
     this.#links = [];
+    this.#records = new ChangeRecords([], this.#bounds.record);
     this.#staged = undefined;
   }
 }

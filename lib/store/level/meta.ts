@@ -78,6 +78,7 @@ export function checkFormat(text: string | undefined): void {
       fix: 'run the version of Fairlead that wrote it',
     });
   }
+  if (format > 1) throw damaged(`it has format ${format}, which no release has written`);
   throw damaged('its format is unreadable');
 }
 

@@ -100,7 +100,13 @@ async function openLocked(
   return openOnTrial(paths, trial, async (database, unread) => {
     const audited = await auditDatabase(database);
     checkOwner(audited.identity, expected);
-    const ledger = new Ledger(audited, limits.storeClearStep);
+    const ledger = new Ledger(audited, {
+      clearStep: limits.storeClearStep,
+      record: {
+        changesMax: limits.storeRecordChangesMax,
+        charactersMax: limits.storeRecordCharactersMax,
+      },
+    });
     await checkClosedMark(paths.closedMark, ledger.describe());
     const stored = storedState(audited);
     options.prove?.(stored);

@@ -40,7 +40,7 @@ type StoredEvent =
   | readonly ['put', string, StoredRow, StoredRow?]
   | readonly ['delete', string, StoredRow?];
 
-/** The body of a change record. */
+/** A change as a change record holds it. */
 export function encodeChange(change: Change): string {
   return JSON.stringify(
     change.events.map((event): StoredEvent => {
@@ -52,18 +52,34 @@ export function encodeChange(change: Change): string {
   );
 }
 
+const firstRevisionPattern = /^([1-9]\d{0,15}) \[/;
+
 /**
- * The change record of a body.
+ * The revision that a change record begins with.
  * @throws STORE_DAMAGED
  */
-export function decodeChange(revision: number, body: string): Change {
+export function firstRevisionOf(body: string): number {
+  const [, first] = firstRevisionPattern.exec(body) ?? [];
+  if (first === undefined) throw damaged('a change record is unreadable');
+  return Number(first);
+}
+
+/**
+ * The changes in the record that stands under revision `last`.
+ * @throws STORE_DAMAGED
+ */
+export function decodeChanges(last: number, body: string): readonly Change[] {
+  const first = firstRevisionOf(body);
   try {
     // ours, and under a checksum: a shape that does not fit can only come from a bug
-    const stored = JSON.parse(body) as readonly StoredEvent[];
-    return { revision, events: stored.map(growEvent) };
+    const stored = JSON.parse(body.slice(body.indexOf(' '))) as readonly (readonly StoredEvent[])[];
+    if (stored.length === last - first + 1) {
+      return stored.map((events, at) => ({ revision: first + at, events: events.map(growEvent) }));
+    }
   } catch {
-    throw damaged('a change record is unreadable', { revision });
+    // said below
   }
+  throw damaged('a change record is unreadable', { last });
 }
 
 function growEvent(stored: StoredEvent): WatchEvent {

@@ -4,6 +4,8 @@ import * as limits from '../../limits.ts';
 /** The bounds that the agent runs with. */
 export const storageLimits = {
   storeClearStep: limits.storeClearStep,
+  storeRecordChangesMax: limits.storeRecordChangesMax,
+  storeRecordCharactersMax: limits.storeRecordCharactersMax,
   storeSweepStep: limits.storeSweepStep,
   storeFreeBytesMin: limits.storeFreeBytesMin,
   storeFreePercentMin: limits.storeFreePercentMin,

@@ -13,7 +13,7 @@ import type { Database, WriteOperation } from './database.ts';
 import { changeKey, unseal } from './format.ts';
 import type { IdleCompaction } from './idle-compaction.ts';
 import type { Ledger } from './ledger.ts';
-import { decodeChange } from './rows.ts';
+import { decodeChanges } from './rows.ts';
 import { Sweep } from './sweep.ts';
 
 /** What a storage is made of. */
@@ -36,6 +36,8 @@ export class DiskStorage implements Storage {
   /** Change records up to this revision are durable. */
   #durableRevision: number;
   #inFlight: Promise<void> | undefined;
+  /** The change record that was read last. */
+  #read: { readonly key: string; readonly changes: readonly Change[] } | undefined;
   #failure: FairleadError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -81,12 +83,21 @@ export class DiskStorage implements Storage {
   async readChange(revision: number): Promise<Change | undefined> {
     const { database, ledger } = this.#options;
     if (!this.#isKept(revision)) return undefined;
-    const key = changeKey(ledger.live, revision);
+    const { live } = ledger;
+    const last = ledger.recordOf(revision) ?? revision;
+    const key = changeKey(live, last);
+    // a watcher that is behind reads one revision after the other
+    if (this.#read?.key === key) return this.#read.changes.at(revision - last - 1);
     try {
       const stored = await database.get(key);
-      if (stored !== undefined) return decodeChange(revision, unseal(key, stored));
+      if (stored !== undefined) {
+        const changes = decodeChanges(last, unseal(key, stored));
+        // one that is alone may be large
+        this.#read = changes.length > 1 ? { key, changes } : undefined;
+        return changes.at(revision - last - 1);
+      }
       // forgotten, or replaced by a snapshot, while we read
-      if (!this.#isKept(revision) || key !== changeKey(ledger.live, revision)) return undefined;
+      if (!this.#isKept(revision) || live !== ledger.live) return undefined;
       throw new FairleadError('STORE_FAILED', `the change of revision ${revision} is gone`);
     } catch (error) {
       if (this.#closing === undefined) this.fail(error);

@@ -181,7 +181,12 @@ it('puts the files back that an interrupted opening left', async () => {
 
 it.each([
   ['is unreadable', '{}', 'STORE_DAMAGED'],
-  ['is of a later version', '{"format":3,"what":"ever"}\n', 'STORE_TOO_NEW'],
+  [
+    'is of a version between releases',
+    `{"format":2,"clusterId":"${'1'.repeat(32)}","memberId":"${'2'.repeat(16)}","dataId":"${'3'.repeat(32)}"}\n`,
+    'STORE_DAMAGED',
+  ],
+  ['is of a later version', '{"format":4,"what":"ever"}\n', 'STORE_TOO_NEW'],
 ] as const)('refuses a store whose identity file %s', async (_, text, code) => {
   const { directory } = await closedStore();
   await writeFile(join(directory, 'identity'), text);

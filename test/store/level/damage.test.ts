@@ -9,7 +9,15 @@ import {
   type Database,
   type WriteOperation,
 } from '../../../lib/store/level/database.ts';
-import { changeKey, entryKey, rowKey, seal, unseal } from '../../../lib/store/level/format.ts';
+import {
+  changeKey,
+  entryKey,
+  kindEnd,
+  kindStart,
+  rowKey,
+  seal,
+  unseal,
+} from '../../../lib/store/level/format.ts';
 import { readLiveTables } from '../../../lib/store/level/manifest.ts';
 import { fingerprintFrom, fingerprintOf, twinStart } from '../../disk/twin.ts';
 import { Workload } from '../../disk/workload.ts';
@@ -248,9 +256,20 @@ const meddling: Readonly<Record<string, Meddling>> = {
     const [key = ''] = await database.keys(rowKey(generation, 'users', ''), 'E', 1);
     return [{ type: 'put', key, value: seal(key, `${unseal(key, await read(database, key))} `) }];
   },
-  'a change record is gone': async (_, { generation, workload }) => [
-    { type: 'del', key: changeKey(generation, workload.twin.head.revision - 1) },
+  'a change record is gone': async (database, { generation }) => [
+    { type: 'del', key: await firstRecord(database, generation) },
   ],
+  'a change record begins later': async (database, { generation, workload }) => {
+    const key = changeKey(generation, workload.twin.head.revision);
+    const body = unseal(key, await read(database, key));
+    const first = Number.parseInt(body, 10);
+    return [{ type: 'put', key, value: seal(key, body.replace(/^\d+/, String(first + 1))) }];
+  },
+  'a change record holds what another does': async (database, { generation, workload }) => {
+    const from = await firstRecord(database, generation);
+    const key = changeKey(generation, workload.twin.head.revision);
+    return [{ type: 'put', key, value: seal(key, unseal(from, await read(database, from))) }];
+  },
   'an entry of the log is gone': async (_, { generation, workload }) => [
     { type: 'del', key: entryKey(generation, workload.twin.entries[1]?.index ?? 0) },
   ],
@@ -315,10 +334,16 @@ it('refuses what was changed behind its back, checksums and all', async () => {
 const read = async (database: Database, key: string): Promise<string> =>
   (await database.get(key)) ?? '';
 
+async function firstRecord(database: Database, generation: number): Promise<string> {
+  const range = [kindStart(generation, 'changes'), kindEnd(generation, 'changes')] as const;
+  const [key = ''] = await database.keys(...range, 1);
+  return key;
+}
+
 it('refuses a store of a later format and says what to do', async () => {
   const image = await takeImage('killed');
   const database = await openDatabase(join(image.directory, 'db'), { create: false });
-  const meta = unseal('M', await read(database, 'M')).replace(/^2 /, '3 ');
+  const meta = unseal('M', await read(database, 'M')).replace(/^3 /, '4 ');
   await database.write([{ type: 'put', key: 'M', value: seal('M', meta) }]);
   await database.close();
   await expect(openStorage(image.directory)).rejects.toMatchObject({

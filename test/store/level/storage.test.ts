@@ -26,7 +26,8 @@ it.each(Array.from({ length: seeds }, (_, seed) => seed + 1))(
     const directory = join(await temporaryFolder(), 'store');
     let twin = twinStart;
     // small steps, so that clearing and sweeping are seen half done
-    const limits = { storeClearStep: 7, storeSweepStep: 5 };
+    const records = { storeRecordChangesMax: 2 + (seed % 3), storeRecordCharactersMax: 1_000 };
+    const limits = { storeClearStep: 7, storeSweepStep: 5, ...records };
     for (let round = 0; round < 8; round += 1) {
       const opened = await openStorage(directory, { limits });
       expect(await fingerprintFrom(opened.storage, opened.stored)).toBe(fingerprintOf(twin));
