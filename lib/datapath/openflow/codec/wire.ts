@@ -52,12 +52,14 @@ export class WireWriter {
 
   u16(value: number): void {
     assert(value >= 0 && value <= 0xffff, 'a number does not fit into 16 bits');
-    this.#view.setUint16(this.#grow(2), value);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value);
   }
 
   u32(value: number): void {
     assert(value >= 0 && value <= 0xffff_ffff, 'a number does not fit into 32 bits');
-    this.#view.setUint32(this.#grow(4), value);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value);
   }
 
   /** A number in 1 to 8 bytes. */
@@ -76,7 +78,8 @@ export class WireWriter {
 
   u64(value: bigint): void {
     assert(value >= 0n && value <= lowHalf, 'a number does not fit into 64 bits');
-    this.#view.setBigUint64(this.#grow(8), value);
+    const at = this.#grow(8);
+    this.#view.setBigUint64(at, value);
   }
 
   u128(value: bigint): void {
