@@ -175,11 +175,11 @@ class Twin {
     ) {
       return 'POOL_OVERLAP';
     }
-    const tags = [...this.#networks.values()].map(({ tag }) => tag);
-    if (step.tag !== '' && tags.includes(Number(step.tag))) return 'TAG_IN_USE';
+    const tags = new Set([...this.#networks.values()].map(({ tag }) => tag));
+    if (step.tag !== '' && tags.has(Number(step.tag))) return 'TAG_IN_USE';
     if (step.tag === '')
       do this.#vni += 1;
-      while (tags.includes(this.#vni));
+      while (tags.has(this.#vni));
     this.#networks.set(title, {
       subnet,
       tag: step.tag === '' ? this.#vni : Number(step.tag),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RangeRequest, StateStore } from '../../lib/store/port.ts';
+import { prefixRange, type RangeRequest, type StateStore } from '../../lib/store/port.ts';
 import { prefixed } from '../../lib/store/prefixed.ts';
 import { readYourWrites } from '../../lib/store/read-your-writes.ts';
 import { everything, put, write } from '../conformance/open-store.ts';
@@ -37,6 +37,47 @@ describe('a part of a store', () => {
       ]);
       break;
     }
+  });
+});
+
+describe('keys that all parts share', () => {
+  it('are the same in each part and in the whole, and one transaction changes both kinds', async () => {
+    const { whole, part } = await shared();
+    const other = prefixed(whole, 'host/c/');
+    await write(part, put('/tenant/t', '1'), put('y', '2'));
+    expect((await other.range({ start: '/tenant/t' })).rows).toMatchObject([{ value: '1' }]);
+    expect((await whole.range({ start: '/tenant/t' })).rows).toMatchObject([{ value: '1' }]);
+    const done = await other.txn({
+      compare: [{ key: '/tenant/t', target: 'value', operator: '=', value: '1' }],
+      then: [put('/tenant/t', '3'), put('/tenant/u'), { op: 'delete', ...prefixRange('/x') }],
+    });
+    expect(done.succeeded).toBe(true);
+    const { rows } = await part.range(prefixRange('/tenant/'));
+    expect(rows.map(({ key }) => key)).toEqual(['/tenant/t', '/tenant/u']);
+    expect((await part.range(everything)).rows.map(({ key }) => key)).toEqual(['x', 'y']);
+  });
+
+  it('are watched under their own names', async () => {
+    const { part } = await shared();
+    const { revision } = await part.range({ start: 'x' });
+    await write(part, put('y'), put('/node/a'));
+    await write(part, { op: 'delete', start: '/node/a' });
+    const batches = [];
+    for await (const batch of part.watch({ ...prefixRange('/'), fromRevision: revision + 1 })) {
+      batches.push(batch.events);
+      if (batches.length === 2) break;
+    }
+    expect(batches).toMatchObject([
+      [{ type: 'put', row: { key: '/node/a' } }],
+      [{ type: 'delete', key: '/node/a' }],
+    ]);
+  });
+
+  it('are in no range with others', async () => {
+    const { part } = await shared();
+    await expect(part.range({ start: '/a', end: '1' })).rejects.toMatchObject({
+      code: 'STORE_LIMIT',
+    });
   });
 });
 
