@@ -154,7 +154,7 @@ export class HostOperations {
   async requestAddress(request: AddressRequest, signal: AbortSignal): Promise<AddressAnswer> {
     return this.#run(
       `pool/${request.poolId}`,
-      () => planAddressRequest(request, this.#parts.hostName),
+      (attempt) => planAddressRequest(request, this.#parts.hostName, attempt),
       signal,
     );
   }
@@ -168,7 +168,11 @@ export class HostOperations {
     );
   }
 
-  async #run<Answer>(key: string, plan: () => Plan<Answer>, signal: AbortSignal): Promise<Answer> {
+  async #run<Answer>(
+    key: string,
+    plan: (attempt: number) => Plan<Answer>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     return this.#queue.run(key, () => runPlan(this.#parts.store, plan, { signal }));
   }
 

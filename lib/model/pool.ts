@@ -47,7 +47,14 @@ export const poolAddressSchema = z.object({
 export type PoolAddress = z.infer<typeof poolAddressSchema>;
 
 /** Changed with every pool that comes or goes, so that two overlapping requests cannot both pass. */
-export const spaceSchema = z.object({ changes: z.number().int() });
+export const spaceSchema = z.object({
+  changes: z.number().int(),
+  /** Of a shared network's space: somebody found that nobody has it, and is about to look again. */
+  closed: z.literal(true).optional(),
+});
+
+/** The guard of a space. */
+export type Space = z.infer<typeof spaceSchema>;
 
 /** What a pool id says. */
 export type PoolName = Pick<Pool, 'space' | 'cidr' | 'serial'>;

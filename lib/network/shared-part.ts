@@ -18,14 +18,15 @@ import type { SiteNetworkName } from '../model/site.ts';
 import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
 import { planDeleteEndpoint } from './endpoints.ts';
 import { readPoolNamed } from './ipam/read.ts';
+import { isRequested, readSharedPool, removePool } from './ipam/shared-pools.ts';
 import {
+  closeGuard,
   countGuard,
   countOrForget,
-  isRequested,
+  isClosed,
+  passGuard,
   readGuard,
-  readSharedPool,
-  removePool,
-} from './ipam/shared-pools.ts';
+} from './ipam/guard.ts';
 import { localSpace, sharedSpace } from './ipam/space.ts';
 import {
   askedMtu,
@@ -79,7 +80,7 @@ export function* planCreatePart(request: SharedNetworkRequest, asked: AskedNetwo
   const guard = yield* readGuard(asked.name);
   for (const subnet of given) yield* claimPool(draft, asked.name, subnet, request.host);
   const mtu = askedMtu(request.options, given);
-  const network = yield* joinSiteNetwork(draft, {
+  const { network, isNew } = yield* joinSiteNetwork(draft, {
     ...asked,
     internal: request.internal,
     subnets: given.map(({ cidr, gateway }) => ({ cidr, ...(gateway ? { gateway } : {}) })),
@@ -88,7 +89,8 @@ export function* planCreatePart(request: SharedNetworkRequest, asked: AskedNetwo
   });
   const tag = yield* chooseTag(draft.compare, draft.then, request.id);
   const made: Network = { ...part, tag, mtu: yield* readSiteMtu(network) };
-  countGuard(draft, guard);
+  if (isNew) countGuard(draft, guard);
+  else passGuard(draft, guard);
   const use = encodeRecord({ host: request.host });
   draft.then.push(
     { op: 'put', key: networkKey(made.id), value: encodeRecord(made) },
@@ -158,23 +160,38 @@ export function* planDeletePart(
     const { txn } = yield* planDeleteEndpoint(network.id, endpointId);
     return { txn, answer: 'more' };
   }
+  const guard = yield* readGuard(site);
   const use = useKey(site, host, network.id);
+  if ((yield { start: use }).rows.length > 0) {
+    // before it is looked who else there is: of two that go at once, one finds nobody
+    const going: TxnDraft = { compare: [asRead(key, part)], then: [{ op: 'delete', start: use }] };
+    passGuard(going, guard);
+    return { txn: going, answer: 'more' };
+  }
   const draft: TxnDraft = {
     compare: [asRead(key, part)],
     then: [
       { op: 'delete', start: key },
       { op: 'delete', start: tagKey(network.tag) },
-      { op: 'delete', start: use },
     ],
   };
-  const guard = yield* readGuard(site);
-  const isOther = (row: { readonly key: string }): boolean => row.key !== use;
-  const usedHere = (yield { ...hostUseRange(site, host), limit: 2 }).rows.some(isOther);
-  const usedElsewhere = (yield { ...useRange(site), limit: 2 }).rows.some(isOther);
-  const pools = usedElsewhere ? noPools : yield* removeNetwork(draft, site);
+  const last =
+    (yield* readSiteNetwork(site))?.value.createdBy === 'docker' && !(yield* isUsed(site));
+  if (last && !isClosed(guard)) {
+    const closing: TxnDraft = { compare: [asRead(key, part)], then: [] };
+    closeGuard(closing, guard);
+    return { txn: closing, answer: 'more' };
+  }
+  const pools = last ? yield* removeNetwork(draft, site) : noPools;
+  const usedHere = (yield { ...hostUseRange(site, host), limit: 1 }).rows.length > 0;
   if (!usedHere) yield* forgetPools(draft, network, { site, host, kept: pools.marked });
-  yield* countOrForget(draft, guard, pools.removed);
+  if (last) yield* countOrForget(draft, guard, pools.removed);
+  else passGuard(draft, guard);
   return { txn: draft, answer: 'done' };
+}
+
+function* isUsed(site: SiteNetworkName): Step<boolean> {
+  return (yield { ...useRange(site), limit: 1 }).rows.length > 0;
 }
 
 /** The pools of a network that is removed: those that go with it, and those so full that they go later. */

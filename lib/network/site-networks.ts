@@ -1,8 +1,5 @@
 /**
  * Shared networks: what Docker's CreateNetwork makes of them, and what goes with their last use. Pure.
- *
- * Whoever changes who uses a network, or which pools it has, counts up the guard of its space. So the last
- * to leave and the next to come never miss one another, on whatever hosts they are.
  */
 import { FairleadError } from '../errors.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
@@ -42,17 +39,20 @@ export const titleOf = (name: SiteNetworkName): string => sharedSpace(name);
  * Makes the shared network, or finds the one there is to be what is wanted. Refuses with NETWORK_MISMATCH,
  * TAG_IN_USE, SITE_LIMIT.
  */
-export function* joinSiteNetwork(draft: TxnDraft, wanted: WantedSiteNetwork): Step<SiteNetwork> {
+export function* joinSiteNetwork(
+  draft: TxnDraft,
+  wanted: WantedSiteNetwork,
+): Step<{ readonly network: SiteNetwork; readonly isNew: boolean }> {
   const key = siteNetworkKey(wanted.name);
   const existing = yield* readSiteNetwork(wanted.name);
   draft.compare.push(asRead(key, existing));
   if (existing !== undefined) {
     requireAgreement(wanted, existing.value);
-    return existing.value;
+    return { network: existing.value, isNew: false };
   }
   const network = yield* makeNetwork(draft, wanted);
   draft.then.push({ op: 'put', key, value: encodeRecord(network) });
-  return network;
+  return { network, isNew: true };
 }
 
 function* makeNetwork(draft: TxnDraft, wanted: WantedSiteNetwork): Step<SiteNetwork> {

@@ -18,18 +18,19 @@ export interface RunPlanOptions {
 }
 
 /**
- * Makes the plan, commits it and gives its answer. `makePlan` is called again for every new attempt.
+ * Makes the plan, commits it and gives its answer. `makePlan` is called again for every new attempt, and told
+ * how many there were.
  * @throws whatever the plan refuses with and the store fails with; STORE_CONFLICT after
  *   `storeRetriesMax` attempts; STORE_LIMIT when the plan reads more than `planReadsMax` ranges; the
  *   signal's reason when it is aborted
  */
 export async function runPlan<Answer>(
   store: PlanStore,
-  makePlan: () => Plan<Answer>,
+  makePlan: (attempt: number) => Plan<Answer>,
   options: RunPlanOptions = {},
 ): Promise<Answer> {
   for (let attempt = 0; attempt < storeRetriesMax; attempt++) {
-    const decision = await decide(store, makePlan(), options.signal);
+    const decision = await decide(store, makePlan(attempt), options.signal);
     if (decision.txn === undefined) return decision.answer;
     options.signal?.throwIfAborted();
     const { succeeded } = await store.txn(decision.txn);

@@ -201,7 +201,7 @@ describe('an endpoint', () => {
     const join = () => planJoin(networkId(1), endpointId(1), '/run/docker/netns/x');
     const joined = await runPlan(store, join);
     expect(await runPlan(store, join)).toEqual(joined);
-    expect(joined.port).toMatchObject({ hostLink: `fh-${'b'.repeat(12)}`, tag: 1, mtu: 1500 });
+    expect(joined.port).toMatchObject({ hostLink: `fh-${'b'.repeat(12)}`, mtu: 1500 });
     for (let i = 0; i < 2; i++) {
       await runPlan(store, () => planLeave(networkId(1), endpointId(1)));
     }

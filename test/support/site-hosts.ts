@@ -1,7 +1,8 @@
 /**
  * Several hosts on one store in memory, each seeing its part: Docker's calls as `lib/host/operations.ts` makes
- * them, without ports and queues. For tests of what hosts share.
+ * them, without ports. For tests of what hosts share.
  */
+import { KeyedQueue } from '../../lib/keyed-queue.ts';
 import { prefixed } from '../../lib/store/prefixed.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 import type { StateStore } from '../../lib/store/port.ts';
@@ -62,6 +63,7 @@ export function sharedAs(
 export class SiteHost {
   readonly name: string;
   readonly store: StateStore;
+  readonly #queue = new KeyedQueue();
 
   constructor(whole: MapStore, name: string) {
     this.name = name;
@@ -142,8 +144,10 @@ export class SiteHost {
 
   /** RequestAddress; answers it with its length. */
   async requestAddress(poolId: string, address = '', gateway = false): Promise<string> {
-    const plan = () => planAddressRequest({ poolId, address, gateway }, this.name);
-    return (await runPlan(this.store, plan)).address;
+    const plan = (attempt: number) =>
+      planAddressRequest({ poolId, address, gateway }, this.name, attempt);
+    const given = () => runPlan(this.store, plan);
+    return (await this.#queue.run(poolId, given)).address;
   }
 
   /** ReleaseAddress, with or without a length. */

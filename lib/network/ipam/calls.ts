@@ -49,9 +49,13 @@ export function planPoolRelease(
 }
 
 /** RequestAddress of `host`; refuses as `planRequestAddress` and `planRequestSharedAddress`. */
-export function planAddressRequest(request: AddressRequest, host: string): Plan<AddressAnswer> {
+export function planAddressRequest(
+  request: AddressRequest,
+  host: string,
+  attempt = 0,
+): Plan<AddressAnswer> {
   return isShared(request.poolId)
-    ? planRequestSharedAddress(request, host)
+    ? planRequestSharedAddress(request, host, attempt)
     : planRequestAddress(request);
 }
 

@@ -14,6 +14,7 @@ import {
   type Pool,
   type PoolAddress,
   type PoolName,
+  type Space,
 } from '../../model/pool.ts';
 import { decodeRecord, type Stored } from '../../model/record.ts';
 import type { Compare, KeyValue } from '../../store/port.ts';
@@ -56,7 +57,7 @@ export function* readSpacePools(space: string): Step<readonly StoredPool[]> {
  * last pool. The next one counts on from the store's revision, which is above all counts there were, since
  * each was a transaction: so no serial number comes twice.
  */
-export function* readSpace(space: string): Step<Stored<{ readonly changes: number }>> {
+export function* readSpace(space: string): Step<Stored<Space>> {
   const {
     rows: [row],
     revision,

@@ -45,17 +45,19 @@ import { readPool, readPoolAddress, requirePool, stillThere, type StoredPool } f
 import type { AddressRelease } from './release.ts';
 import { putHeld } from './held.ts';
 import { findFree } from './search.ts';
+import { lookBehind } from './spread.ts';
 import { readSharedPool } from './shared-pools.ts';
 import { networkOfSpace } from './space.ts';
 
 /**
  * Gives an address of a shared pool to a host. The gateway is one for all hosts, and may be asked for again
  * by any. Refuses as `planRequestAddress`, and with NETWORK_MISMATCH for another gateway than the one
- * there is.
+ * there is. `attempt` counts those of this request that others came before.
  */
 export function* planRequestSharedAddress(
   request: AddressRequest,
   host: string,
+  attempt = 0,
 ): Plan<AddressAnswer> {
   const pool = yield* requirePool(request.poolId);
   const note = yield* readSharedPool(pool.value);
@@ -72,7 +74,8 @@ export function* planRequestSharedAddress(
   }
   const span = spanOf(cidr, rangeOf(pool.value));
   const cursor = note.value.cursor;
-  const behind = cursor === undefined ? undefined : fromHex(cursor).value;
+  const last = cursor === undefined ? undefined : fromHex(cursor).value;
+  const behind = lookBehind(span, last, { host, attempt });
   const { space, cidr: name } = pool.value;
   const free = yield* findFree({ space, cidr: name, span, behind });
   if (free === undefined) throw exhausted(pool.value, span.last - span.first + 1n);

@@ -14,13 +14,7 @@ import {
   type Cidr,
 } from '../../ip/ip.ts';
 import { poolReleaseRows, spacePoolsMax } from '../../limits.ts';
-import {
-  poolAddressRange,
-  poolHeldRange,
-  poolKey,
-  sharedPoolKey,
-  spaceKey,
-} from '../../model/keys.ts';
+import { poolAddressRange, poolHeldRange, poolKey, sharedPoolKey } from '../../model/keys.ts';
 import {
   parsePoolId,
   poolId,
@@ -43,6 +37,7 @@ import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts
 import { listSubnets, mismatch, readSiteNetwork } from '../site-networks.ts';
 import { guardTenant } from '../tenants.ts';
 import { askedPool, askedRange } from './block.ts';
+import { closeGuard, countGuard, countOrForget, isClosed, passGuard, readGuard } from './guard.ts';
 import {
   chooseFree,
   type PoolAnswer,
@@ -50,32 +45,13 @@ import {
   type PoolSurroundings,
   type ReleaseProgress,
 } from './pools.ts';
-import { readPool, readPoolNamed, readSpace, readSpacePools, type StoredPool } from './read.ts';
+import { readPool, readPoolNamed, readSpacePools, type StoredPool } from './read.ts';
 import { localSpace, networkOfSpace, sharedSpace } from './space.ts';
 
 /** A RequestPool call for a shared network. */
 export interface SharedPoolRequest extends PoolRequest {
   readonly network: SiteNetworkName;
   readonly host: string;
-}
-
-/** The guard of a space, counted up by whoever changes its pools or who uses its network. */
-export interface SpaceGuard {
-  readonly space: string;
-  readonly stored: Stored<{ readonly changes: number }>;
-}
-
-/** The guard of a shared network's space. */
-export function* readGuard(name: SiteNetworkName): Step<SpaceGuard> {
-  const space = sharedSpace(name);
-  return { space, stored: yield* readSpace(space) };
-}
-
-/** Lets only one of several transactions pass that read the same guard. */
-export function countGuard(draft: TxnDraft, { space, stored }: SpaceGuard): void {
-  const changes = stored.value.changes + 1;
-  draft.compare.push(asRead(spaceKey(space), stored));
-  draft.then.push({ op: 'put', key: spaceKey(space), value: encodeRecord({ changes }) });
 }
 
 /**
@@ -94,8 +70,8 @@ export function* planRequestSharedPool(
     });
   }
   const { network: name } = request;
-  const network = (yield* readSiteNetwork(name))?.value;
   const guard = yield* readGuard(name);
+  const network = (yield* readSiteNetwork(name))?.value;
   const cidr =
     request.pool === ''
       ? yield* chooseCidr(request, network, surroundings)
@@ -131,7 +107,7 @@ export function* planRequestSharedPool(
   const news = yield* noteRequest(draft, request, existing.value);
   const answer = answerOf(existing.value);
   if (!news) return { txn: undefined, answer };
-  countGuard(draft, guard);
+  passGuard(draft, guard);
   draft.compare.push(asRead(poolKey(guard.space, text), existing));
   return { txn: draft, answer };
 }
@@ -154,60 +130,52 @@ export function* planReleaseSharedPool(
   if (expected !== undefined && mine?.modRevision !== expected.modRevision) return nothing;
   const guard = yield* readGuard(name);
   const draft: TxnDraft = { compare: [], then: [] };
-  const pool = yield* readPool(place);
   const own = mine?.value.serial === place.serial;
-  if (pool !== undefined && own) yield* takeBackRequest(draft, name, pool, host);
+  const request = requestKey(name, place.cidr, host);
+  if (own && (yield { start: request }).rows.length > 0) {
+    // before it is looked who else there is: of two that go at once, one finds nobody
+    draft.then.push({ op: 'delete', start: request });
+    passGuard(draft, guard);
+    return { txn: draft, answer: { done: false } };
+  }
+  const pool = yield* readPool(place);
   const network = (yield* readSiteNetwork(name))?.value;
   const kept = network?.subnets.some(({ cidr }) => cidr === place.cidr) === true;
-  const unwanted = own && !kept && !(yield* isRequested(name, place.cidr, host));
-  const removing = pool !== undefined && (unwanted || pool.value.state === 'releasing');
-  const done = !removing || (yield* removePool(draft, name, pool));
-  const used = kept && (yield { ...hostUseRange(name, host), limit: 1 }).rows.length > 0;
-  // noted until the pool is gone, so that the sweep goes on with it
-  if (own && !used && done) {
-    const key = sharedPoolKey(place.space, place.cidr);
-    draft.compare.push(asRead(key, mine));
-    draft.then.push({ op: 'delete', start: key });
+  if (pool !== undefined && pool.value.state !== 'releasing') {
+    if (!own) return nothing;
+    if (kept || (yield* isRequested(name, place.cidr))) {
+      const used = kept && (yield { ...hostUseRange(name, host), limit: 1 }).rows.length > 0;
+      if (used) return nothing;
+      forgetNote(draft, place, mine);
+      passGuard(draft, guard);
+      return { txn: draft, answer: { done: true } };
+    }
+    if (!isClosed(guard)) {
+      closeGuard(draft, guard);
+      return { txn: draft, answer: { done: false } };
+    }
   }
+  const done = pool === undefined || (yield* removePool(draft, name, pool));
+  // noted until the pool is gone, so that the sweep goes on with it
+  if (own && done) forgetNote(draft, place, mine);
   if (draft.then.length === 0) return nothing;
-  yield* countOrForget(draft, guard, removing && done ? [place.cidr] : []);
+  if (pool !== undefined) yield* countOrForget(draft, guard, done ? [place.cidr] : []);
   return { txn: draft, answer: { done } };
 }
 
-function* takeBackRequest(
+function forgetNote(
   draft: TxnDraft,
-  name: SiteNetworkName,
-  pool: StoredPool,
-  host: string,
-): Step<void> {
-  const key = requestKey(name, pool.value.cidr, host);
-  if ((yield { start: key }).rows.length > 0) draft.then.push({ op: 'delete', start: key });
+  { space, cidr }: PoolName,
+  note: { readonly modRevision: number } | undefined,
+): void {
+  const key = sharedPoolKey(space, cidr);
+  draft.compare.push(asRead(key, note));
+  draft.then.push({ op: 'delete', start: key });
 }
 
-/** Whether a host is about to make a network with the pool, this one apart. */
-export function* isRequested(name: SiteNetworkName, cidr: string, except?: string): Step<boolean> {
-  const { rows } = yield { ...requestRange(name, cidr), limit: 2 };
-  const own = except === undefined ? undefined : requestKey(name, cidr, except);
-  return rows.some(({ key }) => key !== own);
-}
-
-/**
- * Adds to a transaction that removes pools what becomes of the guard: it goes with the last of them. Serials
- * of pools stay unique nevertheless (`readSpace`).
- */
-export function* countOrForget(
-  draft: TxnDraft,
-  guard: SpaceGuard,
-  removed: readonly string[],
-): Step<void> {
-  const pools = yield* readSpacePools(guard.space);
-  if (removed.length > 0 && pools.every(({ value }) => removed.includes(value.cidr))) {
-    const key = spaceKey(guard.space);
-    draft.compare.push(asRead(key, guard.stored));
-    draft.then.push({ op: 'delete', start: key });
-    return;
-  }
-  countGuard(draft, guard);
+/** Whether a host is about to make a network with the pool. */
+export function* isRequested(name: SiteNetworkName, cidr: string): Step<boolean> {
+  return (yield { ...requestRange(name, cidr), limit: 1 }).rows.length > 0;
 }
 
 /**
