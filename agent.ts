@@ -78,6 +78,8 @@ function hostOptions(options: AgentOptions): HostOptions {
     datapath: options.datapath,
     poolDefaults: { v4: options.ipv4Pools, v6: options.ipv6Pools },
     mtuDefault: options.linkMtu,
+    vtepAddress: options.vtepAddress,
+    vxlanPort: options.vxlanPort,
   };
 }
 

@@ -15,6 +15,8 @@ export const conditionTable = {
   BRIDGE_NOT_OURS: { severity: 'error', touchesTraffic: true },
   PORT_NOT_OURS: { severity: 'error', touchesTraffic: true },
   PORT_FAILED: { severity: 'error', touchesTraffic: true },
+  FLOWS_REFUSED: { severity: 'error', touchesTraffic: true },
+  VTEP_UNUSABLE: { severity: 'error', touchesTraffic: true },
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
   STORE_UNAVAILABLE: { severity: 'error', touchesTraffic: false },
   RECONCILE_FAILED: { severity: 'error', touchesTraffic: false },

@@ -473,6 +473,10 @@ export const portRemovalPauseMs = 50;
 /** Pause after the bridge refused flows, doubled from the first to the last: it is compared anew each time. */
 export const flowRetryFirstMs = 100;
 export const flowRetryMaxMs = 10_000;
+/** Pause before a host without an address for others looks for one again. */
+export const vtepAbsentMs = 2_000;
+/** How often the whole bridge is compared unasked: 10 000 flows take about 100 ms of work. */
+export const flowScanMs = 60_000;
 /** UDP port of VXLAN (RFC 7348 section 4.1). */
 export const vxlanPortDefault = 4789;
 /** Copies in one group. A copy takes up to 72 bytes of a message, which has at most 65 535. */

@@ -5,13 +5,14 @@
 import { posix } from 'node:path';
 import { datapathChoices, type DatapathChoice } from '../datapath/datapath-type.ts';
 import { FairleadError } from '../errors.ts';
-import { linkMtuDefault, linkMtuMax, linkMtuMin } from '../limits.ts';
+import { linkMtuDefault, linkMtuMax, linkMtuMin, vxlanPortDefault } from '../limits.ts';
 import { logFormats, logLevels, type LogFormat, type LogLevel } from '../log.ts';
 import type { DefaultBlock } from '../network/ipam/block.ts';
 import { readOptions, type OptionSources, type OptionTable } from './option.ts';
 import type { StoreChoice } from '../store/open.ts';
 import { readEndpoints, readStore } from './store-reading.ts';
 import {
+  readAddress,
   readDiscoveryFile,
   readHostName,
   readOneOf,
@@ -47,6 +48,10 @@ export interface AgentOptions {
   readonly ipv6Pools: readonly DefaultBlock[];
   /** MTU of a container's link unless its network says otherwise. */
   readonly linkMtu: number;
+  /** Address by which other hosts reach this one through VXLAN, canonical. */
+  readonly vtepAddress?: string;
+  /** UDP port of VXLAN, the same on all hosts. */
+  readonly vxlanPort: number;
 }
 
 /**
@@ -197,6 +202,22 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
     defaultShown: String(linkMtuDefault),
     defaultText: String(linkMtuDefault),
     read: readWholeNumber(linkMtuMin, linkMtuMax),
+  },
+  vtepAddress: {
+    flag: 'vtep-ip',
+    placeholder: 'ADDRESS',
+    summary: 'address of this host by which others reach its containers through VXLAN',
+    defaultShown: 'one that the cluster reaches it by, or that it has on the link of its default route',
+    defaultText: undefined,
+    read: readAddress,
+  },
+  vxlanPort: {
+    flag: 'vxlan-port',
+    placeholder: 'PORT',
+    summary: 'UDP port of VXLAN, the same on all hosts',
+    defaultShown: String(vxlanPortDefault),
+    defaultText: String(vxlanPortDefault),
+    read: readWholeNumber(1, 65_535),
   },
 };
 

@@ -6,8 +6,10 @@ import { posix } from 'node:path';
 import { FairleadError } from '../errors.ts';
 import {
   addressBits,
+  formatAddress,
   formatCidr,
   overlaps,
+  parseAddress,
   parseCidr,
   specialBlocksIn,
   type IpFamily,
@@ -69,6 +71,15 @@ export function readDiscoveryFile(text: string): Reading<string> {
     return { mustBe: 'a path that ends in .spec or .json' };
   }
   return reading;
+}
+
+/** An IP address, given back in its canonical form. */
+export function readAddress(text: string): Reading<string> {
+  try {
+    return { value: formatAddress(parseAddress(text)) };
+  } catch {
+    return { mustBe: 'an IP address, such as 192.0.2.7 or 2001:db8::7' };
+  }
 }
 
 /** A host's name, as hostnames are written (underscores occur in practice). */

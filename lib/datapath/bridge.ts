@@ -8,20 +8,27 @@ import type { PortSpec } from '../network/port.ts';
 import { insert, mutate, update, type Operation } from './ovsdb/operations.ts';
 import type { Row } from './ovsdb/schema.ts';
 import type { Uuid } from './ovsdb/values.ts';
+import { ports as portNumbers } from './pipeline/fields.ts';
 import type { ObservedPort } from './reconcile/diff.ts';
 
 /** Name of the one bridge of ours. */
 export const bridgeName = 'br-fairlead';
 
 /** `external_ids` keys of our rows. */
-const ownerKey = 'owner';
-const ownerValue = 'fairlead';
-const layoutKey = 'fairlead-layout';
+export const ownerKey = 'owner';
+export const ownerValue = 'fairlead';
+export const layoutKey = 'fairlead-layout';
 const endpointKey = 'fairlead-endpoint';
 const networkKey = 'fairlead-network';
 
-/** Version of what we write, for agents that come after. */
-const layoutVersion = '1';
+/** Version of what we write, for agents that come after. 1 was a bridge that forwarded by itself, by tags. */
+export const layoutVersion = '2';
+
+/** Nothing is forwarded but by our flows, also while there are none (ovs-vswitchd.conf.db(5)). */
+const failMode = 'secure';
+
+/** The one port through which VXLAN goes. */
+export const tunnelName = 'fl-vxlan';
 
 /** The tables as the client shows them. */
 export interface Rows {
@@ -52,7 +59,7 @@ export function findBridge(rows: Rows): OurBridge | undefined {
   return undefined;
 }
 
-/** Makes the bridge. Without flows of ours it forwards by itself, within VLAN tags. */
+/** Makes the bridge. Without flows of ours it forwards nothing. */
 export function makeBridge(datapathType: string): readonly Operation<unknown>[] {
   const ids = new Map([
     [ownerKey, ownerValue],
@@ -64,19 +71,41 @@ export function makeBridge(datapathType: string): readonly Operation<unknown>[] 
     insert('Port', { ...port, interfaces: [{ named: 'bridge_interface' }] }, 'bridge_port'),
     insert(
       'Bridge',
-      { ...port, datapath_type: datapathType, ports: [{ named: 'bridge_port' }] },
+      {
+        ...port,
+        datapath_type: datapathType,
+        fail_mode: failMode,
+        ports: [{ named: 'bridge_port' }],
+      },
       'bridge',
     ),
     mutate('Open_vSwitch', [], [['bridges', 'insert', [{ named: 'bridge' }]]]),
   ];
 }
 
+/** Whether the bridge's own settings are as we make them. */
+export function isIntact({ row }: OurBridge): boolean {
+  return row.fail_mode === failMode && row.external_ids.get(layoutKey) === layoutVersion;
+}
+
+/** Sets the bridge's settings to what they should be. */
+export function fixBridge(bridge: OurBridge): Operation<unknown>[] {
+  const ids = new Map([...bridge.row.external_ids, [layoutKey, layoutVersion]]);
+  return [update('Bridge', onBridge(bridge), { fail_mode: failMode, external_ids: ids })];
+}
+
+/** A port to be made: for what, and its OpenFlow number. */
+export interface NewPort {
+  readonly spec: PortSpec;
+  readonly number: number;
+}
+
 /** Makes ports, each with all its marks. */
-export function addPorts(bridge: OurBridge, specs: readonly PortSpec[]): Operation<unknown>[] {
-  const operations: Operation<unknown>[] = specs.flatMap((spec, index) => [
+export function addPorts(bridge: OurBridge, made: readonly NewPort[]): Operation<unknown>[] {
+  const operations: Operation<unknown>[] = made.flatMap(({ spec, number }, index) => [
     insert(
       'Interface',
-      { name: spec.hostLink, external_ids: interfaceIds(spec) },
+      { name: spec.hostLink, external_ids: interfaceIds(spec), ofport_request: number },
       `interface_${index}`,
     ),
     insert(
@@ -85,8 +114,100 @@ export function addPorts(bridge: OurBridge, specs: readonly PortSpec[]): Operati
       `port_${index}`,
     ),
   ]);
-  const ports = specs.map((_spec, index) => ({ named: `port_${index}` }));
+  const ports = made.map((_port, index) => ({ named: `port_${index}` }));
   return [...operations, mutate('Bridge', onBridge(bridge), [['ports', 'insert', ports]])];
+}
+
+/** The port of VXLAN: the other end and the network are told by flows (ovs-fields(7), flow-based tunnels). */
+export function addTunnel(bridge: OurBridge, udpPort: number): Operation<unknown>[] {
+  const ids = new Map([
+    [ownerKey, ownerValue],
+    [layoutKey, layoutVersion],
+  ]);
+  const port = { name: tunnelName, external_ids: ids };
+  return [
+    insert(
+      'Interface',
+      {
+        ...port,
+        type: 'vxlan',
+        options: tunnelOptions(udpPort),
+        ofport_request: portNumbers.tunnel,
+      },
+      'tunnel_interface',
+    ),
+    insert('Port', { ...port, interfaces: [{ named: 'tunnel_interface' }] }, 'tunnel_port'),
+    mutate('Bridge', onBridge(bridge), [['ports', 'insert', [{ named: 'tunnel_port' }]]]),
+  ];
+}
+
+/** The tunnel's port as found. */
+export interface ObservedTunnel {
+  readonly port: Uuid;
+  readonly isIntact: boolean;
+  /** Set by vswitchd when it could not make it. */
+  readonly error: string | undefined;
+}
+
+/**
+ * The tunnel's port, or undefined when it is not there.
+ * @throws PORT_NOT_OURS when a port of this name lacks our mark
+ */
+export function observeTunnel(
+  rows: Rows,
+  bridge: OurBridge,
+  udpPort: number | undefined,
+): ObservedTunnel | undefined {
+  const found = portsOfBridge(rows, bridge).get(tunnelName);
+  if (found === undefined) return undefined;
+  if (found.row.external_ids.get(ownerKey) !== ownerValue) {
+    throw new FairleadError('PORT_NOT_OURS', `port ${tunnelName} exists and is not ours`);
+  }
+  const link = interfaceOf(rows, found.row);
+  const wanted = udpPort === undefined ? undefined : tunnelOptions(udpPort);
+  const isSame =
+    link !== undefined &&
+    wanted !== undefined &&
+    link.type === 'vxlan' &&
+    link.ofport_request === portNumbers.tunnel &&
+    link.options.size === wanted.size &&
+    [...wanted].every(([key, value]) => link.options.get(key) === value);
+  return { port: found.uuid, isIntact: isSame, error: link?.error };
+}
+
+const tunnelOptions = (udpPort: number): ReadonlyMap<string, string> =>
+  new Map([
+    ['remote_ip', 'flow'],
+    ['key', 'flow'],
+    ['dst_port', String(udpPort)],
+  ]);
+
+/** OpenFlow numbers that are taken on the bridge. */
+export function numbersTaken(rows: Rows, bridge: OurBridge): ReadonlySet<number> {
+  const taken = new Set<number>();
+  for (const { row } of portsOfBridge(rows, bridge).values()) {
+    const link = interfaceOf(rows, row);
+    for (const number of [link?.ofport, link?.ofport_request]) {
+      if (number !== undefined) taken.add(number);
+    }
+  }
+  return taken;
+}
+
+/** The endpoint and OpenFlow number of an interface of ours; undefined for any other interface. */
+export function endpointPort(
+  row: Row<'Interface'> | undefined,
+): { readonly endpointId: string; readonly number: number | undefined } | undefined {
+  const endpointId = row?.external_ids.get(endpointKey);
+  if (row === undefined || endpointId === undefined) return undefined;
+  if (row.external_ids.get(ownerKey) !== ownerValue) return undefined;
+  const isMade = row.ofport !== undefined && row.ofport > 0;
+  return { endpointId, number: isMade ? row.ofport : row.ofport_request };
+}
+
+function interfaceOf(rows: Rows, port: Row<'Port'>): Row<'Interface'> | undefined {
+  const [uuid] = port.interfaces;
+  return uuid === undefined ? undefined : rows.interfaces.get(uuid);
 }
 
 /** Removes ports from the bridge; rows that nothing refers to are collected by the server. */
@@ -94,14 +215,27 @@ export function removePorts(bridge: OurBridge, ports: readonly Uuid[]): Operatio
   return [mutate('Bridge', onBridge(bridge), [['ports', 'delete', ports]])];
 }
 
-/** Sets a port's columns to what they should be. */
-export function fixPort(uuid: Uuid, spec: PortSpec): Operation<unknown>[] {
+/** Sets a port's columns to what they should be. `number` is for a port that has none of its own. */
+export function fixPort(
+  port: { readonly uuid: Uuid; readonly row: Row<'Port'> },
+  { spec, number }: NewPort,
+): Operation<unknown>[] {
+  const [link] = port.row.interfaces;
   return [
-    update('Port', [['_uuid', '==', uuid]], {
+    update('Port', [['_uuid', '==', port.uuid]], {
       ...portColumns(spec),
+      tag: undefined,
       trunks: [],
       vlan_mode: undefined,
     }),
+    ...(link === undefined
+      ? []
+      : [
+          update('Interface', [['_uuid', '==', link]], {
+            external_ids: interfaceIds(spec),
+            ofport_request: number,
+          }),
+        ]),
   ];
 }
 
@@ -124,15 +258,18 @@ export function observePorts(rows: Rows, bridge: OurBridge): readonly ObservedPo
   for (const [name, { row }] of portsOfBridge(rows, bridge)) {
     const endpointId = row.external_ids.get(endpointKey);
     if (row.external_ids.get(ownerKey) !== ownerValue || endpointId === undefined) continue;
-    const [interfaceUuid] = row.interfaces;
-    const link = interfaceUuid === undefined ? undefined : rows.interfaces.get(interfaceUuid);
+    const link = interfaceOf(rows, row);
     observed.push({
       name,
       endpointId,
       networkId: row.external_ids.get(networkKey) ?? '',
-      tag: row.tag,
+      number: link?.ofport_request,
       error: link?.error,
-      intact: row.trunks.size === 0 && (row.vlan_mode ?? 'access') === 'access',
+      intact:
+        row.tag === undefined &&
+        row.trunks.size === 0 &&
+        row.vlan_mode === undefined &&
+        link?.external_ids.get(endpointKey) === endpointId,
     });
   }
   return observed;
@@ -153,10 +290,9 @@ function marks(spec: PortSpec): [string, string][] {
 
 /** All that a port may be changed in; its name it keeps for life. */
 function portColumns(spec: PortSpec): {
-  tag: number;
   external_ids: ReadonlyMap<string, string>;
 } {
-  return { tag: spec.tag, external_ids: new Map(marks(spec)) };
+  return { external_ids: new Map(marks(spec)) };
 }
 
 /** The customary keys by which other tools find a container's interface come with our marks. */

@@ -13,20 +13,23 @@ import { endpointOfAlias, linkAlias, linkNames, type PortSpec } from '../network
 import {
   addPorts,
   bridgeName,
+  endpointPort,
   findBridge,
   fixPort,
-  makeBridge,
   observePorts,
   portsOfBridge,
   removePorts,
   type OurBridge,
   type Rows,
 } from './bridge.ts';
-import { resolveDatapathType, type DatapathChoice } from './datapath-type.ts';
+import type { DatapathChoice } from './datapath-type.ts';
+import { ensureBridge } from './own-bridge.ts';
 import type { Links } from './link/links.ts';
 import { linkGroup } from './link/veth.ts';
 import type { OvsdbClient } from './ovsdb/client.ts';
 import type { Change } from './ovsdb/replica.ts';
+import type { Row } from './ovsdb/schema.ts';
+import { PortNumbers } from './port-numbers.ts';
 import { difference, type Difference, type ObservedLink } from './reconcile/diff.ts';
 import { watchVswitchd, type VswitchdWatch } from './vswitchd-watch.ts';
 
@@ -41,8 +44,12 @@ export interface SwitchParts {
   readonly datapath: DatapathChoice;
   readonly clock: Clock;
   readonly log: Logger;
+  /** UDP port of VXLAN; undefined while there is nobody to send to. */
+  readonly tunnelPort: () => number | undefined;
   /** Told when something changed that we did not do, or the switch came or went. */
   readonly onDrift: () => void;
+  /** Told of the OpenFlow port of an endpoint, or that it has none any more. */
+  readonly onPort: (endpointId: string, number: number | undefined) => void;
 }
 
 /** What a reconcile did. */
@@ -58,6 +65,7 @@ export class HostSwitch {
   readonly #parts: SwitchParts;
   readonly #watch: VswitchdWatch;
   readonly #unsubscribe: readonly (() => void)[];
+  readonly #numbers = new PortNumbers();
   /** Ports we are making or removing: changes to them are no drift. */
   readonly #expected = new Set<string>();
   readonly #releasing = new Set<string>();
@@ -166,7 +174,7 @@ export class HostSwitch {
   ): Promise<ReconcileReport> {
     const obstacle = this.obstacle();
     if (obstacle !== undefined) throw obstacle;
-    const bridge = this.#bridge() ?? (await this.#makeBridge(signal));
+    const bridge = await ensureBridge(this.#parts, () => this.#rows(), signal);
     const ports = observePorts(this.#rows(), bridge);
     const links = await this.#observeLinks();
     const changes = difference(await desired(), { ports, links });
@@ -205,16 +213,6 @@ export class HostSwitch {
     throw new FairleadError('OVS_DOWN', `bridge ${bridgeName} is not there yet`);
   }
 
-  async #makeBridge(signal: AbortSignal): Promise<OurBridge> {
-    const { ovsdb, log } = this.#parts;
-    const datapathType = await resolveDatapathType(this.#parts.datapath);
-    await ovsdb.transactConfigured(makeBridge(datapathType), { signal });
-    const bridge = this.#bridge();
-    if (bridge === undefined) throw new FairleadError('OVS_REFUSED', 'the bridge was not made');
-    log.info({ bridge: bridgeName, datapath: datapathType }, 'made the bridge');
-    return bridge;
-  }
-
   async #observeLinks(): Promise<readonly ObservedLink[]> {
     const { links, log } = this.#parts;
     const observed: ObservedLink[] = [];
@@ -242,8 +240,11 @@ export class HostSwitch {
     const remade = changes.remakePorts.map(({ hostLink }) => hostLink);
     await this.#removePorts([...changes.removePorts, ...remade], signal);
     for (const spec of changes.fixPorts) {
-      const port = portsOfBridge(this.#rows(), bridge).get(spec.hostLink);
-      if (port !== undefined) await ovsdb.transactConfigured(fixPort(port.uuid, spec), { signal });
+      const rows = this.#rows();
+      const port = portsOfBridge(rows, bridge).get(spec.hostLink);
+      if (port === undefined) continue;
+      const number = this.#numbers.of(spec.hostLink, rows, bridge);
+      await ovsdb.transactConfigured(fixPort(port, { spec, number }), { signal });
     }
     const missing = [...changes.addPorts, ...changes.remakePorts];
     for (let i = 0; i < missing.length; i += portAddsPerTxn) {
@@ -281,8 +282,11 @@ export class HostSwitch {
     const names = specs.map(({ hostLink }) => hostLink);
     for (const name of names) this.#expected.add(name);
     try {
-      const there = portsOfBridge(this.#rows(), bridge);
-      const missing = specs.filter(({ hostLink }) => !there.has(hostLink));
+      const rows = this.#rows();
+      const there = portsOfBridge(rows, bridge);
+      const missing = specs
+        .filter(({ hostLink }) => !there.has(hostLink))
+        .map((spec) => ({ spec, number: this.#numbers.of(spec.hostLink, rows, bridge) }));
       if (missing.length === 0) return;
       await this.#parts.ovsdb.transactConfigured(addPorts(bridge, missing), { signal });
     } catch (thrown) {
@@ -297,7 +301,10 @@ export class HostSwitch {
         cause: thrown,
       });
     } finally {
-      for (const name of names) this.#expected.delete(name);
+      for (const name of names) {
+        this.#expected.delete(name);
+        this.#numbers.forget(name);
+      }
     }
   }
 
@@ -349,19 +356,35 @@ export class HostSwitch {
     for (const resume of this.#waiting) resume();
   }
 
+  #tellPort(before: Row<'Interface'> | undefined, now: Row<'Interface'> | undefined): void {
+    const [was, is] = [endpointPort(before), endpointPort(now)];
+    if (was?.endpointId === is?.endpointId && was?.number === is?.number) return;
+    if (was !== undefined && was.endpointId !== is?.endpointId) {
+      this.#parts.onPort(was.endpointId, undefined);
+    }
+    if (is !== undefined) this.#parts.onPort(is.endpointId, is.number);
+  }
+
   /** Ours to look at: changes of bridges, of ports we did not touch, and new errors of interfaces. */
   #onChange(change: Change): void {
     this.#poke();
+    for (const one of change.Interface.values()) this.#tellPort(one.old, one.new);
     const strange = (name: string | undefined): boolean =>
       name !== undefined && !this.#expected.has(name);
     const drifted =
-      change.Bridge.values().some((one) => one.old === undefined || one.new === undefined) ||
+      change.Bridge.values().some((one) => isOtherBridge(one.old, one.new)) ||
       change.Port.values().some((one) => strange((one.new ?? one.old)?.name)) ||
       change.Interface.values().some(
         (one) => one.new?.error !== undefined && one.new.error !== one.old?.error,
       );
     if (drifted) this.#parts.onDrift();
   }
+}
+
+/** Bridges come and go, and ours may be set to what it should not be. */
+function isOtherBridge(before: Row<'Bridge'> | undefined, now: Row<'Bridge'> | undefined): boolean {
+  if (before === undefined || now === undefined) return true;
+  return now.name === bridgeName && now.fail_mode !== before.fail_mode;
 }
 
 function countWork(changes: Difference): number {

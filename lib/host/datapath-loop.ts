@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
+import type { BridgeFlows } from '../datapath/bridge-flows.ts';
 import type { HostSwitch, ReconcileReport } from '../datapath/switch.ts';
 import { asFairleadError, describeError } from '../errors.ts';
 import {
@@ -21,6 +22,7 @@ import { readPorts } from './records.ts';
 export interface DatapathLoopParts {
   readonly store: StateStore;
   readonly hostSwitch: HostSwitch;
+  readonly flows: Pick<BridgeFlows, 'scan' | 'failure'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -50,6 +52,11 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
     },
     run: async (signal) => {
       const report = await parts.hostSwitch.reconcile(() => readPorts(parts.store), signal);
+      parts.flows.scan();
+      conditions.set(
+        'FLOWS_REFUSED',
+        parts.flows.failure === undefined ? undefined : describeError(parts.flows.failure),
+      );
       if (report.repaired > 0) log.info({ repaired: report.repaired }, 'reconciled the switch');
       detachedBefore = showReport(conditions, report, detachedBefore);
       showFailure(conditions, undefined);

@@ -6,8 +6,6 @@ import type { Clock } from '../clock.ts';
 import { Conditions } from '../conditions.ts';
 import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import { openLinks, type Links } from '../datapath/link/links.ts';
-import { OvsdbClient } from '../datapath/ovsdb/client.ts';
-import { HostSwitch } from '../datapath/switch.ts';
 import { createDockerClient } from '../docker/client.ts';
 import type { FairleadError } from '../errors.ts';
 import { parseCidr, type Cidr } from '../ip/ip.ts';
@@ -22,10 +20,12 @@ import { openStore, type OpenedStore, type StoreChoice } from '../store/open.ts'
 import { prefixed } from '../store/prefixed.ts';
 import { readYourWrites } from '../store/read-your-writes.ts';
 import type { StateStore } from '../store/port.ts';
+import { parseAddress as parsePeerAddress } from '../store/peer/address.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
 import { adoptRows } from './adopt.ts';
-import { startDatapathLoop } from './datapath-loop.ts';
 import { startDockerLoop } from './docker-loop.ts';
+import { startNodeLoop } from './node-loop.ts';
+import { startSwitching } from './switching.ts';
 import { HostOperations } from './operations.ts';
 import { startStoreLoop } from './store-loop.ts';
 import { readEndpoints, readNetworks, readPoolAddresses, readPools } from './records.ts';
@@ -44,6 +44,10 @@ export interface HostOptions {
   readonly datapath: DatapathChoice;
   readonly poolDefaults: PoolSurroundings['defaults'];
   readonly mtuDefault: number;
+  /** Address by which other hosts reach this one through VXLAN; chosen when absent. */
+  readonly vtepAddress: string | undefined;
+  /** UDP port of VXLAN. */
+  readonly vxlanPort: number;
 }
 
 /** What a host lives in. */
@@ -119,56 +123,55 @@ function assemble(
 ): Host {
   // what a host keeps for itself lies below its name, so that hosts of a cluster do not meet
   const store = prefixed(readYourWrites(opened.store), hostPrefix(opened.hostName));
-  const ovsdb = OvsdbClient.start({ path: options.ovsdbPath, clock, log });
-  let drifted = (): void => undefined;
-  const hostSwitch = new HostSwitch({
-    ovsdb,
-    ovsdbPath: options.ovsdbPath,
-    links,
-    datapath: options.datapath,
-    clock,
-    log: log.child({ part: 'switch' }),
-    onDrift: () => drifted(),
-  });
   const shared = { store, clock, conditions, hostName: opened.hostName };
-  const datapathLoop = startDatapathLoop({
-    ...shared,
-    hostSwitch,
-    log: log.child({ part: 'reconcile' }),
-  });
-  drifted = () => datapathLoop.kick();
+  const switching = startSwitching({ ...options, ...shared, links, log });
   const dockerLoop = startDockerLoop({
     ...shared,
     docker: createDockerClient(options.dockerSocket),
     dockerSocket: options.dockerSocket,
     pluginName: options.pluginName,
     log: log.child({ part: 'docker' }),
-    release: (endpointId) => hostSwitch.release(endpointId),
+    release: (endpointId) => switching.ports.release(endpointId),
+  });
+  const nodeLoop = startNodeLoop({
+    ...shared,
+    links,
+    version: options.version,
+    vtepAddress: options.vtepAddress,
+    advertised: async () => ownAddresses(opened),
+    log: log.child({ part: 'node' }),
   });
   const storeLoop = startStoreLoop({ store: opened.store, clock, conditions });
   const operations = new HostOperations({
     ...shared,
-    ports: hostSwitch,
+    ports: switching.ports,
     hostRoutes: async () => routedBlocks(await links.routes()),
     poolDefaults: options.poolDefaults,
     mtuDefault: options.mtuDefault,
-    onChange: () => datapathLoop.kick(),
+    onChange: () => switching.kick(),
   });
   return {
     operations,
     cluster: opened.cluster,
-    obstacle: () => hostSwitch.obstacle(),
+    obstacle: () => switching.obstacle(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
     endpoints: async () => (await readEndpoints(store)).map(({ value }) => value),
     pools: () => poolsWithUsage(store),
     async close() {
-      await Promise.all([datapathLoop.close(), dockerLoop.close(), storeLoop.close()]);
-      await hostSwitch.close();
-      await ovsdb.close();
+      await Promise.all([dockerLoop, nodeLoop, storeLoop].map((loop) => loop.close()));
+      await switching.close();
       await links.close();
       await opened.close();
     },
   };
+}
+
+/** The addresses, without ports, by which the others of a cluster of ours reach this host. */
+async function ownAddresses({ cluster }: OpenedStore): Promise<readonly string[]> {
+  if (cluster === undefined || cluster.isAlone()) return [];
+  const { members } = await cluster.status();
+  const own = members.find(({ self }) => self)?.addresses ?? [];
+  return own.map((text) => parsePeerAddress(text).host);
 }
 
 /** Default routes say nothing about what is used. */

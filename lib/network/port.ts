@@ -16,8 +16,6 @@ export interface PortSpec {
   readonly mac: string;
   /** Bytes. */
   readonly mtu: number;
-  /** VLAN access tag. */
-  readonly tag: number;
 }
 
 const idDigits = 12;
@@ -56,6 +54,5 @@ export function specOf(network: Network, endpoint: Endpoint): PortSpec {
     containerLink: names.container,
     mac: endpoint.mac,
     mtu: network.mtu,
-    tag: network.tag,
   };
 }

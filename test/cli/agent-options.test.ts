@@ -208,6 +208,24 @@ const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
     ],
     bad: ['', '67', '65536', '1500x', ' 1500', '+1500', '1.5e3', '0x5dc', '01500', '-1', 'NaN'],
   },
+  vtepAddress: {
+    flag: 'vtep-ip',
+    byDefault: undefined,
+    good: [
+      ['192.0.2.7', '192.0.2.7'],
+      ['2001:DB8::0:7', '2001:db8::7'],
+    ],
+    bad: ['', '192.0.2', '192.0.2.7/24', 'host', '2001:db8::7%eth0', '[2001:db8::7]'],
+  },
+  vxlanPort: {
+    flag: 'vxlan-port',
+    byDefault: 4789,
+    good: [
+      ['1', 1],
+      ['65535', 65535],
+    ],
+    bad: ['', '0', '65536', 'vxlan', '+1'],
+  },
 };
 
 test('every option of the table is covered here, under its documented flag', () => {

@@ -13,7 +13,8 @@ export interface ObservedPort {
   readonly name: string;
   readonly endpointId: string;
   readonly networkId: string;
-  readonly tag: number | undefined;
+  /** OpenFlow number that it was given; undefined for one that was given none. */
+  readonly number: number | undefined;
   /** Set by vswitchd when it could not use the link. */
   readonly error: string | undefined;
   /** False when some other setting of the row (mode, marks) is not as we make it. */
@@ -93,7 +94,7 @@ export function isSettled(changes: Difference): boolean {
 function portMatches(port: ObservedPort, spec: PortSpec): boolean {
   return (
     port.intact &&
-    port.tag === spec.tag &&
+    port.number !== undefined &&
     port.endpointId === spec.endpointId &&
     port.networkId === spec.networkId
   );

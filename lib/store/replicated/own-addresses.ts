@@ -10,8 +10,12 @@ import { formatAddress, parseAddress } from '../peer/address.ts';
 /** All addresses of the host. */
 export const listenDefault = `[::]:${peerPortDefault}`;
 
-/** Networks inside a host: other hosts have the same addresses there, and mean themselves. */
-const inside = /^(?:docker|br-|veth|ovs-|virbr|vxlan|genev|cni|flannel|lxc)/;
+/**
+ * Networks inside a host: other hosts have the same addresses there, and mean themselves. Docker names a
+ * bridge `br-` and 12 hex digits; other bridges may be what the host itself is reached by.
+ */
+const inside =
+  /^(?:docker|br-[0-9a-f]{12}$|br-fairlead$|br-fl-uplink$|fl-|veth|ovs-(?:system|netdev)$|virbr|vxlan|genev|cni|flannel|lxc)/;
 
 /** Addresses that a host listening there can be reached at, IPv4 first; at most 8. */
 export function advertised(listen: string): readonly string[] {

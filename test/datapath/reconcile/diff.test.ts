@@ -10,16 +10,15 @@ import { linkNames, type PortSpec } from '../../../lib/network/port.ts';
 
 const idOf = (n: number): string => n.toString(16).padStart(12, '0') + '0'.repeat(52);
 
-function spec(n: number, tag = 7): PortSpec {
+function spec(n: number): PortSpec {
   const names = linkNames(idOf(n));
   return {
     endpointId: idOf(n),
-    networkId: `net${tag}`,
+    networkId: 'net7',
     hostLink: names.host,
     containerLink: names.container,
     mac: '02:42:0a:00:00:02',
     mtu: 1500,
-    tag,
   };
 }
 
@@ -35,7 +34,7 @@ const port = (n: number, change: Partial<ObservedPort> = {}): ObservedPort => ({
   name: spec(n).hostLink,
   endpointId: idOf(n),
   networkId: 'net7',
-  tag: 7,
+  number: 100 + n,
   error: undefined,
   intact: true,
   ...change,
@@ -71,8 +70,7 @@ describe('difference', () => {
   });
 
   it.each([
-    ['tag', port(1, { tag: 9 })],
-    ['missing tag', port(1, { tag: undefined })],
+    ['missing number', port(1, { number: undefined })],
     ['network mark', port(1, { networkId: 'other' })],
     ['other settings', port(1, { intact: false })],
   ])('puts right a port whose %s was changed by hand', (_what, changed) => {
@@ -101,9 +99,9 @@ describe('difference', () => {
     fc.assert(
       fc.property(some, some, some, fc.boolean(), (ids, ports, links, wrong) => {
         const desired = wanted(...ids.map((n) => spec(n)));
-        const tag = wrong ? 9 : 7;
+        const intact = !wrong;
         const before = {
-          ports: ports.map((n) => port(n, { tag })),
+          ports: ports.map((n) => port(n, { intact })),
           links: links.map((n) => link(n, { up: !wrong })),
         };
         const after = apply(before, difference(desired, before));
@@ -132,12 +130,11 @@ function apply(
   return {
     ports: [
       ...before.ports.filter(({ name }) => !touched.has(name)),
-      ...made.map(({ hostLink, endpointId, networkId, tag }) => ({
+      ...made.map(({ hostLink, endpointId, networkId }) => ({
         ...port(0),
         name: hostLink,
         endpointId,
         networkId,
-        tag,
       })),
     ],
     links: before.links

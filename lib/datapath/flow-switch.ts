@@ -1,0 +1,75 @@
+/**
+ * The bridge's tables over its OpenFlow connection: read whole, changed in one atomic bundle. Meters cannot
+ * stand in a bundle, so new ones come before it and old ones go after it.
+ */
+import { hasCode } from '../errors.ts';
+import type { FlowSwitch } from './bridge-flows.ts';
+import type { Change, OpenFlowConnection } from './openflow/connection.ts';
+import type { BundledMessage } from './openflow/codec/messages.ts';
+import type { FlowChanges, ObservedFlows } from './reconcile/desired-flows.ts';
+
+/** A bridge by its connection. */
+export class OpenFlowSwitch implements FlowSwitch {
+  readonly #connection: OpenFlowConnection;
+
+  constructor(connection: OpenFlowConnection) {
+    this.#connection = connection;
+  }
+
+  isConnected(): boolean {
+    return this.#connection.state() === 'ready';
+  }
+
+  async read(): Promise<ObservedFlows> {
+    const flows = await this.#connection.flows();
+    const groups = await this.#connection.groups();
+    const meters = await this.#connection.meters();
+    return { flows: flows.map(({ flow }) => flow), groups, meters };
+  }
+
+  async write(changes: FlowChanges): Promise<void> {
+    await this.#setMeters(changes);
+    const messages: BundledMessage[] = [
+      ...changes.setGroups.map((group): BundledMessage => ({
+        kind: 'groupMod',
+        command: 'addOrModify',
+        group,
+      })),
+      ...changes.setFlows.map((flow): BundledMessage => ({
+        kind: 'flowMod',
+        command: 'add',
+        flow,
+      })),
+      ...changes.removeFlows.map(({ table, match, priority }): BundledMessage => ({
+        kind: 'flowMod',
+        command: 'deleteStrict',
+        filter: { table, match },
+        priority,
+      })),
+      ...changes.removeGroups.map((id): BundledMessage => ({
+        kind: 'groupMod',
+        command: 'delete',
+        id,
+      })),
+    ];
+    if (messages.length > 0) await this.#connection.bundle(messages);
+    const gone = changes.removeMeters.map((id): Change => ({
+      kind: 'meterMod',
+      command: 'delete',
+      id,
+    }));
+    if (gone.length > 0) await this.#connection.apply(gone);
+  }
+
+  /** There is no "add or modify" for meters; one that is there already is changed. */
+  async #setMeters({ setMeters }: FlowChanges): Promise<void> {
+    for (const meter of setMeters) {
+      try {
+        await this.#connection.apply([{ kind: 'meterMod', command: 'add', meter }]);
+      } catch (thrown) {
+        if (!hasCode(thrown, 'OVS_REFUSED')) throw thrown;
+        await this.#connection.apply([{ kind: 'meterMod', command: 'modify', meter }]);
+      }
+    }
+  }
+}

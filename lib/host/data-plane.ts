@@ -1,0 +1,130 @@
+/**
+ * What the site says (`network/site-view.ts`) and what the switch says (which endpoint has which OpenFlow port)
+ * brought together for the flows. An endpoint of this host is forwarded to when both know it.
+ */
+import type { BridgeFlows } from '../datapath/bridge-flows.ts';
+import type { Pipeline } from '../datapath/pipeline/pipeline.ts';
+import { FairleadError } from '../errors.ts';
+import type { LocalAttachment, SiteChange } from '../network/site-view.ts';
+import type { Segment } from '../network/world.ts';
+
+/** The data plane of a host. */
+export class DataPlane {
+  readonly #flows: BridgeFlows;
+  readonly #onPeers: () => void;
+  readonly #attachments = new Map<string, LocalAttachment>();
+  readonly #ports = new Map<string, number>();
+  readonly #segments = new Map<string, Segment>();
+  readonly #peers = new Set<string>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  /** @param onPeers told when the first other host matters, or the last one does no more */
+  constructor(flows: BridgeFlows, onPeers: () => void) {
+    this.#flows = flows;
+    this.#onPeers = onPeers;
+  }
+
+  /** Whether containers of other hosts can be reached through the tunnel. */
+  get hasPeers(): boolean {
+    return this.#peers.size > 0;
+  }
+
+  /** The networks that this host forwards, by number. */
+  segmentNumbered(number: number): Segment | undefined {
+    return this.#segments.values().find((segment) => segment.number === number);
+  }
+
+  /** The site has changed. */
+  take(changes: readonly SiteChange[]): void {
+    if (changes.length === 0) return;
+    const hadPeers = this.hasPeers;
+    this.#flows.edit((pipeline) => {
+      for (const change of changes) this.#change(pipeline, change);
+    });
+    if (this.hasPeers !== hadPeers) this.#onPeers();
+  }
+
+  /** The switch has a port for an endpoint, or none any more. */
+  setPort(endpointId: string, number: number | undefined): void {
+    if (number === undefined) this.#ports.delete(endpointId);
+    else this.#ports.set(endpointId, number);
+    if (!this.#attachments.has(endpointId)) return;
+    this.#flows.edit((pipeline) => this.#place(pipeline, endpointId));
+  }
+
+  /**
+   * Resolves when an endpoint of this host has its flows.
+   * @throws OVS_DOWN when it does not until the signal says stop
+   */
+  async attached(endpointId: string, signal: AbortSignal): Promise<void> {
+    while (!this.#isPlaced(endpointId)) {
+      if (signal.aborted) {
+        throw new FairleadError(
+          'OVS_DOWN',
+          `the flows of endpoint ${endpointId} are not there yet`,
+        );
+      }
+      await this.#placing(endpointId, signal);
+    }
+    await this.#flows.settled(signal);
+  }
+
+  #isPlaced(endpointId: string): boolean {
+    return this.#attachments.has(endpointId) && this.#ports.has(endpointId);
+  }
+
+  /** Resolves when an endpoint is placed, or the signal says stop. */
+  async #placing(endpointId: string, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = () => resolve();
+    const waiting = this.#waiting.get(endpointId) ?? new Set();
+    this.#waiting.set(endpointId, waiting.add(stop));
+    signal.addEventListener('abort', stop, { once: true });
+    await promise;
+    signal.removeEventListener('abort', stop);
+    waiting.delete(stop);
+    if (waiting.size === 0) this.#waiting.delete(endpointId);
+  }
+
+  #change(pipeline: Pipeline, change: SiteChange): void {
+    const { id } = change;
+    switch (change.kind) {
+      case 'segment':
+        if (change.value === undefined) {
+          this.#segments.delete(id);
+          pipeline.removeSegment(id);
+          return;
+        }
+        this.#segments.set(id, change.value);
+        pipeline.setSegment(change.value);
+        return;
+      case 'peer':
+        if (change.value === undefined) {
+          this.#peers.delete(id);
+          pipeline.removePeer(id);
+          return;
+        }
+        this.#peers.add(id);
+        pipeline.setPeer(change.value);
+        return;
+      case 'remote':
+        if (change.value === undefined) pipeline.removeRemote(id);
+        else pipeline.setRemote(change.value);
+        return;
+      case 'local':
+        if (change.value === undefined) this.#attachments.delete(id);
+        else this.#attachments.set(id, change.value);
+        this.#place(pipeline, id);
+    }
+  }
+
+  #place(pipeline: Pipeline, endpointId: string): void {
+    const attachment = this.#attachments.get(endpointId);
+    const port = this.#ports.get(endpointId);
+    if (attachment === undefined || port === undefined) pipeline.removeLocal(endpointId);
+    else {
+      pipeline.setLocal({ ...attachment, port });
+      for (const resume of this.#waiting.get(endpointId) ?? []) resume();
+    }
+  }
+}

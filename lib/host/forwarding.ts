@@ -1,0 +1,84 @@
+/**
+ * What forwards packets on this host, put together: the rows of the site become the world, the world becomes
+ * flows, the flows are on the bridge; and the gateway's errors are answered.
+ */
+import { dirname, join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { bridgeName } from '../datapath/bridge.ts';
+import { BridgeFlows } from '../datapath/bridge-flows.ts';
+import { OpenFlowSwitch } from '../datapath/flow-switch.ts';
+import * as identity from '../datapath/openflow/codec/canonical.ts';
+import { OpenFlowConnection } from '../datapath/openflow/connection.ts';
+import type { Logger } from '../log.ts';
+import { SiteView } from '../network/site-view.ts';
+import type { StateStore } from '../store/port.ts';
+import { DataPlane } from './data-plane.ts';
+import { answerPackets } from './gateway-answers.ts';
+import { startSiteLoop } from './site-loop.ts';
+
+/** What it is made of. */
+export interface ForwardingParts {
+  /** The store as this host sees it. */
+  readonly store: StateStore;
+  readonly hostName: string;
+  readonly ovsdbPath: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Told when the first other host matters, or the last one does no more. */
+  readonly onPeers: () => void;
+}
+
+/** Forwarding at work. */
+export interface Forwarding {
+  readonly dataPlane: DataPlane;
+  readonly flows: BridgeFlows;
+  close(): Promise<void>;
+}
+
+/** Starts it. The bridge may be absent, and come and go. */
+export function startForwarding(parts: ForwardingParts): Forwarding {
+  const { store, hostName, ovsdbPath, clock, log } = parts;
+  const connection = OpenFlowConnection.start({
+    path: join(dirname(ovsdbPath), `${bridgeName}.mgmt`),
+    clock,
+    log,
+  });
+  const flows = new BridgeFlows({
+    flowSwitch: new OpenFlowSwitch(connection),
+    identity,
+    clock,
+    log: log.child({ part: 'flows' }),
+  });
+  const dataPlane = new DataPlane(flows, parts.onPeers);
+  const stops = [
+    connection.onState((state) => {
+      if (state !== 'ready') return;
+      // told of what others change from now on; what was changed before is seen by the comparison
+      void connection.monitorFlows().catch(() => undefined);
+      flows.compare();
+    }),
+    connection.onNews((news) => {
+      if (news.kind === 'monitorResumed') flows.compare();
+      if (news.kind !== 'flowUpdates') return;
+      if (news.updates.some(({ event }) => event !== 'own')) flows.compare();
+    }),
+    answerPackets(connection, (number) => dataPlane.segmentNumbered(number)),
+  ];
+  const siteLoop = startSiteLoop({
+    store,
+    view: new SiteView(hostName),
+    clock,
+    log: log.child({ part: 'site' }),
+    onChange: (changes) => dataPlane.take(changes),
+  });
+  return {
+    dataPlane,
+    flows,
+    async close() {
+      await siteLoop.close();
+      for (const stop of stops) stop();
+      await flows.close();
+      await connection.close();
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** The gateway's ICMP errors: packets that the flows hand over are answered, and nothing is remembered. */
+import type { OpenFlowConnection } from '../datapath/openflow/connection.ts';
+import { reservedPort } from '../datapath/openflow/codec/flow.ts';
+import type { PacketIn } from '../datapath/openflow/codec/messages.ts';
+import { cookieKinds, readCookie, registers } from '../datapath/pipeline/fields.ts';
+import { icmpError, type IcmpComplaint } from '../datapath/pipeline/icmp-error.ts';
+import type { Segment } from '../network/world.ts';
+
+/** A packet with what is to be sent back. */
+export interface GatewayAnswer {
+  readonly port: number;
+  readonly frame: Uint8Array;
+}
+
+/**
+ * What to answer to a packet that the flows handed over; undefined for nothing.
+ * @param segmentNumbered the networks of this host
+ */
+export function answerFor(
+  packet: Pick<PacketIn, 'cookie' | 'match' | 'data'>,
+  segmentNumbered: (number: number) => Segment | undefined,
+): GatewayAnswer | undefined {
+  const port = packet.match.inPort;
+  const number = packet.match[registers.network];
+  if (typeof port !== 'number' || typeof number !== 'number') return undefined;
+  const segment = segmentNumbered(number);
+  const complaint = segment && complaintOf(packet.cookie, segment);
+  if (segment === undefined || complaint === undefined) return undefined;
+  for (const { gateway } of segment.subnets) {
+    const frame = gateway && icmpError(packet.data, gateway, complaint);
+    if (frame !== undefined) return { port, frame };
+  }
+  return undefined;
+}
+
+function complaintOf(cookie: bigint, segment: Segment): IcmpComplaint | undefined {
+  const kind = readCookie(cookie)?.kind;
+  if (kind === cookieKinds.timeExceeded) return { kind: 'timeExceeded' };
+  if (kind === cookieKinds.unreachable) return { kind: 'unreachable' };
+  // the packet is in the network that cannot take it
+  return kind === cookieKinds.tooBig ? { kind: 'tooBig', mtu: segment.mtu } : undefined;
+}
+
+/** Answers what comes, until the returned function is called. */
+export function answerPackets(
+  connection: OpenFlowConnection,
+  segmentNumbered: (number: number) => Segment | undefined,
+): () => void {
+  return connection.onNews((news) => {
+    if (news.kind !== 'packetIn') return;
+    const answer = answerFor(news, segmentNumbered);
+    if (answer === undefined) return;
+    const out = {
+      kind: 'packetOut',
+      inPort: reservedPort.controller,
+      actions: [{ kind: 'output', port: answer.port }],
+      data: answer.frame,
+    } as const;
+    // an error that is not said is as if it had been lost
+    void connection.apply([out]).catch(() => undefined);
+  });
+}

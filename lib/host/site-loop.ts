@@ -1,0 +1,114 @@
+/**
+ * Follows the rows of the host and its site and tells the data plane what they come to. Reads are local: a
+ * host without quorum goes on with what it knows. When a watch is lost, all rows are read again; what has
+ * not changed in between touches nothing.
+ */
+import type { Clock } from '../clock.ts';
+import { hasCode } from '../errors.ts';
+import { reconcileRetryFirstMs, reconcileRetryMaxMs } from '../limits.ts';
+import type { Logger } from '../log.ts';
+import { siteViewRanges, type SiteChange, type SiteView } from '../network/site-view.ts';
+import type { KeyRange, KeyValue, StateStore } from '../store/port.ts';
+
+/** What the loop is made of. */
+export interface SiteLoopParts {
+  /** The store as this host sees it. */
+  readonly store: StateStore;
+  readonly view: SiteView;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onChange: (changes: readonly SiteChange[]) => void;
+}
+
+/** A loop in motion. */
+export interface SiteLoop {
+  /** Resolves when all rows have been read once. */
+  readonly started: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts following. */
+export function startSiteLoop(parts: SiteLoopParts): SiteLoop {
+  const ending = new AbortController();
+  const { promise: started, resolve } = Promise.withResolvers<void>();
+  const ended = follow(parts, ending.signal, resolve);
+  return {
+    started,
+    async close() {
+      ending.abort();
+      await ended;
+    },
+  };
+}
+
+async function follow(
+  parts: SiteLoopParts,
+  signal: AbortSignal,
+  onRead: () => void,
+): Promise<void> {
+  const { clock, log, view, onChange } = parts;
+  let pauseMs = reconcileRetryFirstMs;
+  while (!signal.aborted) {
+    try {
+      const listings = await Promise.all(siteViewRanges.map((range) => list(parts.store, range)));
+      onChange(view.restart(listings.flatMap(({ rows }) => rows)));
+      onRead();
+      pauseMs = reconcileRetryFirstMs;
+      await watchAll(parts, listings, signal);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      // too far behind: nothing is wrong, and reading again is the answer
+      if (!hasCode(thrown, 'STORE_COMPACTED') && !hasCode(thrown, 'BUSY')) {
+        log.warn({ err: thrown }, 'could not follow the site; reading it again');
+      }
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
+      pauseMs = Math.min(pauseMs * 2, reconcileRetryMaxMs);
+    }
+  }
+}
+
+interface Listing {
+  readonly range: Required<KeyRange>;
+  readonly rows: readonly KeyValue[];
+  /** Of the first page: later pages may be newer, and what they have is told again. */
+  readonly revision: number;
+}
+
+async function list(store: StateStore, range: Required<KeyRange>): Promise<Listing> {
+  const rows: KeyValue[] = [];
+  let { start } = range;
+  let revision: number | undefined;
+  for (;;) {
+    const page = await store.range({ start, end: range.end, consistency: 'local' });
+    revision ??= page.revision;
+    rows.push(...page.rows);
+    const last = page.rows.at(-1);
+    if (!page.more || last === undefined) return { range, rows, revision };
+    start = `${last.key}!`;
+  }
+}
+
+/** Ends when one watch does, by throwing what ended it. */
+async function watchAll(
+  { store, view, onChange }: SiteLoopParts,
+  listings: readonly Listing[],
+  signal: AbortSignal,
+): Promise<void> {
+  const one = new AbortController();
+  const both = AbortSignal.any([signal, one.signal]);
+  const watches = listings.map(async ({ range, revision }) => {
+    for await (const { events } of store.watch({
+      ...range,
+      fromRevision: revision + 1,
+      signal: both,
+    })) {
+      onChange(view.apply(events));
+    }
+  });
+  try {
+    await Promise.race(watches);
+  } finally {
+    one.abort();
+    await Promise.allSettled(watches);
+  }
+}

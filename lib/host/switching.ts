@@ -1,0 +1,97 @@
+/**
+ * Open vSwitch on this host, put together: the ports of endpoints, the flows between them, and the loop that
+ * keeps both as the store has them.
+ */
+import type { Clock } from '../clock.ts';
+import type { Conditions } from '../conditions.ts';
+import type { DatapathChoice } from '../datapath/datapath-type.ts';
+import type { Links } from '../datapath/link/links.ts';
+import { OvsdbClient } from '../datapath/ovsdb/client.ts';
+import { HostSwitch } from '../datapath/switch.ts';
+import type { FairleadError } from '../errors.ts';
+import { ovsWaitMs } from '../limits.ts';
+import type { Logger } from '../log.ts';
+import type { StateStore } from '../store/port.ts';
+import { startDatapathLoop } from './datapath-loop.ts';
+import { startForwarding } from './forwarding.ts';
+import type { PortMaker } from './operations.ts';
+
+/** What it is made of. */
+export interface SwitchingParts {
+  /** The store as this host sees it. */
+  readonly store: StateStore;
+  readonly hostName: string;
+  readonly links: Links;
+  readonly ovsdbPath: string;
+  readonly datapath: DatapathChoice;
+  /** UDP port of VXLAN. */
+  readonly vxlanPort: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly conditions: Conditions;
+}
+
+/** Open vSwitch at work. */
+export interface Switching {
+  readonly ports: PortMaker;
+  /** Why the switch cannot take changes now, if it cannot. */
+  obstacle(): FairleadError | undefined;
+  /** Looks soon at what should be there. */
+  kick(): void;
+  close(): Promise<void>;
+}
+
+/** Starts it. Open vSwitch may be absent, and come and go. */
+export function startSwitching(parts: SwitchingParts): Switching {
+  const { store, hostName, ovsdbPath, clock, log, conditions, links } = parts;
+  const ovsdb = OvsdbClient.start({ path: ovsdbPath, clock, log });
+  let drifted = (): void => undefined;
+  const forwarding = startForwarding({
+    store,
+    hostName,
+    ovsdbPath,
+    clock,
+    log,
+    onPeers: () => drifted(),
+  });
+  const { dataPlane } = forwarding;
+  const hostSwitch = new HostSwitch({
+    ovsdb,
+    ovsdbPath,
+    links,
+    datapath: parts.datapath,
+    clock,
+    log: log.child({ part: 'switch' }),
+    tunnelPort: () => (dataPlane.hasPeers ? parts.vxlanPort : undefined),
+    onDrift: () => drifted(),
+    onPort: (endpointId, number) => dataPlane.setPort(endpointId, number),
+  });
+  const loop = startDatapathLoop({
+    store,
+    clock,
+    conditions,
+    hostSwitch,
+    flows: forwarding.flows,
+    log: log.child({ part: 'reconcile' }),
+  });
+  drifted = () => loop.kick();
+  return {
+    ports: {
+      ready: (signal) => hostSwitch.ready(signal),
+      release: (endpointId) => hostSwitch.release(endpointId),
+      async attach(port, signal) {
+        await hostSwitch.attach(port, signal);
+        const bound = AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]);
+        await dataPlane.attached(port.endpointId, bound);
+      },
+    },
+    obstacle: () => hostSwitch.obstacle() ?? forwarding.flows.failure,
+    kick: () => loop.kick(),
+    async close() {
+      await loop.close();
+      await hostSwitch.close();
+      await forwarding.close();
+      await ovsdb.close();
+    },
+  };
+}
