@@ -18,7 +18,9 @@ export class FrameReader {
    * during the call.
    * @throws OVS_PROTOCOL for a length below that of a header; what `onMessage` throws
    */
-  push(chunk: Uint8Array, onMessage: (message: Uint8Array) => void): void {
+  push(given: Uint8Array, onMessage: (message: Uint8Array) => void): void {
+    // sockets give a subclass whose slices are no copies
+    const chunk = new Uint8Array(given.buffer, given.byteOffset, given.byteLength);
     let at = 0;
     while (this.#heldLength > 0) {
       const wanted =
