@@ -109,7 +109,7 @@ const cts: fc.Arbitrary<Ct> = fc.record(
   { requiredKeys: ['kind'] },
 );
 
-const one = <T extends Action>(action: T) => fc.constant<Action>(action);
+const one = (action: Action) => fc.constant(action);
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
 
 export const actions: fc.Arbitrary<Action> = fc.oneof(

@@ -18,22 +18,24 @@ import {
 } from './fake-switch.ts';
 import { goldenReplies } from './golden.ts';
 
-let fake: FakeSwitch | undefined;
-let connection: OpenFlowConnection | undefined;
+let openFake: FakeSwitch | undefined;
+let openConnection: OpenFlowConnection | undefined;
 
 afterEach(async () => {
-  await connection?.close();
-  await fake?.close();
-  fake = undefined;
-  connection = undefined;
+  await openConnection?.close();
+  await openFake?.close();
+  openFake = undefined;
+  openConnection = undefined;
 });
 
 async function connect(
   answer: (message: Received) => readonly string[] = obey,
   clock = systemClock,
 ): Promise<{ fake: FakeSwitch; connection: OpenFlowConnection }> {
-  fake = await startFakeSwitch(answer);
-  connection = OpenFlowConnection.start({ path: fake.path, clock, log: silentLogger() });
+  const fake = await startFakeSwitch(answer);
+  openFake = fake;
+  const connection = OpenFlowConnection.start({ path: fake.path, clock, log: silentLogger() });
+  openConnection = connection;
   await connection.ready({ timeoutMs: 3_000 });
   return { fake, connection };
 }

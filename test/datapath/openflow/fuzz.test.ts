@@ -20,7 +20,9 @@ function readWithCare(bytes: Uint8Array): boolean {
     if (message.kind !== 'multipartReply') return true;
     const { reply } = message;
     if (reply.part === 'flows') {
-      for (const { flow } of reply.entries) formatFlow(flow) + flowKey(flow) + flowBody(flow);
+      for (const { flow } of reply.entries) {
+        expect([formatFlow(flow), flowKey(flow), flowBody(flow)]).toHaveLength(3);
+      }
     }
     if (reply.part === 'groupDescriptions') reply.entries.map(formatGroup);
     if (reply.part === 'meterConfigurations') reply.entries.map(formatMeter);

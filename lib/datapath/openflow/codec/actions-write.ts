@@ -120,18 +120,7 @@ function writeNicira(writer: WireWriter, action: NiciraAction): void {
       writeStack(writer, action.to);
       break;
     case 'controller':
-      writer.zeros(6);
-      if (action.maxLength !== undefined && action.maxLength !== wholePacket) {
-        writer.u16(controllerProperty.maxLength);
-        writer.u16(8);
-        writer.u16(action.maxLength);
-        writer.zeros(2);
-      }
-      if (action.userdata !== undefined && action.userdata.length > 0) {
-        writer.u16(controllerProperty.userdata);
-        writer.u16(4 + action.userdata.length);
-        writer.bytes(action.userdata);
-      }
+      writeController(writer, action);
       break;
     case 'note':
       writer.bytes(action.bytes);
@@ -146,6 +135,24 @@ function writeNicira(writer: WireWriter, action: NiciraAction): void {
     writer.zeros(longAs(action.kind) - (writer.length - start));
   }
   endAction(writer, start);
+}
+
+function writeController(
+  writer: WireWriter,
+  action: Extract<Action, { readonly kind: 'controller' }>,
+): void {
+  writer.zeros(6);
+  if (action.maxLength !== undefined && action.maxLength !== wholePacket) {
+    writer.u16(controllerProperty.maxLength);
+    writer.u16(8);
+    writer.u16(action.maxLength);
+    writer.zeros(2);
+  }
+  if (action.userdata !== undefined && action.userdata.length > 0) {
+    writer.u16(controllerProperty.userdata);
+    writer.u16(4 + action.userdata.length);
+    writer.bytes(action.userdata);
+  }
 }
 
 function niciraName(action: NiciraAction): keyof typeof niciraAction {

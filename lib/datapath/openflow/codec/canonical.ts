@@ -6,6 +6,7 @@
  */
 import {
   reservedPort,
+  type Action,
   type Bucket,
   type Flow,
   type Group,
@@ -27,9 +28,9 @@ export function flowBody(flow: Flow): string {
   const { meter, apply, clear, write, writeMetadata, goto, opaque } = flow;
   let text = '';
   if (meter !== undefined) text += ` meter:${meter}`;
-  if (apply !== undefined && apply.length > 0) text += ` apply(${actionsText(apply)})`;
+  text += listText('apply', apply);
   if (clear === true) text += ' clear';
-  if (write !== undefined && write.length > 0) text += ` write(${actionsText(write)})`;
+  text += listText('write', write);
   if (writeMetadata !== undefined && writeMetadata.mask !== 0n) {
     const { value, mask } = writeMetadata;
     text += ` metadata:${(value & mask).toString(16)}/${mask.toString(16)}`;
@@ -41,6 +42,11 @@ export function flowBody(flow: Flow): string {
   if (flow.sendRemoved === true) text += ' removed';
   if ((flow.otherFlags ?? 0) !== 0) text += ` flags:${flow.otherFlags}`;
   return text.slice(1);
+}
+
+function listText(name: string, actions: readonly Action[] | undefined): string {
+  const text = actions === undefined ? '' : actionsText(actions);
+  return text === '' ? '' : ` ${name}(${text})`;
 }
 
 /** What a group does; its id is not in it. The order of buckets counts. */

@@ -41,12 +41,16 @@ export function formatInstructions(instructions: Instructions): string {
   }
   if (goto !== undefined) parts.push(`goto_table:${goto}`);
   for (const bytes of opaque ?? []) parts.push(hexOf(bytes));
-  return parts.length === 0 ? 'drop' : parts.join(',');
+  const text = parts.filter((part) => part !== '').join(',');
+  return text === '' ? 'drop' : text;
 }
 
 /** Actions joined by commas; nothing for none. */
 export function formatActions(actions: readonly Action[]): string {
-  return actions.map(formatAction).join(',');
+  return actions
+    .map(formatAction)
+    .filter((text) => text !== '')
+    .join(',');
 }
 
 function formatAction(action: Action): string {

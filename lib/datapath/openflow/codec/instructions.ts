@@ -25,13 +25,13 @@ export function writeInstructions(writer: WireWriter, instructions: Instructions
     writer.u16(8);
     writer.u32(meter);
   }
-  if (apply !== undefined && apply.length > 0) writeList(writer, instructionType.apply, apply);
+  if (apply !== undefined) writeList(writer, instructionType.apply, apply);
   if (clear === true) {
     writer.u16(instructionType.clear);
     writer.u16(8);
     writer.zeros(4);
   }
-  if (write !== undefined && write.length > 0) writeList(writer, instructionType.write, write);
+  if (write !== undefined) writeList(writer, instructionType.write, write);
   if (writeMetadata !== undefined && writeMetadata.mask !== 0n) {
     writer.u16(instructionType.writeMetadata);
     writer.u16(24);
@@ -56,8 +56,11 @@ function writeList(writer: WireWriter, type: number, actions: readonly Action[])
   writer.u16(type);
   writer.u16(0);
   writer.zeros(4);
+  const empty = writer.length;
   writeActions(writer, actions);
-  writer.patch16(start + 2, writer.length - start);
+  // a write of no bits is no action, and without actions there is no instruction
+  if (writer.length === empty) writer.truncate(start);
+  else writer.patch16(start + 2, writer.length - start);
 }
 
 /**

@@ -39,6 +39,12 @@ export class WireWriter {
     this.#length = 0;
   }
 
+  /** Takes back what was written from a place on. */
+  truncate(length: number): void {
+    assert(length <= this.#length, 'nothing was written there');
+    this.#length = length;
+  }
+
   /** A copy of what was written, from `start`. */
   copy(start = 0): Uint8Array {
     return this.#bytes.slice(start, this.#length);
