@@ -1,8 +1,14 @@
 /** Networks that hosts share, as Docker's calls on two and more hosts make and leave them. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { siteEndpointSchema, siteNetworkSchema, tenantSchema } from '../../lib/model/site.ts';
+import { planNetworkCreation } from '../../lib/network/calls.ts';
+import { planCreateEndpoint, planJoin } from '../../lib/network/endpoints.ts';
+import { localSpace } from '../../lib/network/ipam/space.ts';
+import { mtuOption } from '../../lib/network/networks.ts';
+import { planAnnounceNode } from '../../lib/network/nodes.ts';
+import { runPlan } from '../../lib/store/run-plan.ts';
 import { MapStore } from '../support/map-store.ts';
-import { sharedAs, SiteHost } from '../support/site-hosts.ts';
+import { sharedAs, SiteHost, type MadeNetwork } from '../support/site-hosts.ts';
 
 const id = (n: number | string): string => String(n).padStart(64, '0');
 const refused = (code: string, text = '') =>
@@ -171,6 +177,84 @@ describe('a shared network', () => {
   });
 });
 
+describe('a container of a shared network', () => {
+  const joinOf = (made: MadeNetwork, endpointId: string) =>
+    runPlan(one.store, () => planJoin(made.network.id, endpointId, '/run/docker/netns/x'));
+
+  it("is told its gateway when it joins; one of a host's own network is not", async () => {
+    const made = await one.createNetwork({
+      id: id(1),
+      ...blue,
+      subnets: ['10.1.0.0/24', 'fd00::/64'],
+    });
+    await one.attach(made, id('a'));
+    expect((await joinOf(made, id('a'))).gateways).toEqual({ ipv4: '10.1.0.254' });
+    const both = { networkId: id(1), endpointId: id('b'), ipv4: '10.1.0.9/24', ipv6: 'fd00::9/64' };
+    await runPlan(one.store, () => planCreateEndpoint({ ...both, mac: '' }, 'one'));
+    const gateways = { ipv4: '10.1.0.254', ipv6: 'fd00::1' };
+    expect((await joinOf(made, id('b'))).gateways).toEqual(gateways);
+    const own = await one.createNetwork({ id: id(2), subnets: ['10.1.0.0/24'] });
+    await one.attach(own, id('c'));
+    expect((await joinOf(own, id('c'))).gateways).toBeUndefined();
+  });
+
+  it('has packets as large as all hosts can carry, unless its network says', async () => {
+    const sizeOf = async (n: number, options: object = {}) => {
+      const names = sharedAs(`n${n}`);
+      const create = { ...names, options: { ...names.options, ...options } };
+      return (await one.createNetwork({ id: id(n), ...create })).network.mtu;
+    };
+    expect(await sizeOf(1)).toBe(1450);
+    for (const [name, pathMtu] of [
+      ['one', 9000],
+      ['two', 1400],
+    ] as const) {
+      const facts = { name, pathMtu, vtep: '192.0.2.1', bootId: 'b', version: '1' };
+      await runPlan(one.store, () => planAnnounceNode(facts));
+    }
+    expect(await sizeOf(2)).toBe(1350);
+    expect(await sizeOf(3, { encap: 'vlan' })).toBe(1400);
+    expect(await sizeOf(4, { [mtuOption]: '1300' })).toBe(1300);
+    // what a call made, the same call finds again
+    expect(await sizeOf(1)).toBe(1450);
+  });
+
+  it('is one of two Docker networks of a host, if its user wants so', async () => {
+    const made = await one.createNetwork({ id: id(1), ...blue });
+    const again = await one.createNetwork({ id: id(2), ...blue });
+    const [first, second] = [await one.attach(made, id('a')), await one.attach(again, id('b'))];
+    expect([first.ipv4, second.ipv4]).toEqual(['10.1.0.1/24', '10.1.0.2/24']);
+    await one.removeNetwork(made);
+    expect(value('/network/default/blue')).not.toBeNull();
+    expect((await one.attach(again, id('c'))).ipv4).toBe('10.1.0.3/24');
+  });
+
+  it('has its network made once, however often the engine repeats the call', async () => {
+    const made = await one.createNetwork({ id: id(1), ...blue });
+    const { revision } = whole;
+    const [subnet] = made.network.subnets;
+    const request = {
+      id: id(1),
+      internal: false,
+      options: blue.options,
+      mtuDefault: 1500,
+      subnets: [
+        {
+          addressSpace: localSpace,
+          pool: subnet?.cidr ?? '',
+          gateway: '10.1.0.254/24',
+          auxiliary: {},
+        },
+      ],
+    };
+    const repeat = (change: object) =>
+      runPlan(one.store, () => planNetworkCreation({ ...request, ...change }, 'one'));
+    expect(await repeat({})).toEqual(made.network);
+    expect(whole.revision).toBe(revision);
+    await expect(repeat({ internal: true })).rejects.toEqual(refused('NETWORK_EXISTS'));
+  });
+});
+
 describe('subnets', () => {
   it('do not overlap within a tenant, and may be the same in two', async () => {
     await one.createNetwork({ id: id(1), ...blue });
@@ -266,6 +350,23 @@ describe('hosts at the same time', () => {
     await expect(two.attach(second, id('d'), '10.1.0.254')).rejects.toEqual(
       refused('ADDRESS_IN_USE', 'gateway'),
     );
+  });
+});
+
+describe('an address, and a MAC', () => {
+  it('goes to one of those who want it at the same time', async () => {
+    await one.createNetwork({ id: id(1), ...blue });
+    await two.createNetwork({ id: id(2), ...blue });
+    const race = async (address: readonly string[], macs: readonly string[]) => {
+      const outcomes = await Promise.allSettled([
+        one.createEndpoint(id(1), id(`a${address[0]}`), `10.1.0.${address[0]}/24`, macs[0]),
+        two.createEndpoint(id(2), id(`b${address[1]}`), `10.1.0.${address[1]}/24`, macs[1]),
+      ]);
+      return outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    };
+    expect(await race(['7', '7'], [])).toEqual([refused('ADDRESS_IN_USE')]);
+    const mac = '02:42:0a:01:00:99';
+    expect(await race(['8', '9'], [mac, mac])).toEqual([refused('MAC_IN_USE')]);
   });
 });
 

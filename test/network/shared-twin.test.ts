@@ -56,10 +56,14 @@ interface Part {
 /** Three hosts, and what their engines know. */
 class Site {
   readonly whole = new MapStore();
-  readonly hosts = ['a', 'b', 'c'].map((name) => new SiteHost(this.whole, name));
+  readonly hosts: readonly SiteHost[];
   readonly parts: Part[] = [];
   readonly asked: { readonly host: SiteHost; readonly poolId: string }[] = [];
   #ids = 0;
+
+  constructor(pause?: () => Promise<void>) {
+    this.hosts = ['a', 'b', 'c'].map((name) => new SiteHost(this.whole, name, pause));
+  }
 
   /** Does it; what is refused is answered by its code. */
   async play(step: Action): Promise<string> {
@@ -126,29 +130,46 @@ class Site {
   }
 }
 
+/** What each may be refused with: what was there before, or what another of the round took away. */
+const refusals: Readonly<Record<Action['kind'], readonly string[]>> = {
+  create: [
+    'NETWORK_MISMATCH',
+    'POOL_OVERLAP',
+    'TAG_IN_USE',
+    'POOL_EXHAUSTED',
+    // of a pool that this host asked for twice at once, when one request is taken back
+    'OPTION_MISSING',
+    'POOL_UNKNOWN',
+  ],
+  ask: ['NETWORK_MISMATCH', 'POOL_OVERLAP'],
+  attach: ['POOL_EXHAUSTED', 'NETWORK_UNKNOWN', 'POOL_UNKNOWN'],
+  remove: [],
+  drop: [],
+  detach: [],
+  forget: [],
+};
+
 it('nothing is given twice, lost or left over, whatever hosts do at the same time', async () => {
+  const round = fc.array(action, { minLength: 1, maxLength: 4, size: 'max' });
+  const rounds = fc.array(round, { maxLength: 20, size: 'max' });
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.array(action, { minLength: 1, maxLength: 4, size: 'max' }), {
-        maxLength: 25,
-        size: 'max',
-      }),
-      async (rounds) => {
-        const site = new Site();
-        for (const round of rounds) {
-          const outcomes = await Promise.all(round.map((step) => site.play(step)));
-          expect(outcomes).not.toContain('INTERNAL');
-          expect(wrongOfSite(site.whole)).toEqual([]);
+    fc.asyncProperty(rounds, fc.scheduler(), async (all, scheduler) => {
+      const site = new Site(() => scheduler.schedule(Promise.resolve()));
+      for (const steps of all) {
+        const outcomes = Promise.all(steps.map((step) => site.play(step)));
+        for (const [n, outcome] of (await scheduler.waitFor(outcomes)).entries()) {
+          expect(['done', ...refusals[steps[n]?.kind ?? 'drop']]).toContain(outcome);
         }
-        await site.end();
         expect(wrongOfSite(site.whole)).toEqual([]);
-        const left = [...site.whole.rows.keys()].filter(
-          (key) => !/^\/(?:cursor|tenant|number\/tenant)\/|^host\/.\/tag-cursor$/.test(key),
-        );
-        expect(left).toEqual([]);
-      },
-    ),
-    { numRuns: 60 },
+      }
+      await scheduler.waitFor(site.end());
+      expect(wrongOfSite(site.whole)).toEqual([]);
+      const left = [...site.whole.rows.keys()].filter(
+        (key) => !/^\/(?:cursor|tenant|number\/tenant)\/|^host\/.\/tag-cursor$/.test(key),
+      );
+      expect(left).toEqual([]);
+    }),
+    { numRuns: 40 },
   );
 });
 

@@ -65,9 +65,10 @@ export class SiteHost {
   readonly store: StateStore;
   readonly #queue = new KeyedQueue();
 
-  constructor(whole: MapStore, name: string) {
+  /** `pause` holds up each read and each transaction before it happens. */
+  constructor(whole: MapStore, name: string, pause: () => Promise<void> = async () => {}) {
     this.name = name;
-    this.store = prefixed(asStateStore(whole), hostPrefix(name));
+    this.store = prefixed(asStateStore(whole, pause), hostPrefix(name));
   }
 
   /** As the engine does it: pools, gateways, network; all of it is taken back when something is refused. */
@@ -182,10 +183,10 @@ export class SiteHost {
 }
 
 /** What a test of plans needs of a store; nobody watches it. */
-function asStateStore(whole: MapStore): StateStore {
+function asStateStore(whole: MapStore, pause: () => Promise<void>): StateStore {
   return {
-    range: (request) => whole.range(request),
-    txn: (txn) => whole.txn(txn),
+    range: (request) => pause().then(() => whole.range(request)),
+    txn: (txn) => pause().then(() => whole.txn(txn)),
     watch: () => {
       throw new Error('nobody watches this store');
     },

@@ -107,8 +107,8 @@ export function* planRequestSharedPool(
   const news = yield* noteRequest(draft, request, existing.value);
   const answer = answerOf(existing.value);
   if (!news) return { txn: undefined, answer };
+  // the pool is there as long as the guard is as it was
   passGuard(draft, guard);
-  draft.compare.push(asRead(poolKey(guard.space, text), existing));
   return { txn: draft, answer };
 }
 
