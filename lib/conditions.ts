@@ -16,6 +16,8 @@ export const conditionTable = {
   PORT_NOT_OURS: { severity: 'error', touchesTraffic: true },
   PORT_FAILED: { severity: 'error', touchesTraffic: true },
   FLOWS_REFUSED: { severity: 'error', touchesTraffic: true },
+  PEER_UNREACHABLE: { severity: 'error', touchesTraffic: true },
+  PATH_MTU_SMALL: { severity: 'error', touchesTraffic: true },
   VTEP_UNUSABLE: { severity: 'error', touchesTraffic: true },
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
   STORE_UNAVAILABLE: { severity: 'error', touchesTraffic: false },

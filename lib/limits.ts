@@ -477,6 +477,11 @@ export const flowRetryMaxMs = 10_000;
 export const vtepAbsentMs = 2_000;
 /** How often the whole bridge is compared unasked: 10 000 flows take about 100 ms of work. */
 export const flowScanMs = 60_000;
+/** Answers to the agent's questions that are taken: two from each of a thousand hosts every ten seconds. */
+export const probeAnswersPerSecond = 500;
+/** How often every host is asked, and how many questions without an answer make it a host out of reach. */
+export const probeIntervalMs = 10_000;
+export const probesMissedMax = 3;
 /** UDP port of VXLAN (RFC 7348 section 4.1). */
 export const vxlanPortDefault = 4789;
 /** Copies in one group. A copy takes up to 72 bytes of a message, which has at most 65 535. */

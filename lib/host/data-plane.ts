@@ -6,7 +6,7 @@ import type { BridgeFlows } from '../datapath/bridge-flows.ts';
 import type { Pipeline } from '../datapath/pipeline/pipeline.ts';
 import { FairleadError } from '../errors.ts';
 import type { LocalAttachment, SiteChange } from '../network/site-view.ts';
-import type { Segment } from '../network/world.ts';
+import type { Peer, Segment } from '../network/world.ts';
 
 /** The data plane of a host. */
 export class DataPlane {
@@ -15,10 +15,10 @@ export class DataPlane {
   readonly #attachments = new Map<string, LocalAttachment>();
   readonly #ports = new Map<string, number>();
   readonly #segments = new Map<string, Segment>();
-  readonly #peers = new Set<string>();
+  readonly #peers = new Map<string, Peer>();
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  /** @param onPeers told when the first other host matters, or the last one does no more */
+  /** @param onPeers told when other hosts come or go, or have another address */
   constructor(flows: BridgeFlows, onPeers: () => void) {
     this.#flows = flows;
     this.#onPeers = onPeers;
@@ -29,6 +29,19 @@ export class DataPlane {
     return this.#peers.size > 0;
   }
 
+  /** Other hosts that matter. */
+  get peers(): Iterable<Peer> {
+    return this.#peers.values();
+  }
+
+  /** Largest packet of the networks that travel in VXLAN, bytes; undefined without any. */
+  get largestVxlanMtu(): number | undefined {
+    const mtus = [...this.#segments.values()]
+      .filter(({ encapsulation }) => encapsulation.kind === 'vxlan')
+      .map(({ mtu }) => mtu);
+    return mtus.length === 0 ? undefined : Math.max(...mtus);
+  }
+
   /** The networks that this host forwards, by number. */
   segmentNumbered(number: number): Segment | undefined {
     return this.#segments.values().find((segment) => segment.number === number);
@@ -37,11 +50,10 @@ export class DataPlane {
   /** The site has changed. */
   take(changes: readonly SiteChange[]): void {
     if (changes.length === 0) return;
-    const hadPeers = this.hasPeers;
     this.#flows.edit((pipeline) => {
       for (const change of changes) this.#change(pipeline, change);
     });
-    if (this.hasPeers !== hadPeers) this.#onPeers();
+    if (changes.some(({ kind }) => kind === 'peer')) this.#onPeers();
   }
 
   /** The switch has a port for an endpoint, or none any more. */
@@ -104,7 +116,7 @@ export class DataPlane {
           pipeline.removePeer(id);
           return;
         }
-        this.#peers.add(id);
+        this.#peers.set(id, change.value);
         pipeline.setPeer(change.value);
         return;
       case 'remote':

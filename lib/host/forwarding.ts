@@ -4,16 +4,18 @@
  */
 import { dirname, join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import type { Conditions } from '../conditions.ts';
 import { bridgeName } from '../datapath/bridge.ts';
 import { BridgeFlows } from '../datapath/bridge-flows.ts';
 import { OpenFlowSwitch } from '../datapath/flow-switch.ts';
-import * as identity from '../datapath/openflow/codec/canonical.ts';
+import { flowBody, flowKey, groupBody, meterBody } from '../datapath/openflow/codec/canonical.ts';
 import { OpenFlowConnection } from '../datapath/openflow/connection.ts';
 import type { Logger } from '../log.ts';
 import { SiteView } from '../network/site-view.ts';
 import type { StateStore } from '../store/port.ts';
 import { DataPlane } from './data-plane.ts';
 import { answerPackets } from './gateway-answers.ts';
+import { startPeerProbes } from './peer-probes.ts';
 import { startSiteLoop } from './site-loop.ts';
 
 /** What it is made of. */
@@ -24,7 +26,8 @@ export interface ForwardingParts {
   readonly ovsdbPath: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Told when the first other host matters, or the last one does no more. */
+  readonly conditions: Conditions;
+  /** Told when other hosts come or go, or have another address. */
   readonly onPeers: () => void;
 }
 
@@ -45,11 +48,27 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   });
   const flows = new BridgeFlows({
     flowSwitch: new OpenFlowSwitch(connection),
-    identity,
+    identity: {
+      flowKey,
+      // whose a flow is belongs to what it is
+      flowBody: (flow) => `${flow.cookie.toString(16)} ${flowBody(flow)}`,
+      groupBody,
+      meterBody,
+    },
     clock,
     log: log.child({ part: 'flows' }),
   });
-  const dataPlane = new DataPlane(flows, parts.onPeers);
+  const dataPlane = new DataPlane(flows, () => {
+    parts.onPeers();
+    probes.kick();
+  });
+  const probes = startPeerProbes({
+    connection,
+    peers: () => dataPlane.peers,
+    largestMtu: () => dataPlane.largestVxlanMtu,
+    clock,
+    conditions: parts.conditions,
+  });
   const stops = [
     connection.onState((state) => {
       if (state !== 'ready') return;
@@ -76,6 +95,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     flows,
     async close() {
       await siteLoop.close();
+      await probes.close();
       for (const stop of stops) stop();
       await flows.close();
       await connection.close();

@@ -28,7 +28,13 @@ import { startNodeLoop } from './node-loop.ts';
 import { startSwitching } from './switching.ts';
 import { HostOperations } from './operations.ts';
 import { startStoreLoop } from './store-loop.ts';
-import { readEndpoints, readNetworks, readPoolAddresses, readPools } from './records.ts';
+import {
+  readEndpoints,
+  readNetworks,
+  readNotedPools,
+  readPoolAddresses,
+  readPools,
+} from './records.ts';
 
 /** Where things are, and the operator's choices. */
 export interface HostOptions {
@@ -183,7 +189,8 @@ function routedBlocks(routes: readonly { readonly destination: string }[]): read
 
 async function poolsWithUsage(store: StateStore): Promise<readonly PoolWithUsage[]> {
   const shown: PoolWithUsage[] = [];
-  for (const { value: pool } of await readPools(store)) {
+  const pools = [...(await readPools(store)), ...(await readNotedPools(store))];
+  for (const { value: pool } of pools) {
     const records = await readPoolAddresses(store, pool);
     shown.push({
       pool,

@@ -10,6 +10,7 @@ import {
   heldRange,
   networkRange,
   poolAddressRange,
+  poolKey,
   poolRange,
   sharedPoolRange,
 } from '../model/keys.ts';
@@ -98,6 +99,18 @@ export async function readSharedPools(
     const value: Pool = { space, cidr, serial, state: 'used', options: {}, ...networkId };
     return { value, modRevision };
   });
+}
+
+/** The pools of shared networks that this host has to do with, as all hosts see them. */
+export async function readNotedPools(store: StateStore): Promise<readonly Stored<Pool>[]> {
+  const notes = await readObjects(store, sharedPoolRange, sharedPoolSchema);
+  const pools: Stored<Pool>[] = [];
+  for (const { value } of notes) {
+    const start = poolKey(value.space, value.cidr);
+    const [row] = (await store.range({ start, consistency: 'local' })).rows;
+    if (row !== undefined) pools.push(decodeRecord(poolSchema, row));
+  }
+  return pools;
 }
 
 /** The addresses of shared pools that this host holds, by its own notes. */

@@ -52,6 +52,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     ovsdbPath,
     clock,
     log,
+    conditions,
     onPeers: () => drifted(),
   });
   const { dataPlane } = forwarding;

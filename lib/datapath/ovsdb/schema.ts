@@ -41,8 +41,6 @@ export const tables = {
     tag: optional('integer'),
     trunks: setOf('integer'),
     vlan_mode: optional('string'),
-    bond_mode: optional('string'),
-    lacp: optional('string'),
     other_config: textMap,
     external_ids: textMap,
   },

@@ -154,6 +154,8 @@ export const groups = {
 export const meters = {
   /** What is sent to the agent to make an ICMP error of. */
   icmpErrors: 1,
+  /** Answers of other hosts to the agent's own questions. */
+  probes: 2,
 } as const;
 
 /** What a flow is for: 8 bits of its cookie. */
@@ -167,6 +169,8 @@ export const cookieKinds = {
   timeExceeded: 0x10,
   unreachable: 0x11,
   tooBig: 0x12,
+  /** Answers to questions of the agent. */
+  probe: 0x13,
 } as const;
 
 /** Kinds of flows. */

@@ -1,5 +1,6 @@
 /** What each kind of object adds to the pipeline, feature by feature. */
-import { icmpErrorsBurst, icmpErrorsPerSecond } from '../../limits.ts';
+import { icmpErrorsBurst, icmpErrorsPerSecond, probeAnswersPerSecond } from '../../limits.ts';
+import type { Meter } from '../openflow/codec/flow.ts';
 import { conductBase, endpointConduct } from './anti-spoof.ts';
 import { meters } from './fields.ts';
 import {
@@ -20,6 +21,7 @@ import {
   segmentNeighbours,
 } from './neighbours.ts';
 import { domainOutside, outsideBase, segmentOutside } from './outside.ts';
+import { probeAnswers, probeEcho } from './probe.ts';
 import {
   endpointRoute,
   gatewayEcho,
@@ -49,6 +51,9 @@ export function baseUnit(): Unit {
   neighboursBase(flow);
   splitBase(flow);
   exitBase(flow);
+  probeEcho(flow);
+  const probes = new FlowWriter({ kind: 'probe' });
+  probeAnswers(probes);
   const expired = new FlowWriter({ kind: 'timeExceeded' });
   timeExceededBase(expired);
   const tooBig = new FlowWriter({ kind: 'tooBig' });
@@ -56,18 +61,22 @@ export function baseUnit(): Unit {
   const unreachable = new FlowWriter({ kind: 'unreachable' });
   unreachableBase(unreachable);
   return {
-    flows: [flow, expired, tooBig, unreachable].flatMap(({ flows }) => flows),
+    flows: [flow, probes, expired, tooBig, unreachable].flatMap(({ flows }) => flows),
     groups: [],
     meters: [
-      {
-        id: meters.icmpErrors,
-        unit: 'packets',
-        burst: true,
-        statistics: true,
-        bands: [{ kind: 'drop', rate: icmpErrorsPerSecond, burst: icmpErrorsBurst }],
-      },
+      packetMeter(meters.icmpErrors, { rate: icmpErrorsPerSecond, burst: icmpErrorsBurst }),
+      packetMeter(meters.probes, { rate: probeAnswersPerSecond, burst: probeAnswersPerSecond }),
     ],
   };
+}
+
+/** Lets so many packets a second through. */
+function packetMeter(
+  id: number,
+  { rate, burst }: { readonly rate: number; readonly burst: number },
+): Meter {
+  const bands = [{ kind: 'drop', rate, burst }] as const;
+  return { id, unit: 'packets', burst: true, statistics: true, bands };
 }
 
 /** What a network adds, besides its members. */

@@ -243,7 +243,7 @@ describe('a replica', () => {
     ['an unknown table', { QoS: {} }],
     ['a table called like a method of objects', { toString: {} }],
     ['a uuid that is none', port({ delete: null }, 'x')],
-    ['an unknown column', port({ insert: { bond_mode: 'x' } })],
+    ['an unknown column', port({ insert: { no_such_column: 'x' } })],
     ['an unknown kind', port({ remove: null })],
     ['two kinds at once', port({ insert: {}, delete: null })],
     ['no kind', port({})],

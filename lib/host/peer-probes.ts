@@ -1,0 +1,146 @@
+/**
+ * Asks every other host, through the tunnel, with a small packet and with one as large as networks may send;
+ * says who does not answer, and to whom only small packets get through. The first question also makes the
+ * switch learn the way, so that no container's first packet is lost to that.
+ */
+import type { Clock } from '../clock.ts';
+import type { Conditions } from '../conditions.ts';
+import type { Change, OpenFlowConnection } from '../datapath/openflow/connection.ts';
+import { reservedPort } from '../datapath/openflow/codec/flow.ts';
+import { cookieKinds, readCookie } from '../datapath/pipeline/fields.ts';
+import { probeActions, probeFrame, readProbe, type Probe } from '../datapath/pipeline/probe.ts';
+import {
+  probeIntervalMs,
+  probesMissedMax,
+  reconcileDebounceMs,
+  reconcileRetryFirstMs,
+  reconcileRetryMaxMs,
+} from '../limits.ts';
+import type { Peer } from '../network/world.ts';
+import { startLoop, type Loop } from './loop.ts';
+
+/** Small enough for every path (RFC 791 section 3.1: what every link carries). */
+const smallBytes = 68;
+
+/** What is known of the way to a host: questions since the last answer. */
+interface Way {
+  readonly small: number;
+  readonly large: number;
+}
+
+/** What came of questions to all hosts. Pure. */
+export class PeerWays {
+  readonly #ways = new Map<number, Way>();
+  /** Size of the last large question, bytes. */
+  #mtu = smallBytes;
+
+  /** The questions of a round: two for each host. */
+  round(
+    peers: Iterable<Peer>,
+    mtu: number,
+  ): readonly { readonly peer: Peer; readonly probe: Probe }[] {
+    if (mtu !== this.#mtu) this.#ways.clear();
+    this.#mtu = mtu;
+    const asked = [...peers];
+    const numbers = new Set(asked.map(({ number }) => number));
+    for (const number of this.#ways.keys()) if (!numbers.has(number)) this.#ways.delete(number);
+    return asked.flatMap((peer) => {
+      const { small, large } = this.#ways.get(peer.number) ?? { small: 0, large: 0 };
+      this.#ways.set(peer.number, { small: small + 1, large: large + 1 });
+      return [smallBytes, mtu].map((bytes) => ({ peer, probe: { peer: peer.number, mtu: bytes } }));
+    });
+  }
+
+  /** An answer came. */
+  answered({ peer, mtu }: Probe): void {
+    const way = this.#ways.get(peer);
+    if (way === undefined) return;
+    if (mtu === smallBytes) this.#ways.set(peer, { ...way, small: 0 });
+    if (mtu === this.#mtu) this.#ways.set(peer, { small: 0, large: 0 });
+  }
+
+  /** Hosts that answer nothing. */
+  get silent(): readonly number[] {
+    return [...this.#ways].filter(([, { small }]) => small > probesMissedMax).map(([peer]) => peer);
+  }
+
+  /** Hosts that answer small questions only. */
+  get narrow(): readonly number[] {
+    return [...this.#ways]
+      .filter(([, { small, large }]) => small <= 1 && large > probesMissedMax)
+      .map(([peer]) => peer);
+  }
+}
+
+/** What the loop is made of. */
+export interface PeerProbeParts {
+  readonly connection: OpenFlowConnection;
+  readonly peers: () => Iterable<Peer>;
+  /** Largest packet of the networks that travel in VXLAN, bytes; undefined without any. */
+  readonly largestMtu: () => number | undefined;
+  readonly clock: Clock;
+  readonly conditions: Conditions;
+}
+
+/** Starts the loop. */
+export function startPeerProbes(parts: PeerProbeParts): Loop {
+  const { connection, clock, conditions } = parts;
+  const ways = new PeerWays();
+  const stop = connection.onNews((news) => {
+    if (news.kind !== 'packetIn' || readCookie(news.cookie)?.kind !== cookieKinds.probe) return;
+    const probe = readProbe(news.data);
+    if (probe !== undefined) ways.answered(probe);
+  });
+  const nameOf = (number: number): string =>
+    [...parts.peers()].find((peer) => peer.number === number)?.name ?? String(number);
+  const loop = startLoop({
+    clock,
+    pace: {
+      intervalMs: probeIntervalMs,
+      debounceMs: reconcileDebounceMs,
+      retryFirstMs: reconcileRetryFirstMs,
+      retryMaxMs: reconcileRetryMaxMs,
+    },
+    run: async () => {
+      const mtu = parts.largestMtu();
+      if (connection.state() !== 'ready' || mtu === undefined) return;
+      const { silent, narrow } = ways;
+      conditions.set(
+        'PEER_UNREACHABLE',
+        sentence(silent.map(nameOf), 'does not answer through the tunnel'),
+      );
+      conditions.set(
+        'PATH_MTU_SMALL',
+        sentence(
+          narrow.map(nameOf),
+          `is not reached by packets of ${mtu} bytes, only by small ones`,
+        ),
+      );
+      const questions = ways.round(parts.peers(), mtu).map(({ peer, probe }): Change => ({
+        kind: 'packetOut',
+        inPort: reservedPort.controller,
+        actions: probeActions(peer),
+        data: probeFrame(probe),
+      }));
+      if (questions.length > 0) await connection.apply(questions);
+    },
+    // without a switch nobody is asked, and its own condition says so
+    onError: () => undefined,
+  });
+  return {
+    kick: () => loop.kick(),
+    settled: (signal) => loop.settled(signal),
+    async close() {
+      stop();
+      await loop.close();
+    },
+  };
+}
+
+function sentence(names: readonly string[], what: string): string | undefined {
+  if (names.length === 0) return undefined;
+  const [first] = names;
+  return names.length === 1
+    ? `host ${first} ${what}`
+    : `host ${first} and ${names.length - 1} more: ${what}`;
+}
