@@ -6,7 +6,9 @@ import { planCreateEndpoint, planJoin } from '../../lib/network/endpoints.ts';
 import { localSpace } from '../../lib/network/ipam/space.ts';
 import { mtuOption } from '../../lib/network/networks.ts';
 import { planAnnounceNode } from '../../lib/network/nodes.ts';
+import { prefixRange } from '../../lib/store/port.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
+import { openMachineStore } from '../store/machine/machine-store.ts';
 import { MapStore } from '../support/map-store.ts';
 import { sharedAs, SiteHost, type MadeNetwork } from '../support/site-hosts.ts';
 
@@ -350,6 +352,22 @@ describe('hosts at the same time', () => {
     await expect(two.attach(second, id('d'), '10.1.0.254')).rejects.toEqual(
       refused('ADDRESS_IN_USE', 'gateway'),
     );
+  });
+});
+
+describe('the store of the product', () => {
+  it('takes what hosts decide', async () => {
+    const { store } = await openMachineStore();
+    const hosts = [new SiteHost(store, 'one'), new SiteHost(store, 'two')];
+    const create = { ...sharedAs('blue', 'a.b-c'), subnets: ['10.1.0.0/24', 'fd00::/64'] };
+    const made = await Promise.all(
+      hosts.map((host, n) => host.createNetwork({ id: id(n), ...create })),
+    );
+    await Promise.all(hosts.map((host, n) => host.attach(made[n] ?? fail(), id(`e${n}`))));
+    await Promise.all(hosts.map((host, n) => host.removeNetwork(made[n] ?? fail())));
+    const { rows } = await store.range(prefixRange('/network/'));
+    expect(rows).toEqual([]);
+    await store.close();
   });
 });
 

@@ -20,7 +20,6 @@ import {
 } from '../../lib/network/ipam/calls.ts';
 import type { PoolAnswer } from '../../lib/network/ipam/pools.ts';
 import { localSpace } from '../../lib/network/ipam/space.ts';
-import type { MapStore } from './map-store.ts';
 
 /** A `docker network create` with our driver. */
 export interface NetworkCreate {
@@ -66,7 +65,7 @@ export class SiteHost {
   readonly #queue = new KeyedQueue();
 
   /** `pause` holds up each read and each transaction before it happens. */
-  constructor(whole: MapStore, name: string, pause: () => Promise<void> = async () => {}) {
+  constructor(whole: Shared, name: string, pause: () => Promise<void> = async () => {}) {
     this.name = name;
     this.store = prefixed(asStateStore(whole, pause), hostPrefix(name));
   }
@@ -182,8 +181,11 @@ export class SiteHost {
   }
 }
 
+/** What hosts have in common here. */
+type Shared = Pick<StateStore, 'range' | 'txn' | 'grantLease' | 'keepLease' | 'revokeLease'>;
+
 /** What a test of plans needs of a store; nobody watches it. */
-function asStateStore(whole: MapStore, pause: () => Promise<void>): StateStore {
+function asStateStore(whole: Shared, pause: () => Promise<void>): StateStore {
   return {
     range: (request) => pause().then(() => whole.range(request)),
     txn: (txn) => pause().then(() => whole.txn(txn)),
