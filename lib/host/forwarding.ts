@@ -70,17 +70,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     conditions: parts.conditions,
   });
   const stops = [
-    connection.onState((state) => {
-      if (state !== 'ready') return;
-      // told of what others change from now on; what was changed before is seen by the comparison
-      void connection.monitorFlows().catch(() => undefined);
-      flows.compare();
-    }),
-    connection.onNews((news) => {
-      if (news.kind === 'monitorResumed') flows.compare();
-      if (news.kind !== 'flowUpdates') return;
-      if (news.updates.some(({ event }) => event !== 'own')) flows.compare();
-    }),
+    ...followBridge(connection, flows),
     answerPackets(connection, (number) => dataPlane.segmentNumbered(number)),
   ];
   const siteLoop = startSiteLoop({
@@ -101,4 +91,21 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
       await connection.close();
     },
   };
+}
+
+/** Compares when the bridge comes, and when somebody else changes flows; answers how to stop. */
+function followBridge(connection: OpenFlowConnection, flows: BridgeFlows): readonly (() => void)[] {
+  return [
+    connection.onState((state) => {
+      if (state !== 'ready') return;
+      // told of what others change from now on; what was changed before is seen by the comparison
+      void connection.monitorFlows().catch(() => undefined);
+      flows.compare();
+    }),
+    connection.onNews((news) => {
+      if (news.kind === 'monitorResumed') flows.compare();
+      if (news.kind !== 'flowUpdates') return;
+      if (news.updates.some(({ event }) => event !== 'own')) flows.compare();
+    }),
+  ];
 }
