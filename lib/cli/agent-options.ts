@@ -207,7 +207,8 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
     flag: 'vtep-ip',
     placeholder: 'ADDRESS',
     summary: 'address of this host by which others reach its containers through VXLAN',
-    defaultShown: 'one that the cluster reaches it by, or that it has on the link of its default route',
+    defaultShown:
+      'one that the cluster reaches it by, or that it has on the link of its default route',
     defaultText: undefined,
     read: readAddress,
   },
