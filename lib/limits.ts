@@ -482,6 +482,8 @@ export const probeAnswersPerSecond = 500;
 /** How often every host is asked, and how many questions without an answer make it a host out of reach. */
 export const probeIntervalMs = 10_000;
 export const probesMissedMax = 3;
+/** Largest answer of a daemon's control socket: what we ask for is a line. */
+export const controlAnswerBytesMax = 64 * 1024;
 /** UDP port of VXLAN (RFC 7348 section 4.1). */
 export const vxlanPortDefault = 4789;
 /** Copies in one group. A copy takes up to 72 bytes of a message, which has at most 65 535. */

@@ -115,6 +115,14 @@ export class HostSwitch {
     return undefined;
   }
 
+  /** The control socket of a userspace switch, and all bridges it has; undefined for any other. */
+  userspace(): { readonly path: string; readonly bridges: ReadonlySet<string> } | undefined {
+    const path = this.#watch.controlPath();
+    if (path === undefined || this.#bridge()?.row.datapath_type !== 'netdev') return undefined;
+    const { bridges } = this.#rows();
+    return { path, bridges: new Set([...bridges.values()].map(({ name }) => name)) };
+  }
+
   /**
    * Waits until the switch can take changes and has our bridge.
    * @throws OVS_DOWN, OVS_LOCKED, OVS_STALLED, BRIDGE_NOT_OURS when it does not until the signal says stop
@@ -369,8 +377,7 @@ export class HostSwitch {
   #onChange(change: Change): void {
     this.#poke();
     for (const one of change.Interface.values()) this.#tellPort(one.old, one.new);
-    const strange = (name: string | undefined): boolean =>
-      name !== undefined && !this.#expected.has(name);
+    const strange = (name = ''): boolean => name !== '' && !this.#expected.has(name);
     const drifted =
       change.Bridge.values().some((one) => isOtherBridge(one.old, one.new)) ||
       change.Port.values().some((one) => strange((one.new ?? one.old)?.name)) ||
@@ -382,7 +389,7 @@ export class HostSwitch {
 }
 
 /** Bridges come and go, and ours may be set to what it should not be. */
-function isOtherBridge(before: Row<'Bridge'> | undefined, now: Row<'Bridge'> | undefined): boolean {
+function isOtherBridge(before?: Row<'Bridge'>, now?: Row<'Bridge'>): boolean {
   if (before === undefined || now === undefined) return true;
   return now.name === bridgeName && now.fail_mode !== before.fail_mode;
 }

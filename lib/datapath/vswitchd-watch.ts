@@ -16,6 +16,8 @@ export type VswitchdState = 'alive' | 'dead' | 'unknown';
 /** A watch; `close` ends it. */
 export interface VswitchdWatch {
   state(): VswitchdState;
+  /** The control socket of the daemon that is alive. */
+  controlPath(): string | undefined;
   close(): Promise<void>;
 }
 
@@ -28,6 +30,7 @@ export function watchVswitchd(options: {
   const { runDirectory, clock, onChange } = options;
   const ending = new AbortController();
   let state: VswitchdState = 'unknown';
+  let connectedTo: string | undefined;
   const become = (next: VswitchdState): void => {
     if (next === state || ending.signal.aborted) return;
     state = next;
@@ -37,7 +40,13 @@ export function watchVswitchd(options: {
     while (!ending.signal.aborted) {
       // a daemon that was killed leaves its socket file beside that of the next one
       const paths = await controlSockets(runDirectory);
-      for (const path of paths) await hold(path, ending.signal, () => become('alive'));
+      for (const path of paths) {
+        await hold(path, ending.signal, () => {
+          connectedTo = path;
+          become('alive');
+        });
+        connectedTo = undefined;
+      }
       if (paths.length > 0 || state !== 'unknown') become('dead');
       await clock.sleep(vswitchdProbeMs, ending.signal).catch(() => undefined);
     }
@@ -45,6 +54,7 @@ export function watchVswitchd(options: {
   const ended = cycle();
   return {
     state: () => state,
+    controlPath: () => connectedTo,
     async close() {
       ending.abort();
       await ended;

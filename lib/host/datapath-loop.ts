@@ -23,6 +23,8 @@ export interface DatapathLoopParts {
   readonly store: StateStore;
   readonly hostSwitch: HostSwitch;
   readonly flows: Pick<BridgeFlows, 'scan' | 'failure'>;
+  /** Tells the switch the way to other hosts, where it has to be told. */
+  readonly teachNeighbours: () => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -52,6 +54,7 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
     },
     run: async (signal) => {
       const report = await parts.hostSwitch.reconcile(() => readPorts(parts.store), signal);
+      await parts.teachNeighbours();
       parts.flows.scan();
       conditions.set(
         'FLOWS_REFUSED',

@@ -29,6 +29,8 @@ export interface ForwardingParts {
   readonly conditions: Conditions;
   /** Told when other hosts come or go, or have another address. */
   readonly onPeers: () => void;
+  /** Told when the host has come to another cluster, and at the start. */
+  readonly onSite: () => void;
 }
 
 /** Forwarding at work. */
@@ -79,6 +81,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     clock,
     log: log.child({ part: 'site' }),
     onChange: (changes) => dataPlane.take(changes),
+    onRead: parts.onSite,
   });
   return {
     dataPlane,

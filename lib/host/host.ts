@@ -130,7 +130,9 @@ function assemble(
   // what a host keeps for itself lies below its name, so that hosts of a cluster do not meet
   const store = prefixed(readYourWrites(opened.store), hostPrefix(opened.hostName));
   const shared = { store, clock, conditions, hostName: opened.hostName };
-  const switching = startSwitching({ ...options, ...shared, links, log });
+  let announce = (): void => undefined;
+  const onSite = () => announce();
+  const switching = startSwitching({ ...options, ...shared, links, log, onSite });
   const dockerLoop = startDockerLoop({
     ...shared,
     docker: createDockerClient(options.dockerSocket),
@@ -147,6 +149,7 @@ function assemble(
     advertised: async () => ownAddresses(opened),
     log: log.child({ part: 'node' }),
   });
+  announce = () => nodeLoop.kick();
   const storeLoop = startStoreLoop({ store: opened.store, clock, conditions });
   const operations = new HostOperations({
     ...shared,

@@ -18,22 +18,20 @@ export interface SiteLoopParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onChange: (changes: readonly SiteChange[]) => void;
+  /** Told when all rows were read: at the start, and when the host has come to another cluster. */
+  readonly onRead: () => void;
 }
 
 /** A loop in motion. */
 export interface SiteLoop {
-  /** Resolves when all rows have been read once. */
-  readonly started: Promise<void>;
   close(): Promise<void>;
 }
 
 /** Starts following. */
 export function startSiteLoop(parts: SiteLoopParts): SiteLoop {
   const ending = new AbortController();
-  const { promise: started, resolve } = Promise.withResolvers<void>();
-  const ended = follow(parts, ending.signal, resolve);
+  const ended = follow(parts, ending.signal);
   return {
-    started,
     async close() {
       ending.abort();
       await ended;
@@ -41,18 +39,14 @@ export function startSiteLoop(parts: SiteLoopParts): SiteLoop {
   };
 }
 
-async function follow(
-  parts: SiteLoopParts,
-  signal: AbortSignal,
-  onRead: () => void,
-): Promise<void> {
+async function follow(parts: SiteLoopParts, signal: AbortSignal): Promise<void> {
   const { clock, log, view, onChange } = parts;
   let pauseMs = reconcileRetryFirstMs;
   while (!signal.aborted) {
     try {
       const listings = await Promise.all(siteViewRanges.map((range) => list(parts.store, range)));
       onChange(view.restart(listings.flatMap(({ rows }) => rows)));
-      onRead();
+      parts.onRead();
       pauseMs = reconcileRetryFirstMs;
       await watchAll(parts, listings, signal);
     } catch (thrown) {

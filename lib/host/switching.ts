@@ -8,10 +8,13 @@ import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import type { Links } from '../datapath/link/links.ts';
 import { OvsdbClient } from '../datapath/ovsdb/client.ts';
 import { HostSwitch } from '../datapath/switch.ts';
+import { tunnelNeighbours } from '../datapath/tunnel-neighbours.ts';
+import { runControl } from '../datapath/unix-control.ts';
 import type { FairleadError } from '../errors.ts';
 import { ovsWaitMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import type { StateStore } from '../store/port.ts';
+import type { DataPlane } from './data-plane.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
 import { startForwarding } from './forwarding.ts';
 import type { PortMaker } from './operations.ts';
@@ -29,6 +32,8 @@ export interface SwitchingParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
+  /** Told when the host has come to another cluster, and at the start. */
+  readonly onSite: () => void;
 }
 
 /** Open vSwitch at work. */
@@ -54,6 +59,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     log,
     conditions,
     onPeers: () => drifted(),
+    onSite: parts.onSite,
   });
   const { dataPlane } = forwarding;
   const hostSwitch = new HostSwitch({
@@ -73,6 +79,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     conditions,
     hostSwitch,
     flows: forwarding.flows,
+    teachNeighbours: () => teachNeighbours(hostSwitch, links, dataPlane),
     log: log.child({ part: 'reconcile' }),
   });
   drifted = () => loop.kick();
@@ -95,4 +102,28 @@ export function startSwitching(parts: SwitchingParts): Switching {
       await ovsdb.close();
     },
   };
+}
+
+/**
+ * A userspace switch asks by itself who has the address of another host, and takes long where the kernel has
+ * asked before; so it is told what the kernel knows.
+ */
+async function teachNeighbours(
+  hostSwitch: HostSwitch,
+  links: Links,
+  dataPlane: DataPlane,
+): Promise<void> {
+  const ends = [...dataPlane.peers].map(({ vtep }) => vtep);
+  const userspace = hostSwitch.userspace();
+  if (ends.length === 0 || userspace === undefined) return;
+  const [list, routes, neighbours] = await Promise.all([
+    links.list(),
+    links.routes(),
+    links.neighbours(),
+  ]);
+  const { path, bridges } = userspace;
+  const known = { links: list, routes, neighbours };
+  for (const one of tunnelNeighbours(known, ends, (link) => bridges.has(link))) {
+    await runControl(path, 'tnl/neigh/set', [one.bridge, one.address, one.mac]);
+  }
 }

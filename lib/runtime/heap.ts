@@ -23,7 +23,7 @@ export function keepHeapSmall({ onlyWhenIdle = false } = {}): HeapKeeper {
     works = 0;
     Bun.gc(true);
     Bun.shrink();
-    forgetProgramPages();
+    void forgetProgramPages();
   };
   let idle = setTimeout(giveBack, heapIdleMs).unref();
   return {

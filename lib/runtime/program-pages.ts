@@ -4,7 +4,6 @@
  * KiB at a time. Only pages that are as they are in the file are let go of, so nothing is lost.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
-import { koffi } from './native.ts';
 
 /** MADV_DONTNEED: the same number on every Linux architecture but alpha. */
 const doNotNeed = 4;
@@ -19,12 +18,13 @@ type Advise = (start: bigint, length: bigint, advice: number) => number;
 
 let advise: Advise | undefined;
 
-/** Lets go of the program's code in memory. That it could not is no error: it only takes room. */
-export function forgetProgramPages(): void {
+/**
+ * Lets go of the program's code in memory. That it could not is no error: it only takes room. Native code is
+ * loaded for it and not before, since most commands need none.
+ */
+export async function forgetProgramPages(): Promise<void> {
   try {
-    advise ??= koffi
-      .load(null)
-      .func('int madvise(uintptr_t start, size_t length, int advice)') as Advise;
+    advise ??= await loadAdvise();
     const text = readFileSync('/proc/self/smaps', 'utf8');
     for (const { start, end } of codeMappings(text, readlinkSync('/proc/self/exe'))) {
       advise(start, end - start, doNotNeed);
@@ -32,6 +32,11 @@ export function forgetProgramPages(): void {
   } catch {
     // no /proc, or another system
   }
+}
+
+async function loadAdvise(): Promise<Advise> {
+  const { koffi } = await import('./native.ts');
+  return koffi.load(null).func('int madvise(uintptr_t start, size_t length, int advice)') as Advise;
 }
 
 const headPattern = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) [0-9a-f]+ \S+ \d+ +(.*)$/;

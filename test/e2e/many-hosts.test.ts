@@ -82,7 +82,7 @@ describe('a network that three hosts share', () => {
     'carries packets between all containers: to %s from every host',
     async (address) => {
       for (const name of ['web1', 'web2', 'web3'])
-        await untilReaches(await at(name), address, 40_000);
+        await untilReaches(await at(name), address);
     },
   );
 

@@ -25,7 +25,7 @@ export const routeMessage = { present: 24, list: 26 } as const;
 const addressBodyBytes = 8;
 const routeBodyBytes = 12;
 const addressAttribute = { address: 1, local: 2 } as const;
-const routeAttribute = { destination: 1, outIndex: 4, table: 15 } as const;
+const routeAttribute = { destination: 1, outIndex: 4, gateway: 5, table: 15 } as const;
 /** A cached copy of another route. */
 const routeCloned = 0x200;
 
@@ -49,6 +49,8 @@ export interface Route {
   readonly type: number;
   /** Index of the link; absent for routes with several or none. */
   readonly outIndex?: number;
+  /** Next hop; absent where the link reaches the destination itself. */
+  readonly gateway?: string;
 }
 
 /** Asks for all addresses. */
@@ -91,6 +93,7 @@ export function decodeRoute(body: Uint8Array): Route | undefined {
   const bytes = attributes.get(routeAttribute.destination);
   const base = bytes === undefined ? { family, value: 0n } : readIp(family, bytes);
   const outIndex = attributes.get(routeAttribute.outIndex);
+  const gateway = attributes.get(routeAttribute.gateway);
   const table = attributes.get(routeAttribute.table);
   return {
     family,
@@ -99,6 +102,7 @@ export function decodeRoute(body: Uint8Array): Route | undefined {
     table: table === undefined ? (body[4] ?? 0) : readNumber(table, 0),
     type: body[7] ?? 0,
     ...(outIndex === undefined ? {} : { outIndex: readNumber(outIndex, 0) }),
+    ...(gateway === undefined ? {} : { gateway: formatAddress(readIp(family, gateway)) }),
   };
 }
 

@@ -29,10 +29,17 @@ import { decodeLink, linkMessage, listLinksRequest, type Link } from './link-mes
 import { NetlinkSocket } from './netlink-socket.ts';
 import { Offload } from './offload.ts';
 import { configureLink, findLink, makeVeth, removeLink, type VethTools } from './veth.ts';
+import {
+  decodeNeighbour,
+  listNeighboursRequest,
+  neighbourMessage,
+  type Neighbour,
+} from './neighbour-messages.ts';
 import { watchLinks, type LinkEvent, type LinkWatch } from './watch.ts';
 
 export type { LinkAddress, Route } from './address-messages.ts';
 export type { Link } from './link-messages.ts';
+export type { Neighbour } from './neighbour-messages.ts';
 export type { LinkEvent, LinkWatch } from './watch.ts';
 
 /** A pair of links for an endpoint. */
@@ -82,6 +89,8 @@ export interface Links {
   addresses(): Promise<readonly LinkAddress[]>;
   /** All IPv4 and IPv6 routes of all tables. */
   routes(): Promise<readonly Route[]>;
+  /** Which MAC the kernel knows for which address. @throws LINK_FAILED, DEADLINE */
+  neighbours(): Promise<readonly Neighbour[]>;
   /** Tells of changes; hints, not a log. */
   watch(listener: (event: LinkEvent) => void): LinkWatch;
   /** Ends watches, refuses what waits, lets what is in progress end. */
@@ -147,6 +156,12 @@ function serve(clock: Clock, reads: NetlinkSocket, tools: Tools): Links {
       bounded(() =>
         reads.dump(listRoutesRequest(), ({ type, body }) =>
           type === routeMessage.present ? decodeRoute(body) : undefined,
+        ),
+      ),
+    neighbours: () =>
+      bounded(() =>
+        reads.dump(listNeighboursRequest(), ({ type, body }) =>
+          type === neighbourMessage.present ? decodeNeighbour(body) : undefined,
         ),
       ),
     get: (name) => bounded(async () => findLink(libc, reads, checkName(name))),

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hasCode } from '../../../lib/errors.ts';
 import { decodeAddress, decodeRoute } from '../../../lib/datapath/link/address-messages.ts';
+import { decodeNeighbour } from '../../../lib/datapath/link/neighbour-messages.ts';
 import {
   createVethRequest,
   decodeLink,
@@ -77,7 +78,7 @@ describe('framing', () => {
     const seeds = fc.oneof(
       bytes(200),
       fc
-        .tuple(fc.constantFrom(2, 3, 16, 17, 20, 24), bytes(120))
+        .tuple(fc.constantFrom(2, 3, 16, 17, 20, 24, 28), bytes(120))
         .map(([type, body]) => message(type, 1, body, 0x200)),
       // a good answer with one byte changed
       fc.tuple(fc.nat(400), fc.nat(255)).map(([at, value]) => {
@@ -93,6 +94,7 @@ describe('framing', () => {
           expect(foreignError(() => decodeLink(part.body))).toBeUndefined();
           expect(foreignError(() => decodeAddress(part.body))).toBeUndefined();
           expect(foreignError(() => decodeRoute(part.body))).toBeUndefined();
+          expect(foreignError(() => decodeNeighbour(part.body))).toBeUndefined();
         }
         expect(foreignError(() => splitMessages(input))).toBeUndefined();
       }),
@@ -230,6 +232,25 @@ describe('addresses and routes', () => {
     expect(decodeRoute(head(10, 0, 2)), 'a cached copy').toBeUndefined();
     expect(decodeRoute(head(128, 0)), 'multicast routing').toBeUndefined();
     expect(() => decodeRoute(head(2, 33))).toThrow(/prefix length/);
+    const hop = attribute(5, Uint8Array.of(10, 0, 0, 254));
+    expect(decodeRoute(concatenate([head(2, 0), hop]))).toMatchObject({ gateway: '10.0.0.254' });
+  });
+
+  test('neighbours are those that the kernel would send to', () => {
+    const head = (state: number) => Uint8Array.of(2, 0, 0, 0, 7, 0, 0, 0, state, 0, 0, 1);
+    const address = attribute(1, Uint8Array.of(10, 0, 0, 2));
+    const mac = attribute(2, Uint8Array.of(2, 0, 0, 0, 0, 9));
+    const reachable = concatenate([head(2), address, mac]);
+    expect(decodeNeighbour(reachable)).toEqual({
+      index: 7,
+      address: '10.0.0.2',
+      mac: '02:00:00:00:00:09',
+    });
+    expect(decodeNeighbour(concatenate([head(32), address, mac])), 'failed').toBeUndefined();
+    expect(decodeNeighbour(concatenate([head(1), address])), 'incomplete').toBeUndefined();
+    expect(decodeNeighbour(concatenate([head(64), address, mac])), 'no ARP').toBeUndefined();
+    const odd = attribute(1, Uint8Array.of(1, 2));
+    expect(decodeNeighbour(concatenate([head(2), odd, mac])), 'another family').toBeUndefined();
   });
 });
 
