@@ -81,8 +81,7 @@ describe('a network that three hosts share', () => {
   it.each(['10.50.1.1', '10.50.1.2', '10.50.1.3', 'fd50:1::1', 'fd50:1::2', 'fd50:1::3'])(
     'carries packets between all containers: to %s from every host',
     async (address) => {
-      for (const name of ['web1', 'web2', 'web3'])
-        await untilReaches(await at(name), address);
+      for (const name of ['web1', 'web2', 'web3']) await untilReaches(await at(name), address);
     },
   );
 
