@@ -489,8 +489,10 @@ export class LogCheck {
     );
     const { persisted } = status;
     const wanted = termAt(shadow, persisted);
+    const isThere =
+      persisted <= disk.last && (wanted === undefined || disk.holds(persisted, wanted));
     demand(
-      persisted <= disk.last && (wanted === undefined || disk.holds(persisted, wanted)),
+      isThere || disk.hasUntoldInstall,
       'persistedAhead',
       () => `${id} takes ${persisted} for durable, its disk has ${disk.last} (hazard 9)`,
     );

@@ -46,6 +46,8 @@ export class Disk {
   ticksUnderWay = 0;
   /** Keeps a log and no state. */
   isWitness = false;
+  /** A state was installed, which replaced the log, and the process does not know yet. */
+  hasUntoldInstall = false;
   #staged: Contents | undefined;
 
   constructor(identity: StoreIdentity, head: MachineHead, base?: SnapshotMark) {
@@ -92,13 +94,16 @@ export class Disk {
     const write = this.pending;
     this.pending = undefined;
     this.ticksUnderWay = 0;
-    if (write !== undefined) this.#land(write);
+    if (write === undefined) return;
+    this.#land(write);
+    this.hasUntoldInstall = write.install !== undefined;
   }
 
   /** The process died: what was on its way is durable or never was. */
   crash(keep: boolean): void {
     if (keep) this.complete();
     this.pending = undefined;
+    this.hasUntoldInstall = false;
   }
 
   /** What an opening finds. */

@@ -315,7 +315,12 @@ export class Host {
               `${this.id} has on disk: log to ${disk.last}, term ${disk.hard.term}, state at ${disk.head.applied.index}`,
           );
           if (cluster.isFaulty && random.chance(faults.crashAfterWrite)) this.#dieAndReturn();
-          else this.#enter(life, done);
+          else {
+            this.#enter(life, () => {
+              disk.hasUntoldInstall = false;
+              done();
+            });
+          }
         });
       },
       readChange: (revision) => Promise.resolve(disk.changes.get(revision)),

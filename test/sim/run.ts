@@ -77,7 +77,9 @@ class Run {
     const { timeoutMs, diskMs, netDelayMs, soonMs } = cluster.options;
     const roundMs = 4 * (diskMs + netDelayMs + soonMs) + 50;
     const stalledMs = Math.max(0, cluster.stalledUntilMs - cluster.agenda.now);
-    this.#until('noLeader', stalledMs + 10 * this.#electionMs, () => this.#leads());
+    // a leader can do nothing before an entry of its own term is where a majority is: behind all others
+    const behindMs = this.#messagesBehind() * roundMs;
+    this.#until('noLeader', stalledMs + behindMs + 10 * this.#electionMs, () => this.#leads());
     for (const client of this.#clients) client.isStopping = true;
     this.#clearAlarms();
     const answerMs = 4 * timeoutMs + 60 * roundMs + 6 * this.#electionMs;
@@ -109,7 +111,8 @@ class Run {
   #messagesBehind(): number {
     const { hosts, options } = this.#cluster;
     const applied = hosts.map((host) => host.driver?.gauges.applied ?? 0);
-    return (Math.max(...applied) - Math.min(...applied)) / options.entriesPerMessageMax;
+    const logged = hosts.map(({ disk }) => disk.last);
+    return (Math.max(...applied, ...logged) - Math.min(...applied)) / options.entriesPerMessageMax;
   }
 
   #pass(ms: number): void {

@@ -270,8 +270,9 @@ describe.each(runtimes)('on %s', (runtime, argv) => {
     const routes = await child.value<Route[]>({ method: 'routes' });
     const unicast = { family: 4, type: 1, outIndex: index };
     expect(routes).toContainEqual({ ...unicast, destination: '10.9.0.0/20', table: 254 });
-    expect(routes).toContainEqual({ ...unicast, destination: '192.0.2.0/24', table: 1000 });
-    expect(routes).toContainEqual({ ...unicast, destination: '0.0.0.0/0', table: 254 });
+    const routed = { ...unicast, gateway: '10.9.0.1' };
+    expect(routes).toContainEqual({ ...routed, destination: '192.0.2.0/24', table: 1000 });
+    expect(routes).toContainEqual({ ...routed, destination: '0.0.0.0/0', table: 254 });
     expect(routes).toContainEqual({
       family: 4,
       destination: '198.51.100.0/24',
