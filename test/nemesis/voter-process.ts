@@ -36,6 +36,10 @@ export interface VoterProcessPlan {
   readonly logFile: string;
 }
 
+function lives(child: ChildProcess | undefined): boolean {
+  return child !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
 /** One voter's process, the running one or the last. */
 export class VoterProcess {
   readonly plan: VoterProcessPlan;
@@ -83,8 +87,7 @@ export class VoterProcess {
   }
 
   get isAlive(): boolean {
-    const child = this.#child;
-    return child !== undefined && child.exitCode === null && child.signalCode === null;
+    return lives(this.#child);
   }
 
   /** Whether it serves: it may be stopped all the same. */
@@ -100,12 +103,13 @@ export class VoterProcess {
     if (this.isAlive) this.#child?.kill(signal);
   }
 
-  /** Ends it and waits for its end. */
+  /** Ends it and waits for its end; a keeper may have started the next one by then. */
   async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
     this.signal(signal);
     // one that is stopped would not hear of a SIGTERM
     this.signal('SIGCONT');
-    await until(`${this.plan.settings.name} is gone`, () => !this.isAlive, { everyMs: 2 });
+    await until(`${this.plan.settings.name} is gone`, () => !lives(child), { everyMs: 2 });
   }
 
   #readyOrGone(): boolean {
