@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Two projects: `unit` runs in parallel and touches nothing but temporary folders; `system` starts
- * real daemons in namespaces and therefore runs one file at a time.
+ * Projects: `unit` runs in parallel and touches nothing but temporary folders; `system` starts real daemons in
+ * namespaces and therefore runs one file at a time; `datapath` is like it and too long for the build server.
  */
 export default defineConfig({
   test: {
@@ -20,7 +20,18 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/{disk,e2e,lab,system}/**/*.test.ts'],
+          exclude: ['test/e2e/datapath/**'],
           testTimeout: 180_000,
+          hookTimeout: 240_000,
+          pool: 'forks',
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'datapath',
+          include: ['test/e2e/datapath/**/*.test.ts'],
+          testTimeout: 600_000,
           hookTimeout: 240_000,
           pool: 'forks',
           fileParallelism: false,
