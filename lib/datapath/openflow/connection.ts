@@ -13,7 +13,9 @@ import {
   ovsWaitMs,
 } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
-import { createWaitList } from '../ovsdb/wait-list.ts';
+import { reconnect } from '../connection/reconnect.ts';
+import { tellAll } from '../connection/tell-all.ts';
+import { createWaitList } from '../connection/wait-list.ts';
 import { sendBundle, type BundleOptions } from './bundle.ts';
 import { writeMessage } from './codec/encode.ts';
 import type { Group, Meter } from './codec/flow.ts';
@@ -30,7 +32,7 @@ import type {
   Reply,
   Request,
 } from './codec/messages.ts';
-import { openSession, type Features } from './handshake.ts';
+import { openSession, type Features, type Opened } from './handshake.ts';
 import { askParts } from './parts.ts';
 import { RefusalList } from './refusal.ts';
 import type { AskOptions, OpenFlowSession } from './session.ts';
@@ -227,58 +229,29 @@ export class OpenFlowConnection {
     return this.#session;
   }
 
-  async #run(): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#closing;
-    let delayMs = openflowReconnectFirstMs;
-    while (!signal.aborted) {
-      const startedMs = clock.monotonicMs();
-      this.#connectionEnded(await this.#connectOnce());
-      // a switch that takes us in and throws us out at once must not be asked twenty times a second
-      if (clock.monotonicMs() - startedMs > openflowReconnectMaxMs) {
-        delayMs = openflowReconnectFirstMs;
-      }
-      try {
-        await clock.sleep(delayMs, signal);
-      } catch {
-        return;
-      }
-      delayMs = Math.min(delayMs * 2, openflowReconnectMaxMs);
-      this.#setState('connecting');
-    }
-  }
-
-  /** One connection from the first byte to its end, and why it ended. */
-  async #connectOnce(): Promise<FairleadError> {
+  #run(): Promise<void> {
     const { path, clock } = this.#options;
     const { signal } = this.#closing;
-    const ended = Promise.withResolvers<FairleadError>();
-    let endReason: FairleadError | undefined;
-    try {
-      const { session, features } = await openSession({
-        path,
-        clock,
-        signal,
-        onMessage: (message) => this.#onMessage(message),
-        onClosed: (reason) => {
-          endReason = reason;
-          // at once, so that nobody sees `ready` without a connection
-          if (this.#session !== undefined) this.#connectionEnded(reason);
-          ended.resolve(reason);
-        },
-      });
-      if (signal.aborted) session.close(new FairleadError('STOPPING', 'the agent stops'));
-      if (endReason === undefined) {
-        this.#session = session;
-        this.#features = features;
-        this.#lastFailure = undefined;
-        this.#setState('ready');
-      }
-      return await ended.promise;
-    } catch (thrown) {
-      if (thrown instanceof FairleadError) return thrown;
-      throw thrown;
-    }
+    return reconnect({
+      clock,
+      signal,
+      pauseMs: { first: openflowReconnectFirstMs, most: openflowReconnectMaxMs },
+      open: async (onClosed) => {
+        const onMessage = (message: Numbered<Reply>) => this.#onMessage(message);
+        const opened = await openSession({ path, clock, signal, onMessage, onClosed });
+        if (signal.aborted) opened.session.close(new FairleadError('STOPPING', 'the agent stops'));
+        return () => this.#connected(opened);
+      },
+      onConnecting: () => this.#setState('connecting'),
+      onDown: (failure) => this.#connectionEnded(failure),
+    });
+  }
+
+  #connected({ session, features }: Opened): void {
+    this.#session = session;
+    this.#features = features;
+    this.#lastFailure = undefined;
+    this.#setState('ready');
   }
 
   #connectionEnded(failure: FairleadError): void {
@@ -338,18 +311,5 @@ function newsOf(message: Numbered<Reply>): SwitchNews | undefined {
     case 'bundleReply':
     case 'unknown':
       return undefined;
-  }
-}
-
-/** Everyone hears it; what a listener throws is a bug and surfaces once the others have heard. */
-function tellAll<T>(listeners: ReadonlySet<(news: T) => void>, news: T): void {
-  for (const listener of Array.from(listeners)) {
-    try {
-      listener(news);
-    } catch (thrown) {
-      queueMicrotask(() => {
-        throw thrown;
-      });
-    }
   }
 }

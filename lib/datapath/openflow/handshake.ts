@@ -2,10 +2,9 @@
  * Connecting to a bridge's management socket: hello with version 1.3 only, features, and the setting
  * without which the switch tells such a connection nothing by itself (OpenFlow 1.3.5 section 6.3).
  */
-import { createConnection, type Socket } from 'node:net';
-import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
 import { openflowRequestMs } from '../../limits.ts';
+import { connectTo } from '../connection/connect.ts';
 import { writeMessage } from './codec/encode.ts';
 import { version13, type Reply, type Request } from './codec/messages.ts';
 import { OpenFlowSession, type SessionOptions } from './session.ts';
@@ -32,8 +31,9 @@ export async function openSession(
     readonly signal: AbortSignal;
   },
 ): Promise<Opened> {
-  const { clock, signal } = options;
-  const socket = await connectSocket(options.path, clock, signal);
+  const { path, clock, signal } = options;
+  const timeoutMs = openflowRequestMs;
+  const socket = await connectTo({ daemon: 'ovs-vswitchd', path, clock, timeoutMs, signal });
   const session = new OpenFlowSession({ ...options, socket });
   try {
     const start: readonly Request[] = [{ kind: 'hello', versions: [version13] }];
@@ -58,34 +58,4 @@ export async function openSession(
     );
     throw thrown;
   }
-}
-
-async function connectSocket(path: string, clock: Clock, signal: AbortSignal): Promise<Socket> {
-  signal.throwIfAborted();
-  const over = new AbortController();
-  let socket: Socket | undefined;
-  try {
-    return await new Promise<Socket>((resolve, reject) => {
-      const opening = createConnection({ path });
-      socket = opening;
-      opening.on('error', (cause) => reject(unreachableError(path, cause)));
-      opening.once('connect', () => resolve(opening));
-      signal.addEventListener('abort', () => reject(signal.reason), { signal: over.signal });
-      clock.sleep(openflowRequestMs, over.signal).then(
-        () => reject(unreachableError(path)),
-        () => undefined,
-      );
-    });
-  } catch (thrown) {
-    socket?.destroy();
-    if (thrown instanceof FairleadError || signal.aborted) throw thrown;
-    throw unreachableError(path, thrown);
-  } finally {
-    over.abort(new FairleadError('DEADLINE', 'a timer that nobody waits for any more'));
-  }
-}
-
-function unreachableError(path: string, cause?: unknown): FairleadError {
-  const message = `ovs-vswitchd: not to be reached at ${path}`;
-  return new FairleadError('OVS_DOWN', message, cause === undefined ? {} : { cause });
 }

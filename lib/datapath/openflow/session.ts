@@ -16,6 +16,7 @@ import {
   openflowSendBytesMax,
   openflowSliceBytes,
 } from '../../limits.ts';
+import { keepAlive } from '../connection/keep-alive.ts';
 import { decodeMessage } from './codec/decode.ts';
 import { writeMessage } from './codec/encode.ts';
 import { FrameReader } from './codec/frames.ts';
@@ -216,7 +217,17 @@ export class OpenFlowSession {
     });
     socket.on('error', (cause) => this.#fail(lostError('lost', cause)));
     socket.on('close', () => this.#fail(lostError('closed')));
-    void this.#keepAlive();
+    void keepAlive({
+      daemon: 'ovs-vswitchd',
+      clock,
+      signal: this.#ended.signal,
+      idleMs: openflowEchoIdleMs,
+      muteMs: openflowRequestMs,
+      lastReceivedMs: () => this.#lastReceivedMs,
+      ask: (signal) =>
+        this.ask({ kind: 'echoRequest', data: new Uint8Array() }, { signal }, () => true),
+      onMute: (reason) => this.#fail(reason),
+    });
   }
 
   #receive(message: Numbered<Reply>): void {
@@ -253,29 +264,6 @@ export class OpenFlowSession {
       }
     } catch {
       return false;
-    }
-  }
-
-  /** Asks for an echo whenever nothing came for a while, and gives up on a switch that is mute. */
-  async #keepAlive(): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#ended;
-    while (!signal.aborted) {
-      const idleMs = clock.monotonicMs() - this.#lastReceivedMs;
-      try {
-        if (idleMs < openflowEchoIdleMs) {
-          await clock.sleep(openflowEchoIdleMs - idleMs, signal);
-          continue;
-        }
-        const data = new Uint8Array();
-        await this.ask({ kind: 'echoRequest', data }, { signal }, () => true);
-      } catch (thrown) {
-        if (signal.aborted) return;
-        if (clock.monotonicMs() - this.#lastReceivedMs < openflowRequestMs) continue;
-        this.#fail(
-          new FairleadError('OVS_DOWN', 'ovs-vswitchd does not answer', { cause: thrown }),
-        );
-      }
     }
   }
 

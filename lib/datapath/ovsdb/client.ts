@@ -17,6 +17,9 @@ import {
   ovsWaitMs,
 } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
+import { reconnect } from '../connection/reconnect.ts';
+import { tellAll } from '../connection/tell-all.ts';
+import { createWaitList } from '../connection/wait-list.ts';
 import { createConfigurationTracker } from './configuration.ts';
 import type { OutcomeDetail, OvsdbConnection } from './connection.ts';
 import { createMonitor } from './monitor.ts';
@@ -33,7 +36,6 @@ import { createReplica, type Change } from './replica.ts';
 import { databaseName, type Row, type TableName } from './schema.ts';
 import { openSession } from './session.ts';
 import { isIdentifier, type Uuid } from './values.ts';
-import { createWaitList } from './wait-list.ts';
 
 /** The lock that an agent holds while it may write. */
 export const agentLock = 'fairlead';
@@ -241,61 +243,38 @@ export class OvsdbClient {
     }
   }
 
-  async #run(): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#closing;
-    let delayMs = ovsdbReconnectFirstMs;
-    while (!signal.aborted) {
-      const startedMs = clock.monotonicMs();
-      const failure = await this.#connectOnce();
-      this.#connectionEnded(failure);
-      // a server that takes us in and throws us out at once must not be asked twenty times a second
-      if (clock.monotonicMs() - startedMs > ovsdbReconnectMaxMs) delayMs = ovsdbReconnectFirstMs;
-      try {
-        await clock.sleep(delayMs, signal);
-      } catch {
-        return;
-      }
-      delayMs = Math.min(delayMs * 2, ovsdbReconnectMaxMs);
-      this.#setState('connecting');
-    }
-  }
-
-  /** One connection from the first byte to its end, and why it ended. */
-  async #connectOnce(): Promise<FairleadError> {
+  #run(): Promise<void> {
     const { path, clock } = this.#options;
     const { signal } = this.#closing;
-    const ended = Promise.withResolvers<FairleadError>();
-    let endReason: FairleadError | undefined;
-    try {
-      const connection = await openSession({
-        path,
-        clock,
-        signal,
-        monitor: this.#monitor,
-        lock: this.#lock,
-        onLock: (held) => {
-          this.#holdsLock = held;
-          if (this.#connection !== undefined) this.#settleState();
-        },
-        onClosed: (reason) => {
-          endReason = reason;
-          // at once, so that nobody sees `ready` without a connection
-          if (this.#connection !== undefined) this.#connectionEnded(reason);
-          ended.resolve(reason);
-        },
-      });
-      if (signal.aborted) connection.close();
-      if (endReason === undefined) {
-        this.#connection = connection;
-        this.#configurations.connected(true);
-        this.#settleState();
-      }
-      return await ended.promise;
-    } catch (thrown) {
-      if (thrown instanceof FairleadError) return thrown;
-      throw thrown;
-    }
+    return reconnect({
+      clock,
+      signal,
+      pauseMs: { first: ovsdbReconnectFirstMs, most: ovsdbReconnectMaxMs },
+      open: async (onClosed) => {
+        const connection = await openSession({
+          path,
+          clock,
+          signal,
+          monitor: this.#monitor,
+          lock: this.#lock,
+          onLock: (held) => {
+            this.#holdsLock = held;
+            if (this.#connection !== undefined) this.#settleState();
+          },
+          onClosed,
+        });
+        if (signal.aborted) connection.close();
+        return () => this.#connected(connection);
+      },
+      onConnecting: () => this.#setState('connecting'),
+      onDown: (failure) => this.#connectionEnded(failure),
+    });
+  }
+
+  #connected(connection: OvsdbConnection): void {
+    this.#connection = connection;
+    this.#configurations.connected(true);
+    this.#settleState();
   }
 
   #connectionEnded(failure: FairleadError): void {
@@ -348,19 +327,6 @@ export class OvsdbClient {
     // a database that is too old stays so when the daemon is started again
     const fix = cause.code === 'OVS_REFUSED' && cause.fix !== undefined ? { fix: cause.fix } : {};
     return new FairleadError('OVS_DOWN', cause.message, { detail, cause, ...fix });
-  }
-}
-
-/** Everyone hears it; what a listener throws is a bug and surfaces once the others have heard. */
-function tellAll<T>(listeners: ReadonlySet<(news: T) => void>, news: T): void {
-  for (const listener of Array.from(listeners)) {
-    try {
-      listener(news);
-    } catch (thrown) {
-      queueMicrotask(() => {
-        throw thrown;
-      });
-    }
   }
 }
 

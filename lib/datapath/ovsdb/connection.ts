@@ -5,7 +5,7 @@
  * in the order they came, between the notifications around them; the first protocol error ends the
  * connection. Knows nothing of tables, and never connects again: `client.ts` does.
  */
-import { createConnection, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
 import {
@@ -16,6 +16,8 @@ import {
   ovsdbRequestMs,
   ovsdbSendBytesMax,
 } from '../../limits.ts';
+import { connectTo } from '../connection/connect.ts';
+import { keepAlive } from '../connection/keep-alive.ts';
 import { createJsonStream } from './json-stream.ts';
 import { decodeMessage, refusedError, type Message } from './message.ts';
 
@@ -76,7 +78,8 @@ export class OvsdbConnection {
    * @throws OVS_DOWN when nobody listens or the socket may not be opened; the signal's reason
    */
   static async open(options: ConnectionOptions): Promise<OvsdbConnection> {
-    const socket = await connectSocket(options);
+    const timeoutMs = ovsdbRequestMs;
+    const socket = await connectTo({ daemon: 'ovsdb-server', timeoutMs, ...options });
     const connection = new OvsdbConnection(socket, options);
     connection.#listen();
     return connection;
@@ -151,7 +154,16 @@ export class OvsdbConnection {
     });
     this.#socket.on('error', (cause) => this.#fail(downError('lost', cause)));
     this.#socket.on('close', () => this.#fail(downError('closed')));
-    void this.#keepAlive();
+    void keepAlive({
+      daemon: 'ovsdb-server',
+      clock: this.#options.clock,
+      signal: this.#ended.signal,
+      idleMs: ovsdbEchoIdleMs,
+      muteMs: ovsdbRequestMs,
+      lastReceivedMs: () => this.#lastReceivedMs,
+      ask: (signal) => this.request('echo', [], { decode: () => undefined, signal }),
+      onMute: (reason) => this.#fail(reason),
+    });
   }
 
   #receive(message: Message): void {
@@ -188,30 +200,6 @@ export class OvsdbConnection {
     this.#socket.write(text);
   }
 
-  /** Asks for an echo whenever nothing came for a while, and gives up on a server that is mute. */
-  async #keepAlive(): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#ended;
-    while (!signal.aborted) {
-      const idleMs = clock.monotonicMs() - this.#lastReceivedMs;
-      try {
-        if (idleMs < ovsdbEchoIdleMs) {
-          await clock.sleep(ovsdbEchoIdleMs - idleMs, signal);
-          continue;
-        }
-        await this.request('echo', [], { decode: () => undefined, signal });
-      } catch (thrown) {
-        if (signal.aborted) return;
-        // bytes of a large message in the meantime are a sign of life, too
-        if (clock.monotonicMs() - this.#lastReceivedMs < ovsdbRequestMs) continue;
-        const reason = new FairleadError('OVS_DOWN', 'ovsdb-server does not answer', {
-          cause: thrown,
-        });
-        this.#fail(reason);
-      }
-    }
-  }
-
   #fail(reason: FairleadError): void {
     if (this.#failure !== undefined) return;
     this.#failure = reason;
@@ -220,32 +208,6 @@ export class OvsdbConnection {
     for (const waiting of this.#waiting.values()) waiting.settle(withOutcome(reason, 'unknown'));
     this.#waiting.clear();
     this.#options.onClosed(reason);
-  }
-}
-
-async function connectSocket(options: ConnectionOptions): Promise<Socket> {
-  const { path, clock, signal } = options;
-  signal.throwIfAborted();
-  const timer = new AbortController();
-  let socket: Socket | undefined;
-  try {
-    return await new Promise<Socket>((resolve, reject) => {
-      const opening = createConnection({ path });
-      socket = opening;
-      opening.on('error', (cause) => reject(downError(`not to be reached at ${path}`, cause)));
-      opening.once('connect', () => resolve(opening));
-      signal.addEventListener('abort', () => reject(signal.reason), { signal: timer.signal });
-      clock.sleep(ovsdbRequestMs, timer.signal).then(
-        () => reject(downError(`not answering at ${path}`)),
-        () => undefined,
-      );
-    });
-  } catch (thrown) {
-    socket?.destroy();
-    if (thrown instanceof FairleadError || signal.aborted) throw thrown;
-    throw downError(`not to be reached at ${path}`, thrown);
-  } finally {
-    timer.abort(settled);
   }
 }
 

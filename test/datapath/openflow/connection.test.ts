@@ -6,7 +6,7 @@ import { refusalsOf } from '../../../lib/datapath/openflow/refusal.ts';
 import { asFairleadError } from '../../../lib/errors.ts';
 import { openflowEchoIdleMs, openflowRequestMs } from '../../../lib/limits.ts';
 import { silentLogger } from '../../../lib/log.ts';
-import { createManualClock } from '../ovsdb/manual-clock.ts';
+import { createManualClock } from '../connection/manual-clock.ts';
 import { until } from '../../support/until.ts';
 import {
   errorMessage,

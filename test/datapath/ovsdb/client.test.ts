@@ -16,7 +16,7 @@ import {
 import { silentLogger } from '../../../lib/log.ts';
 import { until } from '../../support/until.ts';
 import { startFakeServer, type Answer, type Call, type FakeServer } from './fake-server.ts';
-import { createManualClock } from './manual-clock.ts';
+import { createManualClock } from '../connection/manual-clock.ts';
 
 const rootUuid = '00000000-0000-4000-8000-000000000001';
 const portUuid = '00000000-0000-4000-8000-000000000002';

@@ -9,7 +9,7 @@ import {
 } from '../../../lib/limits.ts';
 import { until } from '../../support/until.ts';
 import { startFakeServer, type FakeServer } from './fake-server.ts';
-import { createManualClock } from './manual-clock.ts';
+import { createManualClock } from '../connection/manual-clock.ts';
 
 let server: FakeServer;
 let clock = createManualClock();
