@@ -486,8 +486,12 @@ export const probesMissedMax = 3;
 export const controlAnswerBytesMax = 64 * 1024;
 /** UDP port of VXLAN (RFC 7348 section 4.1). */
 export const vxlanPortDefault = 4789;
-/** Copies in one group. A copy takes up to 72 bytes of a message, which has at most 65 535. */
-export const groupBucketsMax = 500;
+/** Copies in one group. A copy takes up to 72 bytes of a message, which has at most 65 535. A network that has
+ *  all ports of a bridge has 516 in each part of its list. */
+export const groupBucketsMax = 520;
+/** Containers of a network on one host whose copies are in one group; a container's coming and going sends the
+ *  group again. More are in 126 parts, of which one is sent. */
+export const floodDirectMax = 64;
 /** ICMP errors a host sends, and how many at once: as Linux itself limits them (icmp_msgs_per_sec 1000, burst
  *  50), less for what a container could make the agent do. */
 export const icmpErrorsPerSecond = 200;

@@ -88,6 +88,12 @@ export function isIntact({ row }: OurBridge): boolean {
   return row.fail_mode === failMode && row.external_ids.get(layoutKey) === layoutVersion;
 }
 
+/** Whether a change is news: bridges come and go, and ours may be set to what it should not be. */
+export function isOtherBridge(before?: Row<'Bridge'>, now?: Row<'Bridge'>): boolean {
+  if (before === undefined || now === undefined) return true;
+  return now.name === bridgeName && now.fail_mode !== before.fail_mode;
+}
+
 /** Sets the bridge's settings to what they should be. */
 export function fixBridge(bridge: OurBridge): Operation<unknown>[] {
   const ids = new Map([...bridge.row.external_ids, [layoutKey, layoutVersion]]);
@@ -182,18 +188,6 @@ const tunnelOptions = (udpPort: number): ReadonlyMap<string, string> =>
     ['dst_port', String(udpPort)],
   ]);
 
-/** OpenFlow numbers that are taken on the bridge. */
-export function numbersTaken(rows: Rows, bridge: OurBridge): ReadonlySet<number> {
-  const taken = new Set<number>();
-  for (const { row } of portsOfBridge(rows, bridge).values()) {
-    const link = interfaceOf(rows, row);
-    for (const number of [link?.ofport, link?.ofport_request]) {
-      if (number !== undefined) taken.add(number);
-    }
-  }
-  return taken;
-}
-
 /** The endpoint and OpenFlow number of an interface of ours; undefined for any other interface. */
 export function endpointPort(
   row: Row<'Interface'> | undefined,
@@ -252,12 +246,16 @@ export function portsOfBridge(
   return found;
 }
 
+/** Whether a port has our mark, and is for an endpoint. */
+export const isOurs = (row: Row<'Port'> | undefined): boolean =>
+  row?.external_ids.get(ownerKey) === ownerValue && row.external_ids.has(endpointKey);
+
 /** The ports that are ours: marked, and for an endpoint. */
 export function observePorts(rows: Rows, bridge: OurBridge): readonly ObservedPort[] {
   const observed: ObservedPort[] = [];
   for (const [name, { row }] of portsOfBridge(rows, bridge)) {
     const endpointId = row.external_ids.get(endpointKey);
-    if (row.external_ids.get(ownerKey) !== ownerValue || endpointId === undefined) continue;
+    if (!isOurs(row) || endpointId === undefined) continue;
     const link = interfaceOf(rows, row);
     observed.push({
       name,

@@ -16,8 +16,9 @@ import {
   endpointPort,
   findBridge,
   fixPort,
+  isOurs,
+  isOtherBridge,
   observePorts,
-  portsOfBridge,
   removePorts,
   type OurBridge,
   type Rows,
@@ -29,8 +30,9 @@ import { linkGroup } from './link/veth.ts';
 import type { OvsdbClient } from './ovsdb/client.ts';
 import type { Change } from './ovsdb/replica.ts';
 import type { Row } from './ovsdb/schema.ts';
+import { PortIndex, type FoundPort } from './port-index.ts';
 import { PortNumbers } from './port-numbers.ts';
-import { difference, type Difference, type ObservedLink } from './reconcile/diff.ts';
+import { countWork, difference, type Difference, type ObservedLink } from './reconcile/diff.ts';
 import { watchVswitchd, type VswitchdWatch } from './vswitchd-watch.ts';
 
 /** The kernel's links, as the switch needs them. */
@@ -65,6 +67,7 @@ export class HostSwitch {
   readonly #parts: SwitchParts;
   readonly #watch: VswitchdWatch;
   readonly #unsubscribe: readonly (() => void)[];
+  readonly #index: PortIndex;
   readonly #numbers = new PortNumbers();
   /** Ports we are making or removing: changes to them are no drift. */
   readonly #expected = new Set<string>();
@@ -79,6 +82,7 @@ export class HostSwitch {
 
   constructor(parts: SwitchParts) {
     this.#parts = parts;
+    this.#index = new PortIndex(this.#rows());
     this.#watch = watchVswitchd({
       runDirectory: dirname(parts.ovsdbPath),
       clock: parts.clock,
@@ -213,6 +217,12 @@ export class HostSwitch {
     return findBridge(this.#rows());
   }
 
+  /** The port of this name, if it is on our bridge. */
+  #portOn(bridge: OurBridge, name: string): FoundPort | undefined {
+    const found = this.#index.get(name);
+    return found !== undefined && bridge.row.ports.has(found.uuid) ? found : undefined;
+  }
+
   #requireBridge(): OurBridge {
     const obstacle = this.obstacle();
     if (obstacle !== undefined) throw obstacle;
@@ -248,10 +258,9 @@ export class HostSwitch {
     const remade = changes.remakePorts.map(({ hostLink }) => hostLink);
     await this.#removePorts([...changes.removePorts, ...remade], signal);
     for (const spec of changes.fixPorts) {
-      const rows = this.#rows();
-      const port = portsOfBridge(rows, bridge).get(spec.hostLink);
+      const port = this.#index.get(spec.hostLink);
       if (port === undefined) continue;
-      const number = this.#numbers.of(spec.hostLink, rows, bridge);
+      const number = this.#numbers.of(spec.hostLink, this.#index);
       await ovsdb.transactConfigured(fixPort(port, { spec, number }), { signal });
     }
     const missing = [...changes.addPorts, ...changes.remakePorts];
@@ -290,21 +299,18 @@ export class HostSwitch {
     const names = specs.map(({ hostLink }) => hostLink);
     for (const name of names) this.#expected.add(name);
     try {
-      const rows = this.#rows();
-      const there = portsOfBridge(rows, bridge);
       const missing = specs
-        .filter(({ hostLink }) => !there.has(hostLink))
-        .map((spec) => ({ spec, number: this.#numbers.of(spec.hostLink, rows, bridge) }));
+        .filter(({ hostLink }) => this.#portOn(bridge, hostLink) === undefined)
+        .map((spec) => ({ spec, number: this.#numbers.of(spec.hostLink, this.#index) }));
       if (missing.length === 0) return;
       await this.#parts.ovsdb.transactConfigured(addPorts(bridge, missing), { signal });
     } catch (thrown) {
       if (!hasCode(thrown, 'OVS_REFUSED')) throw thrown;
       // someone was faster: fine if it was us, as our reconcile and a Join may meet
-      const ours = new Set(observePorts(this.#rows(), bridge).map(({ name }) => name));
-      const foreign = names.find((name) => !ours.has(name));
+      const now = this.#bridge() ?? bridge;
+      const foreign = names.find((name) => !isOurs(this.#portOn(now, name)?.row));
       if (foreign === undefined) return;
-      const elsewhere = [...this.#rows().ports.values()].some(({ name }) => name === foreign);
-      if (!elsewhere) throw thrown;
+      if (this.#index.get(foreign) === undefined) throw thrown;
       throw new FairleadError('PORT_NOT_OURS', `port ${foreign} exists and is not ours`, {
         cause: thrown,
       });
@@ -323,9 +329,8 @@ export class HostSwitch {
       if (i > 0) await clock.sleep(portRemovalPauseMs, signal);
       const bridge = this.#bridge();
       if (bridge === undefined) return;
-      const there = portsOfBridge(this.#rows(), bridge);
       const some = names.slice(i, i + portRemovalsPerTxn);
-      const uuids = some.map((name) => there.get(name)?.uuid).filter((uuid) => uuid !== undefined);
+      const uuids = some.flatMap((name) => this.#portOn(bridge, name)?.uuid ?? []);
       if (uuids.length === 0) continue;
       for (const name of some) this.#expected.add(name);
       try {
@@ -375,6 +380,7 @@ export class HostSwitch {
 
   /** Ours to look at: changes of bridges, of ports we did not touch, and new errors of interfaces. */
   #onChange(change: Change): void {
+    this.#index.take(change);
     this.#poke();
     for (const one of change.Interface.values()) this.#tellPort(one.old, one.new);
     const strange = (name = ''): boolean => name !== '' && !this.#expected.has(name);
@@ -386,15 +392,4 @@ export class HostSwitch {
       );
     if (drifted) this.#parts.onDrift();
   }
-}
-
-/** Bridges come and go, and ours may be set to what it should not be. */
-function isOtherBridge(before?: Row<'Bridge'>, now?: Row<'Bridge'>): boolean {
-  if (before === undefined || now === undefined) return true;
-  return now.name === bridgeName && now.fail_mode !== before.fail_mode;
-}
-
-function countWork(changes: Difference): number {
-  const { detached: _condition, ...work } = changes;
-  return Object.values(work).reduce((sum, list) => sum + list.length, 0);
 }

@@ -114,8 +114,10 @@ export function floodFlows(flow: FlowWriter, { number }: Segment): void {
 
 /** Who is to get a copy of what goes to all of a network. */
 export interface Receivers {
-  /** OpenFlow ports of its containers here. */
-  readonly ports: readonly number[];
+  /** OpenFlow ports of its containers here, or the parts in which they are. */
+  readonly here:
+    | { readonly kind: 'ports'; readonly ports: readonly number[] }
+    | { readonly kind: 'parts'; readonly parts: readonly number[] };
   /** Numbers of the hosts that have other containers of it. */
   readonly peers: readonly number[];
   readonly hasUplink: boolean;
@@ -124,41 +126,39 @@ export interface Receivers {
 /** The copies: one for every container here, one for every host, one for the wire. */
 export function floodGroups(segment: Segment, receivers: Receivers): readonly Group[] {
   const { number, encapsulation } = segment;
-  const here = receivers.ports.toSorted((a, b) => a - b).map((port) => copyTo(port));
-  const parts = partsOf(number, here);
-  const hereBuckets =
-    parts.length === 0 ? here : parts.map(({ id }) => bucket({ kind: 'group', group: id }));
+  const here = bucketsHere(number, receivers.here);
   const elsewhere: Bucket[] = [];
   if (encapsulation.kind === 'vxlan') {
-    for (const peer of receivers.peers.toSorted((a, b) => a - b)) {
+    for (const peer of ascending(receivers.peers)) {
       elsewhere.push(copyTo(exits.peer(peer), inNetwork(encapsulation.vni)));
     }
   }
   if (encapsulation.kind === 'vlan' && receivers.hasUplink) elsewhere.push(copyTo(exits.uplink));
   return [
-    ...parts,
-    { id: groups.here(number), type: 'all', buckets: hereBuckets },
-    { id: groups.everybody(number), type: 'all', buckets: [...hereBuckets, ...elsewhere] },
+    { id: groups.here(number), type: 'all', buckets: here },
+    { id: groups.everybody(number), type: 'all', buckets: [...here, ...elsewhere] },
   ];
 }
+
+/** A part of a list of ports that is too long for one group. */
+export function floodPart(segment: Segment, part: number, receivers: readonly number[]): Group {
+  assert(receivers.length <= groupBucketsMax, 'the ports of a bridge fit all parts');
+  const id = groups.part(segment.number, part);
+  return { id, type: 'all', buckets: ascending(receivers).map((port) => copyTo(port)) };
+}
+
+function bucketsHere(segment: number, here: Receivers['here']): readonly Bucket[] {
+  return here.kind === 'ports'
+    ? ascending(here.ports).map((port) => copyTo(port))
+    : ascending(here.parts).map((part) =>
+        bucket({ kind: 'group', group: groups.part(segment, part) }),
+      );
+}
+
+const ascending = (numbers: readonly number[]): readonly number[] =>
+  numbers.toSorted((a, b) => a - b);
 
 const bucket = (...actions: readonly Action[]): Bucket => ({ actions });
 
 const copyTo = (exit: number, ...before: readonly Action[]): Bucket =>
   bucket(...before, loadRegister('exit', exit), { kind: 'resubmit', table: tables.exit });
-
-/** A list that is too long for one group's message, in groups of its own. */
-function partsOf(segment: number, buckets: readonly Bucket[]): readonly Group[] {
-  if (buckets.length <= groupBucketsMax) return [];
-  const parts: Group[] = [];
-  for (let from = 0; from < buckets.length; from += groupBucketsMax) {
-    const part = parts.length + 1;
-    assert(part <= groups.partsMax, 'a bridge has fewer ports than fill all parts');
-    parts.push({
-      id: groups.part(segment, part),
-      type: 'all',
-      buckets: buckets.slice(from, from + groupBucketsMax),
-    });
-  }
-  return parts;
-}

@@ -2,10 +2,12 @@
  * The world as units of flows, kept up to date: who changes an object is told which units that changes. The
  * work of a change is in proportion to what it touches, not to what there is. Pure; one object per bridge.
  */
+import { Members, type FloodChange } from './members.ts';
 import type { Unit } from './unit.ts';
 import {
   baseUnit,
   domainUnit,
+  floodPartUnit,
   floodUnit,
   localUnit,
   outsideUnit,
@@ -25,15 +27,7 @@ import type {
 /** Units by key; undefined for one that is no more. */
 export type UnitChanges = ReadonlyMap<string, Unit | undefined>;
 
-/** What is known of a segment's members, whether or not the segment is known. */
-interface Members {
-  readonly local: Set<string>;
-  readonly remote: Set<string>;
-  /** How many of the remote ones each host has. */
-  readonly peers: Map<string, number>;
-}
-
-const noMembers: Members = { local: new Set(), remote: new Set(), peers: new Map() };
+const noMembers = new Members();
 
 /** The pipeline of one bridge. */
 export class Pipeline {
@@ -44,6 +38,8 @@ export class Pipeline {
   readonly #members = new Map<string, Members>();
   /** Segments of each domain. */
   readonly #domains = new Map<number, Set<string>>();
+  /** How many segments of a domain have which MTU. */
+  readonly #mtus = new Map<number, Map<number, number>>();
   #uplink: Uplink | undefined;
   #outside: Outside | undefined;
   readonly #dirty = new Map<string, () => Unit | undefined>();
@@ -100,9 +96,9 @@ export class Pipeline {
   setLocal(endpoint: LocalEndpoint): void {
     this.removeLocal(endpoint.id);
     this.#local.set(endpoint.id, endpoint);
-    this.#membersOf(endpoint.segmentId).local.add(endpoint.id);
+    const change = this.#membersOf(endpoint.segmentId).addLocal(endpoint.id, endpoint.port);
     this.#touchLocal(endpoint.id);
-    this.#touchFlood(endpoint.segmentId);
+    this.#touchPorts(endpoint.segmentId, change);
   }
 
   /** Removes an endpoint of this host. */
@@ -110,10 +106,10 @@ export class Pipeline {
     const before = this.#local.get(id);
     if (before === undefined) return;
     this.#local.delete(id);
-    this.#membersOf(before.segmentId).local.delete(id);
+    const change = this.#membersOf(before.segmentId).removeLocal(id, before.port);
     this.#forgetEmpty(before.segmentId);
     this.#touchLocal(id);
-    this.#touchFlood(before.segmentId);
+    this.#touchPorts(before.segmentId, change);
   }
 
   /** Adds an endpoint of another host, or replaces it. */
@@ -161,7 +157,8 @@ export class Pipeline {
 
   #touchAll(segmentId: string): void {
     this.#touchSegment(segmentId);
-    const { local, remote } = this.#members.get(segmentId) ?? noMembers;
+    const { local, remote, parts } = this.#members.get(segmentId) ?? noMembers;
+    for (const part of parts.keys()) this.#touchPart(segmentId, part);
     for (const id of local) this.#touchLocal(id);
     for (const id of remote) this.#touchRemote(id);
   }
@@ -191,13 +188,30 @@ export class Pipeline {
     this.#touch(`flood/${id}`, () => {
       const segment = this.#segments.get(id);
       if (segment === undefined) return undefined;
-      const { local, peers } = this.#members.get(id) ?? noMembers;
+      const { parts, peers, isParted } = this.#members.get(id) ?? noMembers;
       return floodUnit(segment, {
-        ports: [...local].flatMap((each) => this.#local.get(each)?.port ?? []),
+        here: isParted
+          ? { kind: 'parts', parts: [...parts.keys()] }
+          : { kind: 'ports', ports: [...parts.values()].flatMap((ports) => [...ports.values()]) },
         peers: [...peers.keys()].flatMap((name) => this.#peers.get(name)?.number ?? []),
         hasUplink: this.#uplink !== undefined,
       });
     });
+  }
+
+  #touchPart(id: string, part: number): void {
+    this.#touch(`flood/${id}/${part}`, () => {
+      const segment = this.#segments.get(id);
+      const { parts, isParted } = this.#members.get(id) ?? noMembers;
+      const ports = isParted ? parts.get(part) : undefined;
+      return segment && ports && floodPartUnit(segment, part, [...ports.values()]);
+    });
+  }
+
+  /** The ports of a network are others: of its list, only what that changes. */
+  #touchPorts(id: string, { isListOther, parts }: FloodChange): void {
+    if (isListOther) this.#touchFlood(id);
+    for (const part of parts) this.#touchPart(id, part);
   }
 
   #touchLocal(id: string): void {
@@ -233,23 +247,21 @@ export class Pipeline {
   #membersOf(segmentId: string): Members {
     let members = this.#members.get(segmentId);
     if (members === undefined) {
-      members = { local: new Set(), remote: new Set(), peers: new Map() };
+      members = new Members();
       this.#members.set(segmentId, members);
     }
     return members;
   }
 
   #forgetEmpty(segmentId: string): void {
-    const { local, remote } = this.#membersOf(segmentId);
-    if (local.size === 0 && remote.size === 0) this.#members.delete(segmentId);
+    if (this.#membersOf(segmentId).isEmpty) this.#members.delete(segmentId);
   }
 
-  #enterDomain({ id, domain }: Segment): void {
-    const largest = this.#largestMtu(domain);
+  #enterDomain({ id, domain, mtu }: Segment): void {
     const ids = this.#domains.get(domain) ?? new Set();
     this.#domains.set(domain, ids.add(id));
     this.#touchDomain(domain);
-    if (this.#largestMtu(domain) !== largest) for (const each of ids) this.#touchSegment(each);
+    this.#countMtu(domain, mtu, 1);
   }
 
   #leaveDomain({ id, domain, mtu }: Segment): void {
@@ -257,11 +269,23 @@ export class Pipeline {
     ids?.delete(id);
     if (ids?.size === 0) this.#domains.delete(domain);
     this.#touchDomain(domain);
-    if (this.#largestMtu(domain) < mtu) for (const each of ids ?? []) this.#touchSegment(each);
+    this.#countMtu(domain, mtu, -1);
+  }
+
+  /** Where a segment has the largest packets of its domain, what goes to the others is measured. */
+  #countMtu(domain: number, mtu: number, more: 1 | -1): void {
+    const largest = this.#largestMtu(domain);
+    const mtus = this.#mtus.get(domain) ?? new Map<number, number>();
+    const count = (mtus.get(mtu) ?? 0) + more;
+    if (count > 0) mtus.set(mtu, count);
+    else mtus.delete(mtu);
+    if (mtus.size > 0) this.#mtus.set(domain, mtus);
+    else this.#mtus.delete(domain);
+    if (this.#largestMtu(domain) === largest) return;
+    for (const id of this.#domains.get(domain) ?? []) this.#touchSegment(id);
   }
 
   #largestMtu(domain: number): number {
-    const ids = this.#domains.get(domain) ?? [];
-    return Math.max(0, ...[...ids].map((id) => this.#segments.get(id)?.mtu ?? 0));
+    return Math.max(0, ...(this.#mtus.get(domain)?.keys() ?? []));
   }
 }

@@ -7,6 +7,7 @@ import {
   exitBase,
   floodFlows,
   floodGroups,
+  floodPart,
   localDestination,
   peerExit,
   remoteDestination,
@@ -124,6 +125,11 @@ export function domainUnit(domain: number, outside: Outside): Unit {
 /** Who gets what goes to all of a network. */
 export function floodUnit(segment: Segment, receivers: Receivers): Unit {
   return { flows: [], groups: floodGroups(segment, receivers), meters: [] };
+}
+
+/** Some of those who get it, where they are many. */
+export function floodPartUnit(segment: Segment, part: number, ports: readonly number[]): Unit {
+  return { flows: [], groups: [floodPart(segment, part, ports)], meters: [] };
 }
 
 /** What a container of this host adds. */

@@ -85,11 +85,14 @@ export function difference(
   };
 }
 
-/** True when there is nothing to do; detached endpoints are a condition, not work. */
-export function isSettled(changes: Difference): boolean {
+/** How many things there are to do; detached endpoints are a condition, not work. */
+export function countWork(changes: Difference): number {
   const { detached: _condition, ...work } = changes;
-  return Object.values(work).every((list) => list.length === 0);
+  return Object.values(work).reduce((sum, list) => sum + list.length, 0);
 }
+
+/** True when there is nothing to do. */
+export const isSettled = (changes: Difference): boolean => countWork(changes) === 0;
 
 function portMatches(port: ObservedPort, spec: PortSpec): boolean {
   return (
