@@ -14,6 +14,8 @@ export default defineConfig({
           exclude: ['test/{disk,e2e,lab,system}/**'],
           testTimeout: 30_000,
           pool: 'forks',
+          // many of them wait for disks and timers: two cores have time for three at once
+          maxWorkers: 3,
         },
       },
       {
