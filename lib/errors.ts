@@ -58,6 +58,9 @@ export const errorTable = {
   ENDPOINT_EXISTS: conflict,
   ENDPOINT_UNKNOWN: { ...missing, fix: 'start the container again' },
 
+  // objects of the model
+  OBJECT_INVALID: { httpStatus: 422, exitCode: 2 },
+
   // something this host needs is not there now
   BUSY: { ...unavailable, fix: 'wait a moment and try again' },
   DEADLINE: { ...unavailable, fix: 'try again; fairlead logs say what it waited for' },

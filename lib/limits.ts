@@ -420,6 +420,44 @@ export const releasedTrimRows = 60;
 /** Ranges one plan may read. The most is a search through a full /16, a page at a time. */
 export const planReadsMax = 1_024;
 
+// --- objects ---
+
+/** Longest tag by which Docker networks refer to a network or group, as Contiv had it. */
+export const objectTagCharactersMax = 128;
+/** Longest name of a service, as Contiv had it. */
+export const serviceNameCharactersMax = 256;
+/** Policies of one group: with its other links and numbers a group is written in one transaction. */
+export const groupPoliciesMax = 20;
+/** Groups of contracts of one group; for the same reason. */
+export const groupContractsMax = 8;
+/** Groups of one application profile: each is a link and a guard, in one transaction with those that were
+ *  there before. */
+export const profileGroupsMax = 30;
+/** Contracts of one group of them. */
+export const contractsMax = 256;
+/** Labels that one service asks for. */
+export const serviceSelectorsMax = 64;
+/** Longest label of a service, key and value together. */
+export const serviceSelectorCharactersMax = 512;
+/** Ports of one service. */
+export const servicePortsMax = 64;
+/** Longest address of a rule: an IPv6 block. */
+export const ruleAddressCharactersMax = 64;
+/** Priorities of rules, as Contiv had them. */
+export const rulePriorityMax = 100;
+/** Largest IP protocol number (RFC 791). */
+export const ipProtocolMax = 255;
+/** Largest differentiated services code point (RFC 2474). */
+export const dscpMax = 63;
+/** Largest burst of a network profile, kilobytes, as Contiv had it. */
+export const netprofileBurstMax = 10_486;
+/** Longest list of ACI bindings, as Contiv had it. */
+export const bindingsCharactersMax = 2_048;
+/** Longest name of a host in BGP objects, as Contiv had it. */
+export const bgpHostCharactersMax = 256;
+/** Endpoint groups: 16 bits, as Contiv had them. */
+export const endpointGroupNumberMax = 65_535;
+
 // --- Open vSwitch ---
 
 /** Largest JSON message taken from ovsdb-server: 10 000 ports are 3.4 MB. */

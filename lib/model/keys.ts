@@ -1,6 +1,7 @@
 /**
  * Where each object lives in the store. The layout is the model's index: everything that one decision
- * must compare has a key of its own. Only this file builds keys.
+ * must compare has a key of its own. Only this file, `site-keys.ts` and `objects/object-keys.ts`
+ * build keys.
  *
  *     network/<network id>                    a Docker network of ours
  *     docker-engine                           identity of the engine that has our networks
@@ -32,6 +33,7 @@
  *     /use/<T>/<N>/<host>/<docker network id> a host that has the network
  *     /request/<T>/<N>/<cidr>/<host>          a host about to have it, that asked for its pool
  *     /ipam/…                                 as above, for pools of shared networks; their space is `T:N`
+ *     /object/… /guard/… /link/… /group-pool/… /contiv-tag/…   see `objects/object-keys.ts`
  *
  * Addresses in keys are fixed-width hex (8 or 32 digits), so that key order is address order.
  */

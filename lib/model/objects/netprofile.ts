@@ -1,0 +1,60 @@
+/** Network profile: how much the containers of a group may send, and how it is marked. */
+import { dscpMax, netprofileBurstMax, siteNameCharactersMax } from '../../limits.ts';
+import { describeKind, type ConfigOf } from './kind.ts';
+
+/** The description of network profiles. */
+export const netprofileKind = describeKind({
+  name: 'netprofile',
+  plural: 'netprofiles',
+  doc: 'A network profile limits what each container of a group sends, and marks it.',
+  key: ['tenantName', 'profileName'],
+  access: 'all',
+  fields: {
+    tenantName: {
+      type: 'text',
+      format: 'siteName',
+      charactersMax: siteNameCharactersMax,
+      required: true,
+      refers: { kind: 'tenant', missing: 'Tenant not found', linked: false },
+      doc: 'The tenant whose profile it is.',
+    },
+    profileName: {
+      type: 'text',
+      format: 'anyName',
+      charactersMax: siteNameCharactersMax,
+      required: true,
+      doc: 'Name of the profile.',
+    },
+    bandwidth: {
+      type: 'text',
+      format: 'bandwidth',
+      charactersMax: 32,
+      doc: 'Most that a container sends, in bits each second: 20mbps. Empty for no limit.',
+    },
+    DSCP: {
+      type: 'whole',
+      min: 0,
+      max: dscpMax,
+      doc: 'Differentiated services code point that its packets are marked with; 0 for none.',
+    },
+    burst: {
+      type: 'whole',
+      min: 0,
+      max: netprofileBurstMax,
+      doc: 'Kilobytes that may be sent at once above the bandwidth; 0 for a default, or at least 2.',
+    },
+  },
+  linkSets: { EndpointGroups: { kind: 'endpointGroup', naming: ['netProfile'] } },
+  links: { Tenant: { kind: 'tenant', named: ['tenantName'] } },
+  oper: {},
+  columns: [
+    { head: 'Name', field: 'profileName' },
+    { head: 'Tenant', field: 'tenantName' },
+    { head: 'Bandwidth', field: 'bandwidth' },
+    { head: 'DSCP', field: 'DSCP' },
+    { head: 'burst size', field: 'burst' },
+  ],
+});
+
+/** The configuration of a network profile. */
+export type NetprofileConfig = ConfigOf<typeof netprofileKind>;

@@ -1,0 +1,82 @@
+/** Service: one address in front of the containers that have certain labels. */
+import {
+  serviceNameCharactersMax,
+  servicePortsMax,
+  serviceSelectorCharactersMax,
+  serviceSelectorsMax,
+  siteNameCharactersMax,
+} from '../../limits.ts';
+import { describeKind, type ConfigOf } from './kind.ts';
+
+/** The description of services. */
+export const serviceLbKind = describeKind({
+  name: 'serviceLB',
+  plural: 'serviceLBs',
+  doc: 'A service has one address of a network, behind which are the containers with certain labels.',
+  key: ['tenantName', 'serviceName'],
+  access: 'all',
+  fields: {
+    tenantName: {
+      type: 'text',
+      format: 'siteName',
+      charactersMax: siteNameCharactersMax,
+      required: true,
+      refers: { kind: 'tenant', missing: 'Tenant not found', linked: false },
+      doc: 'The tenant whose service it is.',
+    },
+    serviceName: {
+      type: 'text',
+      format: 'name',
+      charactersMax: serviceNameCharactersMax,
+      required: true,
+      doc: 'Name of the service.',
+    },
+    networkName: {
+      type: 'text',
+      format: 'siteName',
+      charactersMax: siteNameCharactersMax,
+      required: true,
+      refers: { kind: 'network', missing: 'Network {name} not found', linked: true },
+      doc: 'The network that its address is of.',
+    },
+    selectors: {
+      type: 'list',
+      format: 'checkedLater',
+      charactersMax: serviceSelectorCharactersMax,
+      itemsMax: serviceSelectorsMax,
+      doc: 'Labels that the containers behind it have, all of them: KEY=VALUE.',
+    },
+    ports: {
+      type: 'list',
+      format: 'checkedLater',
+      charactersMax: 32,
+      itemsMax: servicePortsMax,
+      doc: 'Its ports, those of the containers, and the protocol: 80:8080:TCP.',
+    },
+    ipAddress: {
+      type: 'text',
+      format: 'ipv4',
+      charactersMax: 64,
+      doc: 'Its address; a free one of the network when it is not given.',
+    },
+  },
+  linkSets: {},
+  links: {
+    Network: { kind: 'network', named: ['networkName'] },
+    Tenant: { kind: 'tenant', named: ['tenantName'] },
+  },
+  oper: {
+    numProviders: { type: 'whole', doc: 'Containers behind it.' },
+    providers: { type: 'objects', doc: 'The containers behind it.' },
+    serviceVip: { type: 'text', doc: 'Its address.' },
+  },
+  columns: [
+    { head: 'ServiceName', field: 'serviceName' },
+    { head: 'Tenant', field: 'tenantName' },
+    { head: 'Network', field: 'networkName' },
+    { head: 'Selectors', field: 'selectors' },
+  ],
+});
+
+/** The configuration of a service. */
+export type ServiceLbConfig = ConfigOf<typeof serviceLbKind>;
