@@ -18,6 +18,8 @@ export const conditionTable = {
   FLOWS_REFUSED: { severity: 'error', touchesTraffic: true },
   PEER_UNREACHABLE: { severity: 'error', touchesTraffic: true },
   PATH_MTU_SMALL: { severity: 'error', touchesTraffic: true },
+  HOST_MTU_SMALL: { severity: 'error', touchesTraffic: true },
+  ENDPOINT_MTU: { severity: 'warning', touchesTraffic: true },
   VTEP_UNUSABLE: { severity: 'error', touchesTraffic: true },
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
   STORE_UNAVAILABLE: { severity: 'error', touchesTraffic: false },

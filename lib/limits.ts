@@ -517,8 +517,10 @@ export const vtepAbsentMs = 2_000;
 export const flowScanMs = 60_000;
 /** Answers to the agent's questions that are taken: two from each of a thousand hosts every ten seconds. */
 export const probeAnswersPerSecond = 500;
-/** How often every host is asked, and how many questions without an answer make it a host out of reach. */
+/** How often every host is asked, how soon again one that has not answered, and how many questions without an
+ *  answer make it a host out of reach: a restart of its switch takes a second. */
 export const probeIntervalMs = 10_000;
+export const probeRepeatMs = 1_000;
 export const probesMissedMax = 3;
 /** Largest answer of a daemon's control socket: what we ask for is a line. */
 export const controlAnswerBytesMax = 64 * 1024;

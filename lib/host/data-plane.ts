@@ -8,20 +8,27 @@ import { FairleadError } from '../errors.ts';
 import type { LocalAttachment, SiteChange } from '../network/site-view.ts';
 import type { Peer, Segment } from '../network/world.ts';
 
+/** An endpoint with links of another MTU than its network, both in bytes. */
+export interface Misfit {
+  readonly endpointId: string;
+  readonly linkMtu: number;
+  readonly networkMtu: number;
+}
+
 /** The data plane of a host. */
 export class DataPlane {
   readonly #flows: BridgeFlows;
-  readonly #onPeers: () => void;
+  readonly #onWays: () => void;
   readonly #attachments = new Map<string, LocalAttachment>();
   readonly #ports = new Map<string, number>();
   readonly #segments = new Map<string, Segment>();
   readonly #peers = new Map<string, Peer>();
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  /** @param onPeers told when other hosts come or go, or have another address */
-  constructor(flows: BridgeFlows, onPeers: () => void) {
+  /** @param onWays told when networks or other hosts come, go or change */
+  constructor(flows: BridgeFlows, onWays: () => void) {
     this.#flows = flows;
-    this.#onPeers = onPeers;
+    this.#onWays = onWays;
   }
 
   /** Whether containers of other hosts can be reached through the tunnel. */
@@ -42,9 +49,27 @@ export class DataPlane {
     return mtus.length === 0 ? undefined : Math.max(...mtus);
   }
 
+  /** Endpoints of this host whose links have another MTU than their network has by now. */
+  get misfits(): readonly Misfit[] {
+    return [...this.#attachments.values()].flatMap(({ id, segmentId, linkMtu }) => {
+      const networkMtu = this.#segments.get(segmentId)?.mtu ?? linkMtu;
+      return networkMtu === linkMtu ? [] : [{ endpointId: id, linkMtu, networkMtu }];
+    });
+  }
+
   /** The networks that this host forwards, by number. */
   segmentNumbered(number: number): Segment | undefined {
     return this.#segments.values().find((segment) => segment.number === number);
+  }
+
+  /** The network of the container at an OpenFlow port. */
+  segmentAtPort(port: number): Segment | undefined {
+    for (const [endpointId, number] of this.#ports) {
+      if (number !== port) continue;
+      const attachment = this.#attachments.get(endpointId);
+      return attachment && this.#segments.get(attachment.segmentId);
+    }
+    return undefined;
   }
 
   /** The site has changed. */
@@ -53,7 +78,7 @@ export class DataPlane {
     this.#flows.edit((pipeline) => {
       for (const change of changes) this.#change(pipeline, change);
     });
-    if (changes.some(({ kind }) => kind === 'peer')) this.#onPeers();
+    if (changes.some(({ kind }) => kind === 'peer' || kind === 'segment')) this.#onWays();
   }
 
   /** The switch has a port for an endpoint, or none any more. */

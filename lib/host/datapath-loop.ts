@@ -25,6 +25,8 @@ export interface DatapathLoopParts {
   readonly flows: Pick<BridgeFlows, 'scan' | 'failure'>;
   /** Tells the switch the way to other hosts, where it has to be told. */
   readonly teachNeighbours: () => Promise<void>;
+  /** Shows where MTUs do not fit one another. */
+  readonly showMtus: () => void;
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -56,6 +58,7 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
       const report = await parts.hostSwitch.reconcile(() => readPorts(parts.store), signal);
       await parts.teachNeighbours();
       parts.flows.scan();
+      parts.showMtus();
       conditions.set(
         'FLOWS_REFUSED',
         parts.flows.failure === undefined ? undefined : describeError(parts.flows.failure),

@@ -15,6 +15,7 @@ import { SiteView } from '../network/site-view.ts';
 import type { StateStore } from '../store/port.ts';
 import { DataPlane } from './data-plane.ts';
 import { answerPackets } from './gateway-answers.ts';
+import { showMtus } from './mtu-conditions.ts';
 import { startPeerProbes } from './peer-probes.ts';
 import { startSiteLoop } from './site-loop.ts';
 
@@ -27,8 +28,8 @@ export interface ForwardingParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
-  /** Told when other hosts come or go, or have another address. */
-  readonly onPeers: () => void;
+  /** Told when networks or other hosts come, go or change. */
+  readonly onWays: () => void;
   /** Told when the host has come to another cluster, and at the start. */
   readonly onSite: () => void;
 }
@@ -37,6 +38,8 @@ export interface ForwardingParts {
 export interface Forwarding {
   readonly dataPlane: DataPlane;
   readonly flows: BridgeFlows;
+  /** Shows where MTUs do not fit one another. */
+  showMtus(): void;
   close(): Promise<void>;
 }
 
@@ -61,7 +64,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     log: log.child({ part: 'flows' }),
   });
   const dataPlane = new DataPlane(flows, () => {
-    parts.onPeers();
+    parts.onWays();
     probes.kick();
   });
   const probes = startPeerProbes({
@@ -73,19 +76,25 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   });
   const stops = [
     ...followBridge(connection, flows),
-    answerPackets(connection, (number) => dataPlane.segmentNumbered(number)),
+    answerPackets(connection, {
+      numbered: (number) => dataPlane.segmentNumbered(number),
+      atPort: (port) => dataPlane.segmentAtPort(port),
+    }),
   ];
+  const view = new SiteView(hostName);
   const siteLoop = startSiteLoop({
     store,
-    view: new SiteView(hostName),
+    view,
     clock,
     log: log.child({ part: 'site' }),
     onChange: (changes) => dataPlane.take(changes),
+    onSelf: parts.onWays,
     onRead: parts.onSite,
   });
   return {
     dataPlane,
     flows,
+    showMtus: () => showMtus(parts.conditions, { self: view.self, dataPlane }),
     async close() {
       await siteLoop.close();
       await probes.close();

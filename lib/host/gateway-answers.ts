@@ -12,21 +12,28 @@ export interface GatewayAnswer {
   readonly frame: Uint8Array;
 }
 
-/**
- * What to answer to a packet that the flows handed over; undefined for nothing.
- * @param segmentNumbered the networks of this host
- */
+/** The networks of this host, by what packets say. */
+export interface Segments {
+  /** By its number. */
+  numbered(number: number): Segment | undefined;
+  /** That of the container at an OpenFlow port. */
+  atPort(port: number): Segment | undefined;
+}
+
+/** What to answer to a packet that the flows handed over; undefined for nothing. */
 export function answerFor(
   packet: Pick<PacketIn, 'cookie' | 'match' | 'data'>,
-  segmentNumbered: (number: number) => Segment | undefined,
+  segments: Segments,
 ): GatewayAnswer | undefined {
   const port = packet.match.inPort;
   const number = packet.match[registers.network];
   if (typeof port !== 'number' || typeof number !== 'number') return undefined;
-  const segment = segmentNumbered(number);
+  const segment = segments.numbered(number);
   const complaint = segment && complaintOf(packet.cookie, segment);
   if (segment === undefined || complaint === undefined) return undefined;
-  for (const { gateway } of segment.subnets) {
+  // a router speaks by the address that it has where the packet came from (RFC 1812 section 4.3.2.4)
+  const { subnets } = segments.atPort(port) ?? segment;
+  for (const { gateway } of subnets) {
     const frame = gateway && icmpError(packet.data, gateway, complaint);
     if (frame !== undefined) return { port, frame };
   }
@@ -42,13 +49,10 @@ function complaintOf(cookie: bigint, segment: Segment): IcmpComplaint | undefine
 }
 
 /** Answers what comes, until the returned function is called. */
-export function answerPackets(
-  connection: OpenFlowConnection,
-  segmentNumbered: (number: number) => Segment | undefined,
-): () => void {
+export function answerPackets(connection: OpenFlowConnection, segments: Segments): () => void {
   return connection.onNews((news) => {
     if (news.kind !== 'packetIn') return;
-    const answer = answerFor(news, segmentNumbered);
+    const answer = answerFor(news, segments);
     if (answer === undefined) return;
     const out = {
       kind: 'packetOut',

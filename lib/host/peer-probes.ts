@@ -11,6 +11,7 @@ import { cookieKinds, readCookie } from '../datapath/pipeline/fields.ts';
 import { probeActions, probeFrame, readProbe, type Probe } from '../datapath/pipeline/probe.ts';
 import {
   probeIntervalMs,
+  probeRepeatMs,
   probesMissedMax,
   reconcileDebounceMs,
   reconcileRetryFirstMs,
@@ -28,6 +29,14 @@ interface Way {
   readonly large: number;
 }
 
+/** A question to a host. */
+interface Question {
+  readonly peer: Peer;
+  readonly probe: Probe;
+}
+
+const isOpen = (missed: number): boolean => missed > 0 && missed <= probesMissedMax;
+
 /** What came of questions to all hosts. Pure. */
 export class PeerWays {
   readonly #ways = new Map<number, Way>();
@@ -35,16 +44,30 @@ export class PeerWays {
   #mtu = smallBytes;
 
   /** The questions of a round: two for each host. */
-  round(
-    peers: Iterable<Peer>,
-    mtu: number,
-  ): readonly { readonly peer: Peer; readonly probe: Probe }[] {
+  round(peers: Iterable<Peer>, mtu: number): readonly Question[] {
     if (mtu !== this.#mtu) this.#ways.clear();
     this.#mtu = mtu;
     const asked = [...peers];
     const numbers = new Set(asked.map(({ number }) => number));
     for (const number of this.#ways.keys()) if (!numbers.has(number)) this.#ways.delete(number);
-    return asked.flatMap((peer) => {
+    return this.#ask(asked);
+  }
+
+  /** The questions between two rounds: to hosts that are new, and, when the others had time to answer, to
+   *  those of which it is not known yet what their silence means. */
+  repeat(peers: Iterable<Peer>, mtu: number, hadTime: boolean): readonly Question[] {
+    if (mtu !== this.#mtu) return this.round(peers, mtu);
+    return this.#ask(
+      [...peers].filter(({ number }) => {
+        const way = this.#ways.get(number);
+        return way === undefined || (hadTime && (isOpen(way.small) || isOpen(way.large)));
+      }),
+    );
+  }
+
+  #ask(peers: readonly Peer[]): readonly Question[] {
+    const mtu = this.#mtu;
+    return peers.flatMap((peer) => {
       const { small, large } = this.#ways.get(peer.number) ?? { small: 0, large: 0 };
       this.#ways.set(peer.number, { small: small + 1, large: large + 1 });
       return [smallBytes, mtu].map((bytes) => ({ peer, probe: { peer: peer.number, mtu: bytes } }));
@@ -84,15 +107,15 @@ export interface PeerProbeParts {
 
 /** Starts the loop. */
 export function startPeerProbes(parts: PeerProbeParts): Loop {
-  const { connection, clock, conditions } = parts;
+  const { connection, clock } = parts;
   const ways = new PeerWays();
   const stop = connection.onNews((news) => {
     if (news.kind !== 'packetIn' || readCookie(news.cookie)?.kind !== cookieKinds.probe) return;
     const probe = readProbe(news.data);
     if (probe !== undefined) ways.answered(probe);
   });
-  const nameOf = (number: number): string =>
-    [...parts.peers()].find((peer) => peer.number === number)?.name ?? String(number);
+  let nextRoundMs = 0;
+  let askedMs = 0;
   const loop = startLoop({
     clock,
     pace: {
@@ -103,26 +126,25 @@ export function startPeerProbes(parts: PeerProbeParts): Loop {
     },
     run: async () => {
       const mtu = parts.largestMtu();
-      if (connection.state() !== 'ready' || mtu === undefined) return;
-      const { silent, narrow } = ways;
-      conditions.set(
-        'PEER_UNREACHABLE',
-        sentence(silent.map(nameOf), 'does not answer through the tunnel'),
-      );
-      conditions.set(
-        'PATH_MTU_SMALL',
-        sentence(
-          narrow.map(nameOf),
-          `is not reached by packets of ${mtu} bytes, only by small ones`,
-        ),
-      );
-      const questions = ways.round(parts.peers(), mtu).map(({ peer, probe }): Change => ({
+      if (connection.state() !== 'ready' || mtu === undefined) return undefined;
+      showWays(parts, ways, mtu);
+      const nowMs = clock.monotonicMs();
+      const isRound = nowMs >= nextRoundMs;
+      if (isRound) nextRoundMs = nowMs + probeIntervalMs;
+      const hadTime = nowMs - askedMs >= probeRepeatMs;
+      const asked = isRound
+        ? ways.round(parts.peers(), mtu)
+        : ways.repeat(parts.peers(), mtu, hadTime);
+      const questions = asked.map(({ peer, probe }): Change => ({
         kind: 'packetOut',
         inPort: reservedPort.controller,
         actions: probeActions(peer),
         data: probeFrame(probe),
       }));
-      if (questions.length > 0) await connection.apply(questions);
+      if (questions.length === 0) return nextRoundMs - nowMs;
+      askedMs = nowMs;
+      await connection.apply(questions);
+      return probeRepeatMs;
     },
     // without a switch nobody is asked, and its own condition says so
     onError: () => undefined,
@@ -135,6 +157,20 @@ export function startPeerProbes(parts: PeerProbeParts): Loop {
       await loop.close();
     },
   };
+}
+
+function showWays({ peers, conditions }: PeerProbeParts, ways: PeerWays, mtu: number): void {
+  const { silent, narrow } = ways;
+  const nameOf = (number: number): string =>
+    [...peers()].find((peer) => peer.number === number)?.name ?? String(number);
+  conditions.set(
+    'PEER_UNREACHABLE',
+    sentence(silent.map(nameOf), 'does not answer through the tunnel'),
+  );
+  conditions.set(
+    'PATH_MTU_SMALL',
+    sentence(narrow.map(nameOf), `is not reached by packets of ${mtu} bytes, only by small ones`),
+  );
 }
 
 function sentence(names: readonly string[], what: string): string | undefined {

@@ -18,6 +18,8 @@ export interface SiteLoopParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onChange: (changes: readonly SiteChange[]) => void;
+  /** Told when what this host says of itself has changed. */
+  readonly onSelf: () => void;
   /** Told when all rows were read: at the start, and when the host has come to another cluster. */
   readonly onRead: () => void;
 }
@@ -84,7 +86,7 @@ async function list(store: StateStore, range: Required<KeyRange>): Promise<Listi
 
 /** Ends when one watch does, by throwing what ended it. */
 async function watchAll(
-  { store, view, onChange }: SiteLoopParts,
+  { store, view, onChange, onSelf }: SiteLoopParts,
   listings: readonly Listing[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -96,7 +98,9 @@ async function watchAll(
       fromRevision: revision + 1,
       signal: both,
     })) {
+      const before = view.self;
       onChange(view.apply(events));
+      if (view.self !== before) onSelf();
     }
   });
   try {

@@ -58,7 +58,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     clock,
     log,
     conditions,
-    onPeers: () => drifted(),
+    onWays: () => drifted(),
     onSite: parts.onSite,
   });
   const { dataPlane } = forwarding;
@@ -79,6 +79,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     conditions,
     hostSwitch,
     flows: forwarding.flows,
+    showMtus: () => forwarding.showMtus(),
     teachNeighbours: () => teachNeighbours(hostSwitch, links, dataPlane),
     log: log.child({ part: 'reconcile' }),
   });

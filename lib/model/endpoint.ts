@@ -20,6 +20,8 @@ export const endpointSchema = z.object({
   state: z.enum(['created', 'joined', 'left']),
   /** Sandbox of the container at the last Join (`/run/docker/netns/…`). */
   sandboxKey: z.string().optional(),
+  /** MTU that its links got at the last Join, bytes, in a shared network; elsewhere it is the network's. */
+  mtu: z.number().int().optional(),
 });
 
 /** A container's attachment. */

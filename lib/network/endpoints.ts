@@ -15,6 +15,7 @@ import { endpointSchema, type Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import { readNetwork } from './networks.ts';
+import { readSiteMtu, readSiteNetwork } from './site-networks.ts';
 import { giveUp, showToSite, subnetOf, takeAddress, takeMac, type Owner } from './ownership.ts';
 import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
 import { specOf, type PortSpec } from './port.ts';
@@ -89,20 +90,26 @@ export interface Gateways {
   readonly ipv6?: string;
 }
 
-/** Marks an endpoint as joined. Refuses with NETWORK_UNKNOWN or ENDPOINT_UNKNOWN. */
+/** Marks an endpoint as joined; its links get the MTU that the network has now. Refuses with NETWORK_UNKNOWN
+ *  or ENDPOINT_UNKNOWN. */
 export function* planJoin(networkId: string, endpointId: string, sandboxKey: string): Plan<Joined> {
   const network = yield* requireNetwork(networkId);
   const stored = yield* requireEndpoint(networkId, endpointId);
-  const endpoint: Endpoint = { ...stored.value, state: 'joined', sandboxKey };
+  const isRepeated = stored.value.state === 'joined' && stored.value.sandboxKey === sandboxKey;
+  const mtu = isRepeated ? stored.value.mtu : yield* currentMtu(network.value);
+  const endpoint: Endpoint = {
+    ...stored.value,
+    state: 'joined',
+    sandboxKey,
+    ...(mtu === undefined ? {} : { mtu }),
+  };
   const answer: Joined = {
     network: network.value,
     endpoint,
     port: specOf(network.value, endpoint),
     gateways: gatewaysOf(network.value, endpoint),
   };
-  if (stored.value.state === 'joined' && stored.value.sandboxKey === sandboxKey) {
-    return { txn: undefined, answer };
-  }
+  if (isRepeated) return { txn: undefined, answer };
   return {
     txn: {
       compare: [
@@ -113,6 +120,12 @@ export function* planJoin(networkId: string, endpointId: string, sandboxKey: str
     },
     answer,
   };
+}
+
+/** What all hosts can carry now; a network of this host has its MTU once and for all. */
+function* currentMtu({ site }: Network): Step<number | undefined> {
+  const network = site && (yield* readSiteNetwork(site));
+  return network && (yield* readSiteMtu(network.value));
 }
 
 /** In a shared network the gateway is ours or a router's; elsewhere Docker gives its own way out. */

@@ -53,6 +53,10 @@ export function specOf(network: Network, endpoint: Endpoint): PortSpec {
     hostLink: names.host,
     containerLink: names.container,
     mac: endpoint.mac,
-    mtu: network.mtu,
+    mtu: linkMtuOf(network, endpoint),
   };
 }
+
+/** The MTU of an endpoint's links, bytes: that of its network at the last Join. */
+export const linkMtuOf = (network: Network, endpoint: Endpoint): number =>
+  endpoint.mtu ?? network.mtu;

@@ -4,10 +4,14 @@ import { domainNumberMax, segmentNumberMax } from '../limits.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import type { SiteEndpoint, SiteNetwork, SiteNode, Tenant } from '../model/site.ts';
+import { linkMtuOf } from './port.ts';
 import type { LocalEndpoint, Peer, RemoteEndpoint, Segment, SegmentSubnet } from './world.ts';
 
 /** A joined endpoint of this host, without the port that only the data plane knows. */
-export type LocalAttachment = Omit<LocalEndpoint, 'port'>;
+export interface LocalAttachment extends Omit<LocalEndpoint, 'port'> {
+  /** MTU of its links, bytes: that of the network when the container was started. */
+  readonly linkMtu: number;
+}
 
 /** A network of this host only: its tag says what is whose, and it is a tenant of its own. */
 export function hostSegment(network: Network): Segment {
@@ -41,7 +45,10 @@ export function siteSegment(network: SiteNetwork, tenant: Tenant, mtu: number): 
 }
 
 /** An endpoint of this host. */
-export function localAttachment(endpoint: Endpoint, segmentId: string): LocalAttachment {
+export function localAttachment(
+  endpoint: Endpoint,
+  { network, segmentId }: { readonly network: Network; readonly segmentId: string },
+): LocalAttachment {
   return {
     id: endpoint.id,
     segmentId,
@@ -49,6 +56,7 @@ export function localAttachment(endpoint: Endpoint, segmentId: string): LocalAtt
     ipv4: endpoint.ipv4 === undefined ? undefined : parseInterface(endpoint.ipv4).address,
     ipv6: endpoint.ipv6 === undefined ? undefined : parseInterface(endpoint.ipv6).address,
     serves: { dhcp: false, routerAdvertisements: false },
+    linkMtu: linkMtuOf(network, endpoint),
   };
 }
 

@@ -9,7 +9,7 @@
  */
 import { unreachable } from '../assert.ts';
 import { endpointRange, networkRange } from '../model/keys.ts';
-import type { SiteNetworkName } from '../model/site.ts';
+import type { SiteNetworkName, SiteNode } from '../model/site.ts';
 import {
   nodeRange,
   parseSeenKey,
@@ -82,6 +82,11 @@ export class SiteView {
     const touched = new Touched();
     for (const change of changes) this.#take(change, touched);
     return this.#settle(touched);
+  }
+
+  /** What this host has said of itself. */
+  get self(): SiteNode | undefined {
+    return this.#rows.node(this.#host);
   }
 
   /** Begins anew with all rows there are, as after a lost watch: answers what changed in between. */
@@ -236,7 +241,7 @@ export class SiteView {
     const segment = this.#segments.get(
       network.site === undefined ? networkId : placeOf(network.site),
     );
-    return segment && localAttachment(endpoint, segment.id);
+    return segment && localAttachment(endpoint, { network, segmentId: segment.id });
   }
 
   #remote(place: string): RemoteEndpoint | undefined {

@@ -26,7 +26,15 @@ const frame = new Uint8Array([
   ...addressBytes(parseAddress('10.9.9.9')),
   ...[0, 1, 0, 2, 0, 8, 0, 0],
 ]);
-const numbered = (number: number) => (number === 7 ? segment : undefined);
+const other: Segment = {
+  ...segment,
+  number: 8,
+  subnets: [{ cidr: parseCidr('10.1.0.0/24'), gateway: parseAddress('10.1.0.254') }],
+};
+const segments = {
+  numbered: (number: number) => (number === 7 ? segment : undefined),
+  atPort: (port: number) => (port === 101 ? other : undefined),
+};
 const packet = (kind: CookieKind, match: object = { inPort: 100, reg1: 7 }) => ({
   cookie: cookieOf(kind),
   match,
@@ -39,7 +47,7 @@ describe('a packet that the flows hand over', () => {
     ['unreachable', [3, 1], 0],
     ['tooBig', [3, 4], 1450],
   ] as const)('is answered when it is %s, from the gateway of its family', (kind, code, mtu) => {
-    const answer = answerFor(packet(kind), numbered);
+    const answer = answerFor(packet(kind), segments);
     expect(answer?.port).toBe(100);
     const bytes = [...(answer?.frame ?? [])];
     expect(bytes.slice(26, 30)).toEqual([10, 0, 0, 254]);
@@ -47,12 +55,17 @@ describe('a packet that the flows hand over', () => {
     expect((bytes[40] ?? 0) * 256 + (bytes[41] ?? 0)).toBe(mtu);
   });
 
+  it('is answered by the gateway of the network that it came from', () => {
+    const answer = answerFor(packet('tooBig', { inPort: 101, reg1: 7 }), segments);
+    expect([...(answer?.frame ?? [])].slice(26, 30)).toEqual([10, 1, 0, 254]);
+  });
+
   it.each([
     ['for another reason', packet('probe')],
-    ['of a network that is not here', packet('unreachable', { inPort: 100, reg1: 8 })],
+    ['of a network that is not here', packet('unreachable', { inPort: 100, reg1: 9 })],
     ['that does not say where it came in', packet('unreachable', { reg1: 7 })],
     ['of nobody known', { ...packet('unreachable'), cookie: 5n }],
   ])('%s is not answered', (_what, one) => {
-    expect(answerFor(one, numbered)).toBeUndefined();
+    expect(answerFor(one, segments)).toBeUndefined();
   });
 });

@@ -40,6 +40,27 @@ describe('the ways to other hosts', () => {
     expect([ways.silent, ways.narrow]).toEqual([[], []]);
   });
 
+  it('are asked about again until silence has a meaning, then only in rounds', () => {
+    const ways = new PeerWays();
+    const peers = [peer(1), peer(2)];
+    ways.round(peers, 1450);
+    for (const mtu of [68, 1450]) ways.answered({ peer: 1, mtu });
+    ways.answered({ peer: 2, mtu: 68 });
+    expect(ways.repeat(peers, 1450, false)).toEqual([]);
+    for (let again = 0; again < probesMissedMax; again++) {
+      expect(ways.narrow).toEqual([]);
+      const asked = ways.repeat(peers, 1450, true);
+      expect(asked.map(({ probe }) => probe.peer)).toEqual([2, 2]);
+      ways.answered({ peer: 2, mtu: 68 });
+    }
+    expect(ways.narrow).toEqual([2]);
+    expect(ways.repeat(peers, 1450, true)).toEqual([]);
+    // a host that is new need not wait for the round
+    const more = ways.repeat([...peers, peer(3)], 1450, false);
+    expect(more.map(({ probe }) => probe.peer)).toEqual([3, 3]);
+    expect(ways.repeat(peers, 1400, false)).toHaveLength(4);
+  });
+
   it('of hosts that are gone, or for another size, are forgotten', () => {
     const ways = new PeerWays();
     for (let round = 0; round <= probesMissedMax; round++) ways.round([peer(1), peer(2)], 1450);

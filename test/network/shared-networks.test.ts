@@ -200,6 +200,24 @@ describe('a container of a shared network', () => {
     expect((await joinOf(own, id('c'))).gateways).toBeUndefined();
   });
 
+  it('gets links for what all hosts can carry when it starts, and keeps them', async () => {
+    const announce = (name: string, pathMtu: number) => {
+      const facts = { name, pathMtu, vtep: '192.0.2.1', bootId: 'b', version: '1' };
+      return runPlan(one.store, () => planAnnounceNode(facts));
+    };
+    const made = await one.createNetwork({ id: id(1), ...blue, subnets: ['10.1.0.0/24'] });
+    await announce('one', 1500);
+    for (const endpoint of ['a', 'b']) await one.attach(made, id(endpoint));
+    expect((await joinOf(made, id('a'))).port.mtu).toBe(1450);
+    await announce('two', 1400);
+    expect((await joinOf(made, id('a'))).port.mtu, 'a repeated call').toBe(1450);
+    expect((await joinOf(made, id('b'))).port.mtu).toBe(1350);
+    expect(made.network.mtu, 'as it was made').toBe(1450);
+    const again = () =>
+      runPlan(one.store, () => planJoin(made.network.id, id('a'), '/run/docker/netns/y'));
+    expect((await again()).port.mtu, 'another start').toBe(1350);
+  });
+
   it('has packets as large as all hosts can carry, unless its network says', async () => {
     const sizeOf = async (n: number, options: object = {}) => {
       const names = sharedAs(`n${n}`);

@@ -91,7 +91,7 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       ? shown.find((one) => one.network.tenant === site.tenant && one.network.name === site.network)
       : undefined;
     const segmentId = segment ? idOf(segment.network) : site ? undefined : network?.id;
-    if (segmentId === undefined) continue;
+    if (segmentId === undefined || network === undefined) continue;
     world.local.set(endpoint.id, {
       id: endpoint.id,
       segmentId,
@@ -99,6 +99,7 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       ipv4: endpoint.ipv4 === undefined ? undefined : parseInterface(endpoint.ipv4).address,
       ipv6: endpoint.ipv6 === undefined ? undefined : parseInterface(endpoint.ipv6).address,
       serves: { dhcp: false, routerAdvertisements: false },
+      linkMtu: endpoint.mtu ?? network.mtu,
     });
   }
   for (const { key, row } of attached) {
