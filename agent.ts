@@ -116,6 +116,7 @@ async function startListening(
     endpoints: async () => (await host).endpoints(),
     pools: async () => (await host).pools(),
     cluster: async () => (await host).cluster,
+    nodes: async () => (await host).nodes,
   });
   const around = { clock: systemClock, log: log.child({ part: 'listen' }) };
   const listeners = [

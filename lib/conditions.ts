@@ -20,6 +20,8 @@ export const conditionTable = {
   PATH_MTU_SMALL: { severity: 'error', touchesTraffic: true },
   HOST_MTU_SMALL: { severity: 'error', touchesTraffic: true },
   ENDPOINT_MTU: { severity: 'warning', touchesTraffic: true },
+  HOST_REMOVED: { severity: 'error', touchesTraffic: true },
+  VTEP_IN_USE: { severity: 'error', touchesTraffic: true },
   VTEP_UNUSABLE: { severity: 'error', touchesTraffic: true },
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
   STORE_UNAVAILABLE: { severity: 'error', touchesTraffic: false },

@@ -54,6 +54,19 @@ export const errorTable = {
     fix: 'leave the option out to take what the network has, or choose another name',
   },
   TAG_IN_USE: { ...conflict, fix: 'choose another -o pkt-tag, or leave the choice to Fairlead' },
+  VTEP_IN_USE: {
+    ...conflict,
+    fix: 'give one of the two another address or --vtep-ip; if the other is gone for good, remove it: fairlead cluster remove, fairlead node remove',
+  },
+  HOST_REMOVED: {
+    ...conflict,
+    fix: 'to let it in as a new one: fairlead cluster join with a new token; on an etcd: systemctl restart fairlead',
+  },
+  NODE_UNKNOWN: { ...missing, fix: 'fairlead node list' },
+  NODE_NOT_STOPPED: {
+    ...conflict,
+    fix: 'stop the host or cut it off from the network, then say so: --i-have-stopped-it',
+  },
   SITE_LIMIT: { ...conflict, fix: 'remove tenants, networks or hosts that are not used' },
   ENDPOINT_EXISTS: conflict,
   ENDPOINT_UNKNOWN: { ...missing, fix: 'start the container again' },

@@ -417,6 +417,8 @@ export const spacePoolsMax = 8_192;
 export const poolReleaseRows = 5_000;
 /** Released addresses forgotten in one transaction: each needs a compare and a delete. */
 export const releasedTrimRows = 60;
+/** Rows of a removed host that one transaction deletes. */
+export const removalPageRows = 1_000;
 /** Ranges one plan may read. The most is a search through a full /16, a page at a time. */
 export const planReadsMax = 1_024;
 

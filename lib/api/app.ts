@@ -12,7 +12,9 @@ import type { Network } from '../model/network.ts';
 import type { Pool } from '../model/pool.ts';
 import type { PoolUsage } from '../network/ipam/usage.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
+import type { SiteNodes } from '../host/site-nodes.ts';
 import { clusterRoutes } from './cluster.ts';
+import { nodeRoutes } from './nodes.ts';
 
 /** Version of every answer's shape. */
 export const apiSchemaVersion = 1;
@@ -28,6 +30,7 @@ export interface ApiSources {
   readonly pools: () => Promise<readonly { readonly pool: Pool; readonly usage: PoolUsage }[]>;
   /** Absent on a store that is not ours. */
   readonly cluster: () => Promise<ClusterOperations | undefined>;
+  readonly nodes: () => Promise<SiteNodes>;
 }
 
 /** The application. */
@@ -62,6 +65,7 @@ export function createApiApp(sources: ApiSources): Hono {
     return context.json({ ...base, pools });
   });
   app.route('/v1/cluster', clusterRoutes(sources.cluster));
+  app.route('/v1/nodes', nodeRoutes(sources.nodes, base));
 
   app.notFound((context) =>
     context.json(

@@ -6,15 +6,10 @@
 import { Hono, type Context } from 'hono';
 import { z } from 'zod';
 import { FairleadError } from '../errors.ts';
-import {
-  joinFileBytesMax,
-  requestBytesMax,
-  tokenTtlMaxMs,
-  tokenTtlMinMs,
-  tokenUsesMax,
-} from '../limits.ts';
+import { joinFileBytesMax, tokenTtlMaxMs, tokenTtlMinMs, tokenUsesMax } from '../limits.ts';
 import { memberRoles } from '../store/membership/rows.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
+import { bodyOf } from './body.ts';
 import { linesOf } from './lines.ts';
 
 const address = z.string().min(3).max(300);
@@ -133,24 +128,4 @@ function recoveryRoutes(app: Hono, own: () => Promise<ClusterOperations>): void 
     if (body === null) throw new FairleadError('SNAPSHOT_INVALID', 'the request has no snapshot');
     return context.json(await (await own()).restore(linesOf(body)));
   });
-}
-
-async function bodyOf<T>(context: Context, schema: z.ZodType<T>): Promise<T> {
-  const sent = await context.req.text();
-  if (sent.length > requestBytesMax) {
-    throw new FairleadError('REQUEST_TOO_LARGE', 'the request is too large');
-  }
-  let value: unknown;
-  try {
-    value = sent === '' ? {} : JSON.parse(sent);
-  } catch {
-    throw new FairleadError('REQUEST_INVALID', 'the request is not JSON');
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new FairleadError(
-    'REQUEST_INVALID',
-    `${issue?.path.join('.') ?? 'the request'}: ${issue?.message ?? 'is not what is expected'}`,
-  );
 }

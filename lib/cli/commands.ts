@@ -3,6 +3,7 @@
  * parser, `--help`, and whatever lists commands read this table.
  */
 import { clusterCommands } from './cluster-commands.ts';
+import { nodeCommands } from './node-commands.ts';
 import { readAgentOptions, agentOptionTable } from './agent-options.ts';
 import { readOptions, rowsOf } from './option.ts';
 import type { CommandRow, CommandSet } from './command.ts';
@@ -40,12 +41,13 @@ Examples:
 
 /** Every command, in the order of help, and their groups. */
 export const commandSet: CommandSet = {
-  commands: [...ownCommands, ...clusterCommands],
+  commands: [...ownCommands, ...clusterCommands, ...nodeCommands],
   groups: [
     { name: 'cluster', summary: 'make hosts one cluster, see how it does, save and recover it' },
     {
       name: 'snapshot',
       summary: 'save the state of the cluster to a file, look into one, restore it',
     },
+    { name: 'node', summary: 'see the hosts that share networks, remove one that is gone' },
   ],
 };

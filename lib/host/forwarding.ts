@@ -40,6 +40,8 @@ export interface Forwarding {
   readonly flows: BridgeFlows;
   /** Shows where MTUs do not fit one another. */
   showMtus(): void;
+  /** Says whether the host was removed: then it forwards nothing of what hosts share. */
+  setRemoved(isRemoved: boolean): void;
   close(): Promise<void>;
 }
 
@@ -95,6 +97,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     dataPlane,
     flows,
     showMtus: () => showMtus(parts.conditions, { self: view.self, dataPlane }),
+    setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
       await siteLoop.close();
       await probes.close();

@@ -23,9 +23,13 @@ import type { StateStore } from '../store/port.ts';
 import { parseAddress as parsePeerAddress } from '../store/peer/address.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
 import { adoptRows } from './adopt.ts';
+import { readBootId, readEarlierBoot, startBootLoop, type EarlierBoot } from './boot.ts';
 import { startDockerLoop } from './docker-loop.ts';
+import { Fence } from './fence.ts';
 import { startNodeLoop } from './node-loop.ts';
-import { startSwitching } from './switching.ts';
+import { Removals } from './removals.ts';
+import { siteNodes, type SiteNodes } from './site-nodes.ts';
+import { startSwitching, type Switching } from './switching.ts';
 import { HostOperations } from './operations.ts';
 import { startStoreLoop } from './store-loop.ts';
 import {
@@ -76,6 +80,7 @@ export interface Host {
   readonly operations: HostOperations;
   /** Of a store of our own. */
   readonly cluster: ClusterOperations | undefined;
+  readonly nodes: SiteNodes;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
   networks(): Promise<readonly Network[]>;
@@ -92,6 +97,7 @@ export interface Host {
 export async function startHost(options: HostOptions, around: HostSurroundings): Promise<Host> {
   const { clock, log } = around;
   const links = await openLinks(clock);
+  const removals = new Removals({ clock, log: log.child({ part: 'removals' }) });
   const opened = await openStore({
     choice: options.store,
     dataDirectory: options.dataDirectory,
@@ -101,17 +107,21 @@ export async function startHost(options: HostOptions, around: HostSurroundings):
     log,
     blocksJoin: isHostWork,
     onFatal: around.onFatal,
+    remains: removals,
   }).catch(async (thrown: unknown) => {
     await links.close();
     throw thrown;
   });
   try {
     await adoptIfOurs(opened, log);
+    // what a host keeps for itself lies below its name, so that hosts of a cluster do not meet
+    const part = prefixed(readYourWrites(opened.store), hostPrefix(opened.hostName));
+    const earlier = await readEarlierBoot(part, await readBootId());
+    return assemble(options, around, { links, opened, part, removals, earlier });
   } catch (thrown) {
     await Promise.all([links.close(), opened.close()]);
     throw thrown;
   }
-  return assemble(options, around, links, opened);
 }
 
 /** Only our own store can hold rows of an older version, and only one that is alone. */
@@ -121,36 +131,31 @@ async function adoptIfOurs({ store, hostName, cluster }: OpenedStore, log: Logge
   if (rows > 0) log.info({ rows }, 'took over what version 0.1.0 kept');
 }
 
+/** What a host is put together from. */
+interface HostParts {
+  readonly links: Links;
+  readonly opened: OpenedStore;
+  /** The store as this host sees it. */
+  readonly part: StateStore;
+  readonly removals: Removals;
+  readonly earlier: EarlierBoot;
+}
+
 function assemble(
   options: HostOptions,
   { clock, log, conditions }: HostSurroundings,
-  links: Links,
-  opened: OpenedStore,
+  parts: HostParts,
 ): Host {
-  // what a host keeps for itself lies below its name, so that hosts of a cluster do not meet
-  const store = prefixed(readYourWrites(opened.store), hostPrefix(opened.hostName));
-  const shared = { store, clock, conditions, hostName: opened.hostName };
+  const { links, opened, part, removals } = parts;
+  const { hostName } = opened;
+  const fence = new Fence({ store: part, hostName, identity: () => opened.identity() });
+  const { store } = fence;
+  const shared = { store, clock, conditions, hostName };
   let announce = (): void => undefined;
   const onSite = () => announce();
   const switching = startSwitching({ ...options, ...shared, links, log, onSite });
-  const dockerLoop = startDockerLoop({
-    ...shared,
-    docker: createDockerClient(options.dockerSocket),
-    dockerSocket: options.dockerSocket,
-    pluginName: options.pluginName,
-    log: log.child({ part: 'docker' }),
-    release: (endpointId) => switching.ports.release(endpointId),
-  });
-  const nodeLoop = startNodeLoop({
-    ...shared,
-    links,
-    version: options.version,
-    vtepAddress: options.vtepAddress,
-    advertised: async () => ownAddresses(opened),
-    log: log.child({ part: 'node' }),
-  });
-  announce = () => nodeLoop.kick();
-  const storeLoop = startStoreLoop({ store: opened.store, clock, conditions });
+  const loops = startLoops(options, { clock, log, conditions, store, fence }, parts, switching);
+  announce = () => loops.node.kick();
   const operations = new HostOperations({
     ...shared,
     ports: switching.ports,
@@ -162,16 +167,62 @@ function assemble(
   return {
     operations,
     cluster: opened.cluster,
+    nodes: siteNodes(opened, removals),
     obstacle: () => switching.obstacle(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
     endpoints: async () => (await readEndpoints(store)).map(({ value }) => value),
     pools: () => poolsWithUsage(store),
     async close() {
-      await Promise.all([dockerLoop, nodeLoop, storeLoop].map((loop) => loop.close()));
+      await Promise.all(Object.values(loops).map((loop) => loop.close()));
       await switching.close();
       await links.close();
       await opened.close();
     },
+  };
+}
+
+/** What the loops of a host have in common. */
+interface LoopSurroundings extends Pick<HostSurroundings, 'clock' | 'log' | 'conditions'> {
+  readonly store: StateStore;
+  readonly fence: Fence;
+}
+
+/** The loops beside that of the switch. */
+function startLoops(
+  options: HostOptions,
+  { clock, log, conditions, store, fence }: LoopSurroundings,
+  { links, opened, removals, earlier }: HostParts,
+  switching: Switching,
+) {
+  const { hostName } = opened;
+  const shared = { store, clock, conditions, hostName };
+  const release = (endpointId: string) => switching.ports.release(endpointId);
+  return {
+    docker: startDockerLoop({
+      ...shared,
+      docker: createDockerClient(options.dockerSocket),
+      dockerSocket: options.dockerSocket,
+      pluginName: options.pluginName,
+      log: log.child({ part: 'docker' }),
+      release,
+    }),
+    node: startNodeLoop({
+      ...shared,
+      links,
+      version: options.version,
+      bootId: earlier.bootId,
+      vtepAddress: options.vtepAddress,
+      advertised: async () => ownAddresses(opened),
+      log: log.child({ part: 'node' }),
+    }),
+    store: startStoreLoop({
+      fence,
+      clock,
+      conditions,
+      onStanding: (isRemoved) => switching.setRemoved(isRemoved),
+    }),
+    boot: startBootLoop({ store, earlier, clock, log: log.child({ part: 'boot' }), release }),
+    removals: removals.start(opened.store),
   };
 }
 

@@ -2,7 +2,6 @@
  * Tells the other hosts what they need to know of this one: where its tunnel ends, and how large a packet may
  * be on the way. Looks at the kernel now and then, since addresses change.
  */
-import { readFile } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import type { Links } from '../datapath/link/links.ts';
@@ -26,6 +25,8 @@ export interface NodeLoopParts {
   readonly store: StateStore;
   readonly hostName: string;
   readonly version: string;
+  /** Which boot of the machine this is. */
+  readonly bootId: string;
   readonly links: Pick<Links, 'list' | 'addresses' | 'routes'>;
   /** `--vtep-ip`. */
   readonly vtepAddress: string | undefined;
@@ -35,9 +36,6 @@ export interface NodeLoopParts {
   readonly log: Logger;
   readonly conditions: Conditions;
 }
-
-/** Where the kernel says which boot this is (proc(5)). */
-const bootIdPath = '/proc/sys/kernel/random/boot_id';
 
 /** Starts the loop. */
 export function startNodeLoop(parts: NodeLoopParts): Loop {
@@ -70,7 +68,7 @@ export function startNodeLoop(parts: NodeLoopParts): Loop {
 
 /** Answers whether the host has an address to be reached by. */
 async function announce(parts: NodeLoopParts): Promise<boolean> {
-  const { links, store, hostName: name, version } = parts;
+  const { links, store, hostName: name, version, bootId } = parts;
   const [list, addresses, routes, advertised] = await Promise.all([
     links.list(),
     links.addresses(),
@@ -83,7 +81,6 @@ async function announce(parts: NodeLoopParts): Promise<boolean> {
   );
   // a host that nobody can reach has nothing to say
   if (vtep === undefined) return false;
-  const bootId = (await readFile(bootIdPath, 'utf8')).trim();
   const { address, pathMtu } = vtep;
   await runPlan(store, () => planAnnounceNode({ name, vtep: address, pathMtu, bootId, version }));
   return true;

@@ -1,13 +1,19 @@
 /**
  * Follows the rows of the host and its site and tells the data plane what they come to. Reads are local: a
  * host without quorum goes on with what it knows. When a watch is lost, all rows are read again; what has
- * not changed in between touches nothing.
+ * not changed in between touches nothing. A host that was removed forwards nothing of what hosts share: its
+ * addresses may be somebody else's by now.
  */
 import type { Clock } from '../clock.ts';
 import { hasCode } from '../errors.ts';
 import { reconcileRetryFirstMs, reconcileRetryMaxMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
-import { siteViewRanges, type SiteChange, type SiteView } from '../network/site-view.ts';
+import {
+  siteViewRanges,
+  withoutShared,
+  type SiteChange,
+  type SiteView,
+} from '../network/site-view.ts';
 import type { KeyRange, KeyValue, StateStore } from '../store/port.ts';
 
 /** What the loop is made of. */
@@ -26,14 +32,18 @@ export interface SiteLoopParts {
 
 /** A loop in motion. */
 export interface SiteLoop {
+  /** Says whether the host was removed, so that only its own networks are left to it. */
+  setRemoved(isRemoved: boolean): void;
   close(): Promise<void>;
 }
 
 /** Starts following. */
 export function startSiteLoop(parts: SiteLoopParts): SiteLoop {
   const ending = new AbortController();
-  const ended = follow(parts, ending.signal);
+  const standing = new Standing();
+  const ended = follow(parts, standing, ending.signal);
   return {
+    setRemoved: (isRemoved) => standing.set(isRemoved),
     async close() {
       ending.abort();
       await ended;
@@ -41,18 +51,44 @@ export function startSiteLoop(parts: SiteLoopParts): SiteLoop {
   };
 }
 
-async function follow(parts: SiteLoopParts, signal: AbortSignal): Promise<void> {
+/** Whether the host was removed, and a signal for when that changes. */
+class Standing {
+  isRemoved = false;
+  #change = new AbortController();
+
+  get changed(): AbortSignal {
+    return this.#change.signal;
+  }
+
+  set(isRemoved: boolean): void {
+    if (isRemoved === this.isRemoved) return;
+    this.isRemoved = isRemoved;
+    const before = this.#change;
+    this.#change = new AbortController();
+    before.abort();
+  }
+}
+
+async function follow(
+  parts: SiteLoopParts,
+  standing: Standing,
+  signal: AbortSignal,
+): Promise<void> {
   const { clock, log, view, onChange } = parts;
   let pauseMs = reconcileRetryFirstMs;
   while (!signal.aborted) {
+    const { changed, isRemoved } = standing;
     try {
       const listings = await Promise.all(siteViewRanges.map((range) => list(parts.store, range)));
-      onChange(view.restart(listings.flatMap(({ rows }) => rows)));
+      const rows = listings.flatMap((listing) => listing.rows);
+      onChange(view.restart(isRemoved ? withoutShared(rows) : rows));
       parts.onRead();
       pauseMs = reconcileRetryFirstMs;
-      await watchAll(parts, listings, signal);
+      const either = AbortSignal.any([signal, changed]);
+      await (isRemoved ? aborted(either) : watchAll(parts, listings, either));
     } catch (thrown) {
       if (signal.aborted) return;
+      if (changed.aborted) continue;
       // too far behind: nothing is wrong, and reading again is the answer
       if (!hasCode(thrown, 'STORE_COMPACTED') && !hasCode(thrown, 'BUSY')) {
         log.warn({ err: thrown }, 'could not follow the site; reading it again');
@@ -61,6 +97,14 @@ async function follow(parts: SiteLoopParts, signal: AbortSignal): Promise<void> 
       pauseMs = Math.min(pauseMs * 2, reconcileRetryMaxMs);
     }
   }
+}
+
+/** Resolves when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
 }
 
 interface Listing {

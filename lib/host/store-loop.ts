@@ -1,23 +1,25 @@
 /**
- * Looks now and then whether the store takes changes, so that a lost quorum is seen before somebody starts
- * a container. What runs already needs nothing of it.
+ * Looks now and then whether the store takes changes of this host, so that a lost quorum is seen before somebody
+ * starts a container, and a removal soon. What runs already needs nothing of it.
  */
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
-import { asFairleadError, describeError } from '../errors.ts';
+import { asFairleadError, describeError, hasCode } from '../errors.ts';
 import { reconcileDebounceMs, storeProbeMs } from '../limits.ts';
-import type { StateStore } from '../store/port.ts';
+import type { Fence } from './fence.ts';
 import { startLoop, type Loop } from './loop.ts';
 
 /** What the loop is made of. */
 export interface StoreLoopParts {
-  readonly store: Pick<StateStore, 'range'>;
+  readonly fence: Pick<Fence, 'check'>;
   readonly clock: Clock;
   readonly conditions: Conditions;
+  /** Told with every look whether the host was removed. */
+  readonly onStanding: (isRemoved: boolean) => void;
 }
 
 /** Starts the loop. */
-export function startStoreLoop({ store, clock, conditions }: StoreLoopParts): Loop {
+export function startStoreLoop({ fence, clock, conditions, onStanding }: StoreLoopParts): Loop {
   return startLoop({
     clock,
     pace: {
@@ -27,10 +29,19 @@ export function startStoreLoop({ store, clock, conditions }: StoreLoopParts): Lo
       retryMaxMs: storeProbeMs,
     },
     run: async () => {
-      await store.range({ start: '!', consistency: 'linearizable' });
+      await fence.check();
       conditions.clear('STORE_UNAVAILABLE');
+      conditions.clear('HOST_REMOVED');
+      onStanding(false);
     },
-    onError: (thrown) =>
-      conditions.raise('STORE_UNAVAILABLE', describeError(asFairleadError(thrown))),
+    onError: (thrown) => {
+      const error = asFairleadError(thrown);
+      const isRemoved = hasCode(error, 'HOST_REMOVED') || hasCode(error, 'MEMBER_REMOVED');
+      if (isRemoved) {
+        conditions.raise('HOST_REMOVED', describeError(error));
+        onStanding(true);
+      }
+      conditions.raise('STORE_UNAVAILABLE', describeError(error));
+    },
   });
 }

@@ -41,6 +41,8 @@ export interface Switching {
   readonly ports: PortMaker;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
+  /** Says whether the host was removed: then it forwards nothing of what hosts share. */
+  setRemoved(isRemoved: boolean): void;
   /** Looks soon at what should be there. */
   kick(): void;
   close(): Promise<void>;
@@ -95,6 +97,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
       },
     },
     obstacle: () => hostSwitch.obstacle() ?? forwarding.flows.failure,
+    setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     kick: () => loop.kick(),
     async close() {
       await loop.close();

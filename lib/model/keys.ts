@@ -5,6 +5,7 @@
  *
  *     network/<network id>                    a Docker network of ours
  *     docker-engine                           identity of the engine that has our networks
+ *     boot                                    which boot of the machine the endpoints are of
  *     tag/<4 digits>                          who has this VLAN tag on this host
  *     tag-cursor                              the tag given last, so that none is reused soon
  *     endpoint/<network id>/<endpoint id>     a container's attachment
@@ -28,6 +29,8 @@
  *     /vni/<n>  /vlan/<n or native>           which network has this VNI or VLAN tag
  *     /cursor/<tenant, network, …>            the number given last
  *     /node/<host>                            a host of the cluster
+ *     /vtep/<hex address>                     which host's tunnel ends there
+ *     /removal/<host>                         a host that is being removed, and writes nothing any more
  *     /endpoint/<T>/<N>/<endpoint id>         an attachment, on whatever host
  *     /mac/<T>/<N>/<mac>  /address/<T>/<N>/<hex>   who has it in the network (I2)
  *     /use/<T>/<N>/<host>/<docker network id> a host that has the network
@@ -55,8 +58,14 @@ export const isOfSomeHost = (key: string): boolean => key.startsWith('host/');
 export const isHostWork = (key: string): boolean =>
   /^(?:host\/[^/]+)?\/(?:network|endpoint)\//.test(key);
 
+/** Everything that a host keeps for itself, seen through its part of the store. */
+export const ownRange: Required<KeyRange> = { start: '!', end: '\x7f' };
+
 /** Key of the engine's identity. */
 export const dockerEngineKey = 'docker-engine';
+
+/** Key of the boot that the endpoints are of. */
+export const bootKey = 'boot';
 
 /** Key of a network. */
 export const networkKey = (networkId: string): string => `network/${networkId}`;

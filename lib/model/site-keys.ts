@@ -28,6 +28,14 @@ export const nodeKey = (host: string): string => `/node/${host}`;
 /** All hosts. */
 export const nodeRange: Required<KeyRange> = prefixRange('/node/');
 
+/** Key of who has an address as the end of its tunnel. */
+export const vtepKey = (address: IpAddress): string => `/vtep/${hexAddress(address)}`;
+
+/** Key of a host's removal, which is there until nothing of the host is left. */
+export const removalKey = (host: string): string => `/removal/${host}`;
+/** All removals under way. */
+export const removalRange: Required<KeyRange> = prefixRange('/removal/');
+
 /** Key of an attachment to a shared network. */
 export const siteEndpointKey = ({ tenant, network }: SiteNetworkName, endpointId: string): string =>
   `/endpoint/${tenant}/${network}/${endpointId}`;

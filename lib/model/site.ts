@@ -115,7 +115,12 @@ export const siteEndpointSchema = z.strictObject({
     .optional(),
 });
 
-/** Who has a number, tag or VNI: the name of a tenant or host, or `tenant:network`. */
+/** A host that is being removed. */
+export const removalSchema = z.strictObject({ host: z.string() });
+/** The boot that a host's endpoints are of, as the kernel names it. */
+export const bootSchema = z.strictObject({ id: z.string() });
+
+/** Who has a number, tag, VNI or tunnel address: the name of a tenant or host, or `tenant:network`. */
 export const numberOwnerSchema = z.strictObject({ owner: z.string() });
 /** The number given last; the next search starts behind it. */
 export const numberCursorSchema = z.strictObject({ number: z.int() });

@@ -10,6 +10,8 @@
 import { unreachable } from '../assert.ts';
 import { endpointRange, networkRange } from '../model/keys.ts';
 import type { SiteNetworkName, SiteNode } from '../model/site.ts';
+import { networkSchema } from '../model/network.ts';
+import { decodeRecord } from '../model/record.ts';
 import {
   nodeRange,
   parseSeenKey,
@@ -49,6 +51,16 @@ export const siteViewRanges: readonly Required<KeyRange>[] = [
   nodeRange,
   siteEndpointRange,
 ];
+
+/** Of all rows those of networks that are this host's own. */
+export function withoutShared(rows: readonly KeyValue[]): readonly KeyValue[] {
+  return rows.filter((row) => {
+    const seen = parseSeenKey(row.key);
+    if (seen?.kind === 'host-endpoint') return true;
+    if (seen?.kind !== 'host-network') return false;
+    return decodeRecord(networkSchema, row).value.site === undefined;
+  });
+}
 
 /** What has to be looked at again: segments, endpoints and hosts, by place. */
 class Touched {

@@ -10,6 +10,7 @@ import type { StateStore } from './port.ts';
 import type { ClusterOperations } from './replicated/cluster.ts';
 import { timingDefault } from './replicated/member-store.ts';
 import { ClusterNode } from './replicated/node.ts';
+import type { MemberRemains } from './replicated/node-options.ts';
 import { NodeOperations } from './replicated/operations.ts';
 import type { StoreUrl } from './store-url.ts';
 
@@ -29,6 +30,7 @@ export interface OpenStoreOptions {
   readonly blocksJoin: (key: string) => boolean;
   /** The store is dead: the process has to end. */
   readonly onFatal: (error: FairleadError) => void;
+  readonly remains: MemberRemains;
 }
 
 /** An open store. */
@@ -36,6 +38,8 @@ export interface OpenedStore {
   readonly store: StateStore;
   /** Name by which this host's own rows are told from those of others. Never changes for a member. */
   readonly hostName: string;
+  /** Which member of which cluster the host is now: another text when it has become another. */
+  identity(): string;
   /** Of our own store. */
   readonly cluster: ClusterOperations | undefined;
   close(): Promise<void>;
@@ -49,7 +53,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   const { choice, clock, log, hostName } = options;
   if (choice.engine === 'etcd') {
     const store = await openEtcdUrl(choice, { clock, log, onFatal: options.onFatal });
-    return { store, hostName, cluster: undefined, close: () => store.close() };
+    const identity = (): string => 'etcd';
+    return { store, hostName, identity, cluster: undefined, close: () => store.close() };
   }
   const node = await ClusterNode.open({ ...options, timing: timingDefault });
   const cluster = new NodeOperations(node);
@@ -57,6 +62,10 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   return {
     store: node.store,
     hostName: node.memberName,
+    identity: () => {
+      const { clusterId, epoch, memberId } = node.identity;
+      return `${clusterId} ${epoch} ${memberId}`;
+    },
     cluster,
     close: () => node.close(),
   };

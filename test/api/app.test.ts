@@ -13,6 +13,7 @@ const sources: ApiSources = {
   endpoints: async () => [],
   pools: async () => [],
   cluster: async () => undefined,
+  nodes: async () => ({ list: async () => [], remove: async () => undefined }),
 };
 
 async function get(

@@ -88,6 +88,7 @@ describe('the cluster routes', () => {
       endpoints: async () => [],
       pools: async () => [],
       cluster: () => Promise.resolve(recording(calls)),
+      nodes: async () => ({ list: async () => [], remove: async () => undefined }),
     };
     const app = createApiApp(sources);
     const answer = await app.request(`/v1/cluster${path}`, { method: 'POST', body });

@@ -1,15 +1,13 @@
-/** Hosts of a cluster: what they say of themselves, and what goes with them. */
+/** Hosts of a cluster: what they say of themselves. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { planAnnounceNode, planRemoveNode, type NodeFacts } from '../../lib/network/nodes.ts';
+import { planAnnounceNode, type NodeFacts } from '../../lib/network/nodes.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 import { MapStore } from '../support/map-store.ts';
-import { wrongOfSite } from '../support/site-check.ts';
-import { sharedAs, SiteHost } from '../support/site-hosts.ts';
 
-const id = (n: number | string): string => String(n).padStart(64, '0');
+/** Each name has an address of its own, unless a change says otherwise. */
 const facts = (name: string, change: Partial<NodeFacts> = {}): NodeFacts => ({
   name,
-  vtep: '192.0.2.1',
+  vtep: `192.0.2.${name === 'a' ? 1 : name === 'b' ? 2 : Number(name.slice(5)) + 10}`,
   pathMtu: 1500,
   bootId: 'b',
   version: '1.0.0',
@@ -21,17 +19,6 @@ beforeEach(() => {
   whole = new MapStore();
 });
 const announce = (said: NodeFacts) => runPlan(whole, () => planAnnounceNode(said));
-const siteKeys = (): readonly string[] =>
-  [...whole.rows.keys()].filter((key) => key.startsWith('/')).toSorted();
-
-/** Answers how many steps it took. */
-async function remove(host: SiteHost): Promise<number> {
-  for (let steps = 1; ; steps++) {
-    const { done } = await runPlan(host.store, () => planRemoveNode(host.name));
-    if (done) return steps;
-  }
-}
-
 describe('a host', () => {
   it('gets one number for good, and writes only what is new', async () => {
     expect(await announce(facts('a'))).toMatchObject({ number: 1 });
@@ -53,30 +40,35 @@ describe('a host', () => {
     expect(numbers).toEqual(names.map((_, n) => n + 1));
   });
 
-  it('that is removed leaves nothing in shared networks, and its number to nobody soon', async () => {
-    const one = new SiteHost(whole, 'one');
-    const two = new SiteHost(whole, 'two');
-    await announce(facts('one'));
-    const blue = { ...sharedAs('blue'), subnets: ['10.1.0.0/24'] };
-    await one.attach(await one.createNetwork({ id: id(1), ...blue }), id('a'));
-    // released addresses are remembered, numbers not given again
-    const lasting = (): readonly string[] =>
-      siteKeys().filter((key) => !/^\/(?:cursor|ipam\/address)\//.test(key));
-    const before = lasting();
-    await announce(facts('two'));
-    const there = await two.createNetwork({ id: id(2), ...blue });
-    await two.createNetwork({ id: id(3), ...sharedAs('alone') });
-    for (let n = 0; n < 3; n++) await two.attach(there, id(`b${n}`));
-    await two.requestAddress(there.pools[0]?.poolId ?? '');
-    await two.requestPool('10.9.0.0/24', sharedAs('asked'));
-    expect(lasting()).not.toEqual(before);
-    await remove(two);
-    expect(wrongOfSite(whole)).toEqual([]);
-    expect(lasting()).toEqual(before);
-    expect([...whole.rows.keys()].filter((key) => key.startsWith('host/two/'))).toEqual([
-      'host/two/tag-cursor',
+  it('ends its tunnel where no other does, and lets go of the address that it had', async () => {
+    await announce(facts('a', { vtep: '192.0.2.1' }));
+    await expect(announce(facts('b', { vtep: '192.0.2.1' }))).rejects.toMatchObject({
+      code: 'VTEP_IN_USE',
+      message: 'the tunnel of host a ends at 192.0.2.1, so that of b cannot',
+    });
+    await announce(facts('a', { vtep: '2001:db8::1' }));
+    await announce(facts('b', { vtep: '192.0.2.1' }));
+    await expect(announce(facts('a', { vtep: '192.0.2.1' }))).rejects.toMatchObject({
+      code: 'VTEP_IN_USE',
+    });
+    expect([...whole.rows.keys()].filter((key) => key.startsWith('/vtep/'))).toEqual([
+      '/vtep/20010db8000000000000000000000001',
+      '/vtep/c0000201',
     ]);
-    expect(await remove(two)).toBe(1);
-    expect(await announce(facts('three'))).toMatchObject({ number: 3 });
+  });
+
+  it('of two that come with one address at once, one is refused', async () => {
+    const both = ['a', 'b'].map((name) => announce(facts(name, { vtep: '192.0.2.9' })));
+    const outcomes = (await Promise.allSettled(both)).map(({ status }) => status);
+    expect(outcomes.toSorted()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('that an older version listed gets its claim without a change of its row', async () => {
+    await announce(facts('a'));
+    whole.rows.delete('/vtep/c0000201');
+    const before = whole.rows.get('/node/a');
+    await announce(facts('a'));
+    expect(whole.rows.get('/node/a')).toEqual(before);
+    expect(whole.rows.has('/vtep/c0000201')).toBe(true);
   });
 });

@@ -225,11 +225,11 @@ describe('a container of a shared network', () => {
       return (await one.createNetwork({ id: id(n), ...create })).network.mtu;
     };
     expect(await sizeOf(1)).toBe(1450);
-    for (const [name, pathMtu] of [
-      ['one', 9000],
-      ['two', 1400],
+    for (const [name, pathMtu, vtep] of [
+      ['one', 9000, '192.0.2.1'],
+      ['two', 1400, '192.0.2.2'],
     ] as const) {
-      const facts = { name, pathMtu, vtep: '192.0.2.1', bootId: 'b', version: '1' };
+      const facts = { name, pathMtu, vtep, bootId: 'b', version: '1' };
       await runPlan(one.store, () => planAnnounceNode(facts));
     }
     expect(await sizeOf(2)).toBe(1350);

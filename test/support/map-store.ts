@@ -102,7 +102,10 @@ export class MapStore {
   }
 
   private apply(operation: Operation, revision: number, written: Set<string>): OperationResult {
-    if (operation.op === 'range') throw new Error('plans read before, not in, a transaction');
+    if (operation.op === 'range') {
+      const rows = this.keysIn(operation).flatMap((key) => this.rows.get(key) ?? []);
+      return { op: 'range', rows, more: false };
+    }
     if (operation.op === 'delete') {
       const keys = this.keysIn(operation);
       for (const key of keys) {

@@ -2,6 +2,7 @@
  * Several hosts on one store in memory, each seeing its part: Docker's calls as `lib/host/operations.ts` makes
  * them, without ports. For tests of what hosts share.
  */
+import { Fence } from '../../lib/host/fence.ts';
 import { KeyedQueue } from '../../lib/keyed-queue.ts';
 import { prefixed } from '../../lib/store/prefixed.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
@@ -67,7 +68,9 @@ export class SiteHost {
   /** `pause` holds up each read and each transaction before it happens. */
   constructor(whole: Shared, name: string, pause: () => Promise<void> = async () => {}) {
     this.name = name;
-    this.store = prefixed(asStateStore(whole, pause), hostPrefix(name));
+    const store = prefixed(asStateStore(whole, pause), hostPrefix(name));
+    // as a host that nobody removed writes
+    this.store = new Fence({ store, hostName: name, identity: () => 'one cluster' }).store;
   }
 
   /** As the engine does it: pools, gateways, network; all of it is taken back when something is refused. */
@@ -184,8 +187,8 @@ export class SiteHost {
 /** What hosts have in common here. */
 type Shared = Pick<StateStore, 'range' | 'txn' | 'grantLease' | 'keepLease' | 'revokeLease'>;
 
-/** What a test of plans needs of a store; nobody watches it. */
-function asStateStore(whole: Shared, pause: () => Promise<void>): StateStore {
+/** A store in memory as hosts see it, which nobody watches; `pause` holds up each read and each transaction. */
+export function asStateStore(whole: Shared, pause: () => Promise<void>): StateStore {
   return {
     range: (request) => pause().then(() => whole.range(request)),
     txn: (txn) => pause().then(() => whole.txn(txn)),

@@ -35,6 +35,8 @@ export interface MemberLoopParts extends CredentialParts {
   /** The disk is nearly full. */
   readonly spaceLow: () => boolean;
   readonly members: () => readonly Member[];
+  /** Asked, before a member of that name is forgotten, to note what is to become of its rows. */
+  readonly beforeForget: (name: string) => Promise<void>;
   /** Members that are connected. */
   readonly connected: () => readonly MemberId[];
 }
@@ -87,6 +89,10 @@ async function leadOn(parts: MemberLoopParts, status: RaftStatus): Promise<strin
   let step = stepOf(parts, status);
   while (step.kind === 'forget') {
     const { id } = step;
+    const gone = parts.members().find((member) => member.id === id);
+    // one that lost its data and is another member now keeps its name, and what it has
+    const isReplaced = parts.members().some((one) => one.id !== id && one.name === gone?.name);
+    if (gone !== undefined && !isReplaced) await parts.beforeForget(gone.name);
     await runPlan(engine.system, () => planForget(id, clock.wallMs()));
     step = stepOf(parts, status);
   }

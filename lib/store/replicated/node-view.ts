@@ -77,6 +77,7 @@ export function memberView(node: NodeParts): MemberView {
     onRefused: (error: FairleadError) => node.engine.retire(error),
     facts: () => announced(node),
     spaceLow: () => node.spaceLow(),
+    beforeForget: async (name) => node.options.remains?.note(node.engine, name),
     connected: () => node.connected(),
     answers: {
       get driver() {

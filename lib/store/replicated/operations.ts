@@ -134,6 +134,7 @@ export class NodeOperations implements ClusterOperations {
     if (!force) this.#checkMajority(name);
     const { id } = await runPlan(this.#node.engine.system, () => planLeave(name));
     await this.#until(`${name} to be removed`, () => this.#isGone(id));
+    await this.#node.options.remains?.gone(this.#node.store, name);
     return this.status();
   }
 

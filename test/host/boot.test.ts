@@ -1,0 +1,102 @@
+/** What a host says of its containers after the machine was booted. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../lib/clock.ts';
+import { FairleadError } from '../../lib/errors.ts';
+import { readEarlierBoot, startBootLoop } from '../../lib/host/boot.ts';
+import { readEndpoints } from '../../lib/host/records.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { bootKey } from '../../lib/model/keys.ts';
+import type { StateStore } from '../../lib/store/port.ts';
+import { MapStore } from '../support/map-store.ts';
+import { wrongOfSite } from '../support/site-check.ts';
+import { sharedAs, SiteHost, type MadeNetwork } from '../support/site-hosts.ts';
+
+const id = (n: number | string): string => String(n).padStart(64, '0');
+
+let whole: MapStore;
+let host: SiteHost;
+let made: MadeNetwork;
+beforeEach(async () => {
+  whole = new MapStore();
+  host = new SiteHost(whole, 'one');
+  made = await host.createNetwork({ id: id(1), ...sharedAs('blue'), subnets: ['10.1.0.0/24'] });
+});
+
+/** An agent starts; `meanwhile` is what happens between its first look and what it does about it. */
+async function start(
+  bootId: string,
+  {
+    store = host.store,
+    meanwhile = async () => {},
+  }: { store?: StateStore; meanwhile?: () => Promise<void> } = {},
+): Promise<readonly string[]> {
+  const released: string[] = [];
+  const earlier = await readEarlierBoot(host.store, bootId);
+  await meanwhile();
+  const loop = startBootLoop({
+    store,
+    earlier,
+    clock: systemClock,
+    log: silentLogger(),
+    release: (endpointId) => released.push(endpointId),
+  });
+  await loop.settled(AbortSignal.timeout(5_000));
+  await loop.close();
+  return released;
+}
+const there = async () => (await readEndpoints(host.store)).map(({ value }) => value.id);
+const shownToOthers = () => [...whole.rows.keys()].filter((key) => key.startsWith('/endpoint/'));
+
+describe('after a boot', () => {
+  it('endpoints of before are gone for all, those of after it stay', async () => {
+    await start('boot-1');
+    await host.attach(made, id('a'));
+    await host.attach(made, id('b'));
+    const after = () => host.attach(made, id('c')).then(() => undefined);
+    const released = await start('boot-2', { meanwhile: after });
+    expect(released).toEqual([id('a'), id('b')]);
+    expect(await there()).toEqual([id('c')]);
+    expect(shownToOthers()).toEqual([`/endpoint/default/blue/${id('c')}`]);
+    expect(wrongOfSite(whole)).toEqual([]);
+    expect(await start('boot-2')).toEqual([]);
+    expect(await there()).toEqual([id('c')]);
+  });
+
+  it('addresses stay the host’s until its engine gives them back', async () => {
+    await start('boot-1');
+    const { ipv4 = '' } = await host.attach(made, id('a'));
+    await start('boot-2');
+    const other = new SiteHost(whole, 'two');
+    const part = await other.createNetwork({ id: id(2), ...sharedAs('blue') });
+    const [asked = ''] = ipv4.split('/');
+    await expect(other.attach(part, id('d'), asked)).rejects.toMatchObject({
+      code: 'ADDRESS_IN_USE',
+    });
+    await host.releaseAddress(made.pools[0]?.poolId ?? '', ipv4);
+    await other.attach(part, id('d'), asked);
+  });
+
+  it('it is tried until the store takes it, and noted only then', async () => {
+    await start('boot-1');
+    await host.attach(made, id('a'));
+    let refusals = 2;
+    const store: StateStore = {
+      ...host.store,
+      range: (request) => host.store.range(request),
+      async txn(txn) {
+        refusals -= 1;
+        if (refusals < 0) return host.store.txn(txn);
+        expect(whole.rows.get(`host/one/${bootKey}`)?.value).toContain('boot-1');
+        throw new FairleadError('QUORUM_LOST', 'nobody leads');
+      },
+    };
+    expect(await start('boot-2', { store })).toEqual([id('a')]);
+    expect(whole.rows.get(`host/one/${bootKey}`)?.value).toContain('boot-2');
+  });
+
+  it('of a host that never noted one nothing is believed to be gone', async () => {
+    await host.attach(made, id('a'));
+    await start('boot-2');
+    expect(await there()).toEqual([id('a')]);
+  });
+});
