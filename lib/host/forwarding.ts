@@ -10,6 +10,7 @@ import { BridgeFlows } from '../datapath/bridge-flows.ts';
 import { OpenFlowSwitch } from '../datapath/flow-switch.ts';
 import { flowBody, flowKey, groupBody, meterBody } from '../datapath/openflow/codec/canonical.ts';
 import { OpenFlowConnection } from '../datapath/openflow/connection.ts';
+import type { Identity } from '../datapath/reconcile/desired-flows.ts';
 import type { Logger } from '../log.ts';
 import { SiteView } from '../network/site-view.ts';
 import type { StateStore } from '../store/port.ts';
@@ -45,6 +46,14 @@ export interface Forwarding {
   close(): Promise<void>;
 }
 
+/** When two of a kind are the same. Whose a flow is belongs to what it is. */
+const identity: Identity = {
+  flowKey,
+  flowBody: (flow) => `${flow.cookie.toString(16)} ${flowBody(flow)}`,
+  groupBody,
+  meterBody,
+};
+
 /** Starts it. The bridge may be absent, and come and go. */
 export function startForwarding(parts: ForwardingParts): Forwarding {
   const { store, hostName, ovsdbPath, clock, log } = parts;
@@ -55,13 +64,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   });
   const flows = new BridgeFlows({
     flowSwitch: new OpenFlowSwitch(connection),
-    identity: {
-      flowKey,
-      // whose a flow is belongs to what it is
-      flowBody: (flow) => `${flow.cookie.toString(16)} ${flowBody(flow)}`,
-      groupBody,
-      meterBody,
-    },
+    identity,
     clock,
     log: log.child({ part: 'flows' }),
   });

@@ -202,7 +202,8 @@ describe('a container of a shared network', () => {
 
   it('gets links for what all hosts can carry when it starts, and keeps them', async () => {
     const announce = (name: string, pathMtu: number) => {
-      const facts = { name, pathMtu, vtep: '192.0.2.1', bootId: 'b', version: '1' };
+      const vtep = name === 'one' ? '192.0.2.1' : '192.0.2.2';
+      const facts = { name, pathMtu, vtep, bootId: 'b', version: '1' };
       return runPlan(one.store, () => planAnnounceNode(facts));
     };
     const made = await one.createNetwork({ id: id(1), ...blue, subnets: ['10.1.0.0/24'] });
