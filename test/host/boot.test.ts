@@ -76,7 +76,7 @@ describe('after a boot', () => {
     await other.attach(part, id('d'), asked);
   });
 
-  it('it is tried until the store takes it, and noted only then', async () => {
+  it('removals are tried until the store takes them, and the boot is noted only then', async () => {
     await start('boot-1');
     await host.attach(made, id('a'));
     let refusals = 2;
