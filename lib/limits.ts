@@ -517,6 +517,10 @@ export const flowRetryMaxMs = 10_000;
 export const vtepAbsentMs = 2_000;
 /** How often the whole bridge is compared unasked: 10 000 flows take about 100 ms of work. */
 export const flowScanMs = 60_000;
+/** Flows of a bridge looked at in one go, some 10 us each … */
+export const flowLooksPerSlice = 250;
+/** … and changed objects made into flows in one go, some 50 us each: others have their turn in between. */
+export const flowUnitsPerSlice = 50;
 /** Answers to the agent's questions that are taken: two from each of a thousand hosts every ten seconds. */
 export const probeAnswersPerSecond = 500;
 /** How often every host is asked, how soon again one that has not answered, and how many questions without an

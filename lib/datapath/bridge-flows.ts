@@ -1,16 +1,26 @@
 /**
  * The flows of our bridge, kept as the pipeline wants them. Edits are collected and sent as one atomic bundle
- * at a time; after a connection is made, after anything went wrong and when somebody else touched the tables,
- * what the bridge has is read and compared. What is right stays as it is, with its counters (DESIGN I4).
+ * at a time. What the bridge has is read and compared: before anything else where that is not known (a
+ * connection was made, or something went wrong), and beside the edits, which do not wait for it, when somebody
+ * else touched the tables and now and then. What is right stays as it is, with its counters (DESIGN I4).
+ * Long work is done in slices, with the event loop free in between.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { asFairleadError, FairleadError } from '../errors.ts';
-import { flowRetryFirstMs, flowRetryMaxMs, flowScanMs } from '../limits.ts';
+import {
+  flowLooksPerSlice,
+  flowRetryFirstMs,
+  flowRetryMaxMs,
+  flowScanMs,
+  flowUnitsPerSlice,
+} from '../limits.ts';
 import type { Logger } from '../log.ts';
 import { Pipeline } from './pipeline/pipeline.ts';
 import {
   countChanges,
   DesiredFlows,
+  type Comparison,
   type FlowChanges,
   type Identity,
   type ObservedFlows,
@@ -61,9 +71,17 @@ export class BridgeFlows {
   /** Edits made, and edits that the bridge has. */
   #edits = 0;
   #written = 0;
-  #mustCompare = true;
+  /** What the bridge has may be anything: nothing is sent before it was compared. */
+  #isUnknown = true;
+  /** How often that was said; a comparison is good for what was said before it. */
+  #forgotten = 0;
   #comparedMs = 0;
+  /** Told when a comparison has ended that began after they asked. */
+  #askers: (() => void)[] = [];
   #working: Promise<void> | undefined;
+  #scanning: Promise<void> | undefined;
+  /** One at a time decides what to send, and sends it. */
+  #sending: Promise<unknown> = Promise.resolve();
   #failure: FairleadError | undefined;
 
   constructor(parts: BridgeFlowsParts) {
@@ -93,15 +111,26 @@ export class BridgeFlows {
     this.#work();
   }
 
-  /** Reads the bridge and compares, soon: a connection came, or somebody else changed something. */
-  compare(): void {
-    this.#mustCompare = true;
+  /** A connection came: the bridge may be another one than before. */
+  forget(): void {
+    this.#lose();
     this.#work();
+  }
+
+  /**
+   * Reads the bridge and compares, soon: somebody else changed something. Resolves when a comparison that
+   * began after this has put everything right, or work has ended.
+   */
+  compare(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#askers.push(resolve);
+    this.#work();
+    return promise;
   }
 
   /** The same, if it was long ago: groups and meters can be changed without anybody being told. */
   scan(): void {
-    if (this.#parts.clock.monotonicMs() - this.#comparedMs >= flowScanMs) this.compare();
+    if (this.#parts.clock.monotonicMs() - this.#comparedMs >= flowScanMs) void this.compare();
   }
 
   /**
@@ -109,7 +138,7 @@ export class BridgeFlows {
    * @throws OVS_DOWN when it does not until the signal says stop
    */
   async settled(signal: AbortSignal): Promise<void> {
-    if (this.#written === this.#edits && !this.#mustCompare) return;
+    if (this.#written === this.#edits && !this.#isUnknown) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter: Waiter = { edit: this.#edits, resolve, reject };
     const stop = () => {
@@ -129,7 +158,8 @@ export class BridgeFlows {
   /** Ends work in progress. */
   async close(): Promise<void> {
     this.#ending.abort();
-    await this.#working;
+    await Promise.all([this.#working, this.#scanning]);
+    for (const resolve of this.#askers.splice(0)) resolve();
   }
 
   #work(): void {
@@ -138,51 +168,158 @@ export class BridgeFlows {
   }
 
   async #run(): Promise<void> {
-    const { clock, flowSwitch, log } = this.#parts;
+    const { clock, flowSwitch } = this.#parts;
     let pauseMs = flowRetryFirstMs;
     // edits of one turn are one bundle
     await Promise.resolve();
     while (this.#isBehind() && flowSwitch.isConnected() && !this.#ending.signal.aborted) {
       try {
-        await this.#step();
+        if (this.#isUnknown) await this.#alone(() => this.#learn());
+        else if (this.#written < this.#edits) await this.#alone(() => this.#send());
+        else this.#scan();
         this.#failure = undefined;
         pauseMs = flowRetryFirstMs;
       } catch (thrown) {
-        const error = asFairleadError(thrown);
-        this.#mustCompare = true;
-        if (error.message !== this.#failure?.message) {
-          log.warn({ err: error }, 'the bridge did not take its flows');
-        }
-        this.#failure = error;
+        this.#failed(thrown);
         await clock.sleep(pauseMs, this.#ending.signal).catch(() => undefined);
         pauseMs = Math.min(pauseMs * 2, flowRetryMaxMs);
       }
     }
   }
 
-  #isBehind(): boolean {
-    return this.#mustCompare || this.#written < this.#edits;
+  #lose(): void {
+    this.#isUnknown = true;
+    this.#forgotten += 1;
   }
 
-  async #step(): Promise<void> {
-    const { flowSwitch } = this.#parts;
-    const isComparison = this.#mustCompare;
-    this.#mustCompare = false;
-    // what is wanted is taken after what is there was read: what came in between is not taken for drift
-    const observed = isComparison ? await flowSwitch.read() : undefined;
-    if (isComparison) this.#comparedMs = this.#parts.clock.monotonicMs();
-    const edits = this.#edits;
-    const changed = this.#desired.apply(this.#pipeline.take());
-    const todo = observed === undefined ? changed : this.#desired.compare(observed);
-    const count = countChanges(todo);
-    if (count > 0) await flowSwitch.write(todo);
-    const wanted = countChanges(changed);
-    const { changed: c, repaired, comparisons } = this.#counts;
+  #isBehind(): boolean {
+    if (this.#isUnknown || this.#written < this.#edits) return true;
+    return this.#askers.length > 0 && this.#scanning === undefined;
+  }
+
+  #failed(thrown: unknown): void {
+    const error = asFairleadError(thrown);
+    this.#lose();
+    if (error.message !== this.#failure?.message) {
+      this.#parts.log.warn({ err: error }, 'the bridge did not take its flows');
+    }
+    this.#failure = error;
+  }
+
+  /** Does something while nothing else is sent. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#sending.then(work);
+    this.#sending = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Sends what has changed. */
+  async #send(): Promise<void> {
+    const { changes, edits } = await this.#takeUp();
+    await this.#write(changes);
+    this.#count({ changed: countChanges(changes) });
+    this.#wrote(edits);
+  }
+
+  /** Compares everything and puts it right; edits wait for that, and are part of it. */
+  async #learn(): Promise<void> {
+    const askers = this.#askers.splice(0);
+    const forgotten = this.#forgotten;
+    try {
+      // what is wanted is taken after what is there was read: what came in between is not taken for drift
+      const observed = await this.#parts.flowSwitch.read();
+      const { changes, edits } = await this.#takeUp();
+      const wrong = await this.#look(this.#desired.comparison(), observed);
+      await this.#write(wrong);
+      const changed = countChanges(changes);
+      const repaired = Math.max(0, countChanges(wrong) - changed);
+      this.#count({ changed, repaired, comparisons: 1 });
+      this.#isUnknown = forgotten !== this.#forgotten;
+      this.#wrote(edits);
+    } catch (thrown) {
+      this.#askers.push(...askers);
+      throw thrown;
+    }
+    for (const resolve of askers) resolve();
+  }
+
+  #scan(): void {
+    this.#scanning ??= this.#scanAll().finally(() => {
+      this.#scanning = undefined;
+      // somebody may have asked in the last moment
+      this.#work();
+    });
+  }
+
+  /** Compares, as long as somebody asks for it, while edits go on. */
+  async #scanAll(): Promise<void> {
+    while (this.#askers.length > 0 && !this.#isUnknown && !this.#ending.signal.aborted) {
+      const askers = this.#askers.splice(0);
+      try {
+        await this.#scanOnce();
+      } catch (thrown) {
+        this.#askers.push(...askers);
+        this.#failed(thrown);
+        return;
+      }
+      for (const resolve of askers) resolve();
+    }
+  }
+
+  async #scanOnce(): Promise<void> {
+    // what is sent after this is not part of it, and what was sent before is there when the bridge is read
+    const { comparison, reading } = await this.#alone(() => this.#beginScan());
+    try {
+      for (const _slice of comparison.look(await reading, flowLooksPerSlice)) await nextTurn();
+    } catch (thrown) {
+      comparison.finish();
+      throw thrown;
+    }
+    await this.#alone(async () => {
+      const wrong = comparison.finish();
+      await this.#write(wrong);
+      this.#count({ repaired: countChanges(wrong), comparisons: 1 });
+    });
+  }
+
+  #beginScan(): Promise<{ comparison: Comparison; reading: Promise<ObservedFlows> }> {
+    const reading = this.#parts.flowSwitch.read();
+    // it is awaited in a moment, and may fail before
+    reading.catch(() => undefined);
+    return Promise.resolve({ comparison: this.#desired.comparison(), reading });
+  }
+
+  async #look(comparison: Comparison, observed: ObservedFlows): Promise<FlowChanges> {
+    for (const _slice of comparison.look(observed, flowLooksPerSlice)) await nextTurn();
+    return comparison.finish();
+  }
+
+  /** Takes up what was edited: what that changes, and how many edits it is. */
+  async #takeUp(): Promise<{ readonly changes: FlowChanges; readonly edits: number }> {
+    const change = this.#desired.change();
+    change.take(this.#pipeline.take(flowUnitsPerSlice));
+    while (this.#pipeline.isChanged) {
+      await nextTurn();
+      change.take(this.#pipeline.take(flowUnitsPerSlice));
+    }
+    return { edits: this.#edits, changes: change.finish() };
+  }
+
+  async #write(changes: FlowChanges): Promise<void> {
+    if (countChanges(changes) > 0) await this.#parts.flowSwitch.write(changes);
+  }
+
+  #count({ changed = 0, repaired = 0, comparisons = 0 }: Partial<FlowCounts>): void {
+    const before = this.#counts;
     this.#counts = {
-      changed: c + wanted,
-      repaired: repaired + (isComparison ? Math.max(0, count - wanted) : 0),
-      comparisons: comparisons + (isComparison ? 1 : 0),
+      changed: before.changed + changed,
+      repaired: before.repaired + repaired,
+      comparisons: before.comparisons + comparisons,
     };
+    if (comparisons > 0) this.#comparedMs = this.#parts.clock.monotonicMs();
+  }
+
+  #wrote(edits: number): void {
     this.#written = edits;
     for (const { edit, resolve } of this.#waiters) if (edit <= edits) resolve();
   }

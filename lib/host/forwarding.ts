@@ -118,12 +118,12 @@ function followBridge(connection: OpenFlowConnection, flows: BridgeFlows): reado
       if (state !== 'ready') return;
       // told of what others change from now on; what was changed before is seen by the comparison
       void connection.monitorFlows().catch(() => undefined);
-      flows.compare();
+      flows.forget();
     }),
     connection.onNews((news) => {
-      if (news.kind === 'monitorResumed') flows.compare();
+      if (news.kind === 'monitorResumed') void flows.compare();
       if (news.kind !== 'flowUpdates') return;
-      if (news.updates.some(({ event }) => event !== 'own')) flows.compare();
+      if (news.updates.some(({ event }) => event !== 'own')) void flows.compare();
     }),
   ];
 }

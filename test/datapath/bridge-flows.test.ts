@@ -22,9 +22,12 @@ function setUp(bridge = new PaperBridge()) {
 }
 
 /** Lets work go on, and time pass for whoever waits for it, until the bridge has everything. */
-async function settle({ flows, clock }: ReturnType<typeof setUp>): Promise<void> {
+const settle = (at: ReturnType<typeof setUp>): Promise<void> =>
+  passing(at, at.flows.settled(new AbortController().signal));
+
+async function passing({ clock }: ReturnType<typeof setUp>, awaited: Promise<void>): Promise<void> {
   let isDone = false;
-  const done = flows.settled(new AbortController().signal).finally(() => (isDone = true));
+  const done = awaited.finally(() => (isDone = true));
   while (!isDone) {
     await new Promise(setImmediate);
     if (clock.sleeping > 0) clock.advance(60_000);
@@ -90,8 +93,7 @@ describe('the flows of a bridge', () => {
     at.bridge.flows.delete(key ?? '');
     const foreign = { table: 0, priority: 7, cookie: 0n, match: { inPort: 9 } };
     at.bridge.flows.set(textIdentity.flowKey(foreign), foreign);
-    at.flows.compare();
-    await settle(at);
+    await passing(at, at.flows.compare());
     expect(at.bridge.content).toEqual(expected(site));
     expect(at.flows.counts).toMatchObject({ repaired: 2, comparisons: 2 });
   });
@@ -105,8 +107,104 @@ describe('the flows of a bridge', () => {
     const impatient = AbortSignal.abort();
     await expect(at.flows.settled(impatient)).rejects.toMatchObject({ code: 'OVS_DOWN' });
     at.bridge.connected = true;
-    at.flows.compare();
+    at.flows.forget();
     await settle(at);
     expect(at.bridge.content).toEqual(expected(site));
   });
+
+  it('are changed while a comparison is under way, and the changes are not taken for drift', async () => {
+    const [site, other] = fc.sample(drawnSite, { numRuns: 2, seed: 10 });
+    if (site === undefined || other === undefined) throw new Error('no sites');
+    const at = setUp();
+    at.flows.edit(feed(site));
+    await settle(at);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    at.bridge.held = promise;
+    const compared = at.flows.compare();
+    const [container] = site.containers.filter(({ host }) => host === pick(site.hosts, 0).name);
+    at.flows.edit((pipeline) => {
+      for (const each of site.containers) {
+        pipeline.removeLocal(each.id);
+        pipeline.removeRemote(each.id);
+      }
+      if (container !== undefined) pipeline.setLocal({ ...container, port: 4_000 });
+    });
+    await settle(at);
+    const { repaired } = at.flows.counts;
+    const sent = at.bridge.content;
+    resolve();
+    await passing(at, compared);
+    expect(at.bridge.content).toEqual(sent);
+    expect(at.flows.counts).toMatchObject({ repaired, comparisons: 2 });
+  });
+
+  it('are right in the end, whatever is edited, meddled with, lost and refused at once', async () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('edit' as const), site: drawnSite }),
+      fc.record({ kind: fc.constant('meddle' as const), at: fc.nat() }),
+      fc.record({ kind: fc.constantFrom('compare' as const, 'lose' as const, 'fail' as const) }),
+      fc.record({ kind: fc.constant('pass' as const), turns: fc.integer({ min: 1, max: 9 }) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 14 }), drawnSite, async (steps, last) => {
+        const at = setUp();
+        for (const each of steps) await take(at, each);
+        at.flows.edit((pipeline) => replaceAll(pipeline, last));
+        const compared = at.flows.compare();
+        await settle(at);
+        await passing(at, compared);
+        expect(at.bridge.content).toEqual(expected(last));
+      }),
+      { numRuns: 60 },
+    );
+  });
 });
+
+type Step =
+  | { readonly kind: 'edit'; readonly site: Site }
+  | { readonly kind: 'meddle'; readonly at: number }
+  | { readonly kind: 'compare' | 'lose' | 'fail' }
+  | { readonly kind: 'pass'; readonly turns: number };
+
+async function take(at: ReturnType<typeof setUp>, step: Step): Promise<void> {
+  const { bridge, flows, clock } = at;
+  switch (step.kind) {
+    case 'edit':
+      flows.edit((pipeline) => replaceAll(pipeline, step.site));
+      return;
+    case 'meddle': {
+      const keys = [...bridge.flows.keys()];
+      bridge.flows.delete(keys[step.at % Math.max(1, keys.length)] ?? '');
+      bridge.groups.delete([...bridge.groups.keys()][0] ?? 0);
+      return;
+    }
+    case 'compare':
+      void flows.compare();
+      return;
+    case 'lose':
+      bridge.flows.clear();
+      bridge.groups.clear();
+      bridge.meters.clear();
+      flows.forget();
+      return;
+    case 'fail':
+      bridge.failing = { times: 1, leaves: 'nothing' };
+      return;
+    case 'pass':
+      for (let turn = 0; turn < step.turns; turn += 1) {
+        await new Promise(setImmediate);
+        if (clock.sleeping > 0) clock.advance(60_000);
+      }
+  }
+}
+
+/** Makes a pipeline that of a site, whatever drawn site it had. */
+function replaceAll(pipeline: Pipeline, site: Site): void {
+  for (let at = 0; at < 10; at += 1) {
+    pipeline.removeLocal(`c${at}`);
+    pipeline.removeRemote(`c${at}`);
+    pipeline.removePeer(`host-${at}`);
+    pipeline.removeSegment(`segment-${at}`);
+  }
+  feed(site)(pipeline);
+}

@@ -29,6 +29,8 @@ export class PaperBridge implements FlowSwitch {
   sent = 0;
   reads = 0;
   connected = true;
+  /** What it answers when it is read waits for this. */
+  held: Promise<void> = Promise.resolve();
   /** How many of the next writes fail, and whether they leave something behind. */
   failing: { times: number; leaves: 'nothing' | 'all' } = { times: 0, leaves: 'nothing' };
 
@@ -41,11 +43,13 @@ export class PaperBridge implements FlowSwitch {
     this.#refuse();
     this.reads += 1;
     const { flows, groups, meters } = this;
-    return {
+    const observed = {
       flows: [...flows.values()],
       groups: [...groups.values()],
       meters: [...meters.values()],
     };
+    await this.held;
+    return observed;
   }
 
   async write(changes: FlowChanges): Promise<void> {

@@ -48,11 +48,19 @@ export class Pipeline {
     this.#touch('base', () => baseUnit());
   }
 
-  /** What has changed since this was asked for last. */
-  take(): UnitChanges {
+  /** Whether something has changed since `take` gave all. */
+  get isChanged(): boolean {
+    return this.#dirty.size > 0;
+  }
+
+  /** What has changed since this was asked for last, so many units at most. */
+  take(unitsMax = Infinity): UnitChanges {
     const changes = new Map<string, Unit | undefined>();
-    for (const [key, make] of this.#dirty) changes.set(key, make());
-    this.#dirty.clear();
+    for (const [key, make] of this.#dirty) {
+      if (changes.size >= unitsMax) break;
+      changes.set(key, make());
+      this.#dirty.delete(key);
+    }
     return changes;
   }
 

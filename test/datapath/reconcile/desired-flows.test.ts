@@ -98,4 +98,44 @@ describe('the flows a bridge should have', () => {
       }),
     );
   });
+
+  it('come back to any bridge while they change, and what the changes sent is not sent again', () => {
+    fc.assert(
+      fc.property(
+        change,
+        unit,
+        fc.array(fc.tuple(fc.nat(4), change), { maxLength: 6 }),
+        (wanted, found, changes) => {
+          const desired = new DesiredFlows(textIdentity);
+          desired.apply(new Map(Object.entries(wanted)));
+          const units = new Map(Object.entries(wanted));
+          const bridge = twin(new Map([['found', found]]));
+          const comparison = desired.comparison();
+          const observed = twin(new Map([['found', found]]));
+          const looks = comparison.look(observedOf(observed), 1);
+          const sent = new Set<string>();
+          for (const [steps, each] of changes) {
+            for (let step = 0; step < steps; step += 1) looks.next();
+            for (const [key, one] of Object.entries(each)) units.set(key, one);
+            const todo = desired.apply(new Map(Object.entries(each)));
+            for (const item of todo.setFlows) sent.add(asText(item));
+            bridge.do(todo);
+          }
+          while (looks.next().done !== true);
+          const wrong = comparison.finish();
+          for (const item of wrong.setFlows) {
+            // unless it was there, wrong, before it was ever changed
+            expect(sent.has(asText(item)) && bridge.flows.has(textIdentity.flowKey(item))).toBe(
+              false,
+            );
+          }
+          bridge.do(wrong);
+          const left = [...units].filter(
+            (entry): entry is [string, Unit] => entry[1] !== undefined,
+          );
+          expect(bridge.content).toEqual(twin(new Map(left)).content);
+        },
+      ),
+    );
+  });
 });
