@@ -121,7 +121,8 @@ describe('the flows of a bridge', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     at.bridge.held = promise;
     const compared = at.flows.compare();
-    const [container] = site.containers.filter(({ host }) => host === pick(site.hosts, 0).name);
+    while (at.bridge.reads < 2) await new Promise(setImmediate);
+    const container = site.containers.find(({ host }) => host === pick(site.hosts, 0).name);
     at.flows.edit((pipeline) => {
       for (const each of site.containers) {
         pipeline.removeLocal(each.id);
