@@ -2,10 +2,13 @@
  * Writes the documents that are made from tables in the code: `node .ci/docs.ts`. A test compares them with
  * the tables, so that neither can drift.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandSet } from '../lib/cli/commands.ts';
 import { environmentName } from '../lib/cli/option.ts';
+import type { CommandRow } from '../lib/cli/netctl/core/command.ts';
+import { flagText, namesOf } from '../lib/cli/netctl/core/help.ts';
+import { commandTable, families, globalFlags } from '../lib/cli/netctl/core/table.ts';
 import { errorTable, treatmentOf, type ErrorCode } from '../lib/errors.ts';
 
 /** A document: where it is, below the root, and what is in it. */
@@ -19,6 +22,7 @@ export function generatedDocuments(): readonly GeneratedDocument[] {
   return [
     { path: 'docs/errors.md', text: errorsDocument() },
     { path: 'docs/commands.md', text: commandsDocument() },
+    { path: 'docs/netctl.md', text: netctlDocument() },
   ];
 }
 
@@ -69,6 +73,54 @@ A flag wins over its variable, a variable over the default; a variable that is s
 set. A wrong value is one line on standard error and exit code 2, and nothing has been started.
 
 ${sections.join('\n')}`;
+}
+
+function netctlDocument(): string {
+  const own = commandTable.filter(({ family }) => family === undefined);
+  const sections = families.map((family) => {
+    const rows = commandTable.filter((row) => row.family === family.name);
+    return `### ${namesOf(family)}\n\n${upperFirst(family.usage)}.\n\n${netctlRows(rows)}`;
+  });
+  const before = readFileSync(join(import.meta.dirname, 'netctl.md'), 'utf8');
+  return `# netctl
+
+${origin('lib/cli/netctl/core/table.ts and .ci/netctl.md')}
+
+${before.trim()}
+
+## Commands
+
+\`-t\` is \`--tenant\`, by default \`default\`; \`-a\` is \`--all\`, objects of all tenants; \`-j\` is \`--json\`; \`-q\` is \`--quiet\`,
+names only. Flags stand before or behind the words of a command.
+
+${netctlRows(own)}
+${sections.join('\n')}
+## Flags in front of the command
+
+${globalFlags.map((flag) => `- \`${flagText(flag).trim()}\` or \`${flag.variable}\`: ${flag.usage}`).join('\n')}
+`;
+}
+
+/** The flags that most commands share are said once, those that are a command's own below its table. */
+const sharedFlags = ['tenant', 'all', 'json', 'quiet'];
+
+function netctlRows(rows: readonly CommandRow[]): string {
+  const lines = rows.map((row) => {
+    const shared = row.flags.filter(({ names }) => sharedFlags.includes(names[0]));
+    const short = shared.map(({ names }) => `-${names[1]}`).join(' ');
+    const words = [namesOf(row), row.words?.trim() ?? '', short].filter((part) => part !== '');
+    return `| \`${words.join(' ')}\` | ${cell(row.usage)} |`;
+  });
+  const details = rows.flatMap((row) => {
+    const flags = row.flags.filter(({ names }) => !sharedFlags.includes(names[0]));
+    const items = flags.map((flag) => `- \`${flagText(flag).trim()}\`: ${flag.usage}`);
+    return items.length === 0 ? [] : [`\nFlags of \`${row.name}\`:\n\n${items.join('\n')}\n`];
+  });
+  return `| Command | What it does |\n| --- | --- |\n${lines.join('\n')}\n${details.join('')}`;
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function cell(text: string): string {

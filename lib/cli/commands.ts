@@ -2,6 +2,7 @@
  * The commands as data: name, one line for lists, help text, options, and what running them means. The
  * parser, `--help`, and whatever lists commands read this table.
  */
+import { FairleadError } from '../errors.ts';
 import { clusterCommands } from './cluster-commands.ts';
 import { nodeCommands } from './node-commands.ts';
 import { readAgentOptions, agentOptionTable } from './agent-options.ts';
@@ -36,6 +37,15 @@ Examples:
       const { output } = readOptions(versionOptionTable, sources);
       writeOut(describeVersion(output));
     },
+  },
+  {
+    name: 'netctl',
+    summary: "Contiv's command line, exact; see fairlead netctl --help",
+    notes: `Whatever follows is read as Contiv's netctl reads it, with its output and its exit codes. A link named
+netctl that leads to this binary is the same. docs/netctl.md has the commands, and says what differs.`,
+    options: [],
+    // the entry point answers before anything here is looked at, so that no flag is read twice
+    run: () => Promise.reject(new FairleadError('USAGE', 'netctl is the first word or nothing')),
   },
 ];
 

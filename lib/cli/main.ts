@@ -4,10 +4,15 @@
  */
 import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { basename } from 'node:path';
+import { systemClock } from '../clock.ts';
 import { asFairleadError, treatmentOf, type FairleadError } from '../errors.ts';
 import { helpColumnsMax } from '../limits.ts';
 import type { Actions } from './command.ts';
+import { apiOptions } from './cluster-options.ts';
 import { commandSet } from './commands.ts';
+import { netctl } from './netctl/netctl.ts';
+import { readOptions } from './option.ts';
 import { parseArguments } from './parser.ts';
 import { describeVersion } from './version-text.ts';
 
@@ -16,6 +21,9 @@ export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly hostName: string;
   readonly stdoutIsTty: boolean;
+  readonly stderrIsTty: boolean;
+  /** The names that the program was called by: a link named `netctl` is netctl. */
+  readonly calledAs: readonly string[];
   /** Width of the terminal; 80 when there is none. */
   readonly columns: number;
   readonly writeOut: (text: string) => void;
@@ -28,6 +36,9 @@ export function processTerminal(): Terminal {
     environment: process.env,
     hostName: hostname(),
     stdoutIsTty: process.stdout.isTTY,
+    stderrIsTty: process.stderr.isTTY,
+    // the binary sees its name in argv0, a script in the place of its path
+    calledAs: [process.argv0, process.argv[1] ?? ''].map((path) => basename(path, '.ts')),
     columns: process.stdout.columns ?? 80,
     writeOut: (text) => writeWhole(1, text),
     writeError: (text) => writeWhole(2, text),
@@ -44,6 +55,8 @@ export async function main(
   actions: Actions,
 ): Promise<number> {
   try {
+    const words = netctlWords(args, terminal);
+    if (words !== undefined) return await netctl(words, netctlSurroundings(terminal));
     const invocation = parseArguments(commandSet, args, {
       columns: Math.min(terminal.columns, helpColumnsMax),
       versionText: describeVersion('text').trimEnd(),
@@ -66,6 +79,25 @@ export async function main(
     }
     return treatmentOf(error.code).exitCode;
   }
+}
+
+/** The words of netctl, where this is netctl. */
+function netctlWords(
+  args: readonly string[],
+  { calledAs }: Terminal,
+): readonly string[] | undefined {
+  if (calledAs.includes('netctl')) return args;
+  return args[0] === 'netctl' ? args.slice(1) : undefined;
+}
+
+function netctlSurroundings(terminal: Terminal): Parameters<typeof netctl>[1] {
+  const sources = { ...terminal, flags: {}, operands: {} };
+  return {
+    ...terminal,
+    agentSocket: readOptions(apiOptions, sources).apiSocket,
+    clock: systemClock,
+    openInput: () => process.stdin,
+  };
 }
 
 /** An error as the command line says it: what happened, the code word, and what to do. */

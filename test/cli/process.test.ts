@@ -42,6 +42,15 @@ describe.each([
     expect(help.out).toMatch(/^Usage: fairlead agent/);
   });
 
+  test('netctl is its first word', async () => {
+    const { exitCode, out, error } = await start(command, ['netctl', 'tenant', 'ls', '-z']);
+    expect({ exitCode, out: out.split('\n', 1) }).toEqual({
+      exitCode: 1,
+      out: ['Incorrect Usage.'],
+    });
+    expect(error).toMatch(/^time="[^"]+" level=error msg="flag provided but not defined: -z"\n$/);
+  });
+
   test('a wrong value is one line and exit code 2', async () => {
     expect(await start(command, ['agent', '--mtu', '12x'])).toEqual({
       exitCode: 2,

@@ -14,6 +14,8 @@ export interface RunSettings {
   readonly environment?: Record<string, string>;
   readonly hostName?: string;
   readonly stdoutIsTty?: boolean;
+  readonly stderrIsTty?: boolean;
+  readonly calledAs?: readonly string[];
   readonly startFails?: Error;
 }
 
@@ -28,6 +30,8 @@ export async function run(args: readonly string[], settings: RunSettings = {}): 
       environment: settings.environment ?? {},
       hostName: settings.hostName ?? 'edge-1',
       stdoutIsTty: settings.stdoutIsTty ?? false,
+      stderrIsTty: settings.stderrIsTty ?? false,
+      calledAs: settings.calledAs ?? ['fairlead'],
       columns: 100,
       writeOut: (text) => void (out += text),
       writeError: (text) => void (error += text),

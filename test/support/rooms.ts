@@ -57,6 +57,7 @@ export const purePaths: readonly string[] = [
   'lib/datapath/openflow/codec/',
   'lib/datapath/reconcile/',
   'lib/datapath/pipeline/',
+  'lib/cli/netctl/core/',
 ];
 
 /** Whether a path is one of these files or lies in one of these folders. */
