@@ -102,17 +102,17 @@ ${globalFlags.map((flag) => `- \`${flagText(flag).trim()}\` or \`${flag.variable
 }
 
 /** The flags that most commands share are said once, those that are a command's own below its table. */
-const sharedFlags = ['tenant', 'all', 'json', 'quiet'];
+const sharedFlags: ReadonlySet<string> = new Set(['tenant', 'all', 'json', 'quiet']);
 
 function netctlRows(rows: readonly CommandRow[]): string {
   const lines = rows.map((row) => {
-    const shared = row.flags.filter(({ names }) => sharedFlags.includes(names[0]));
+    const shared = row.flags.filter(({ names }) => sharedFlags.has(names[0]));
     const short = shared.map(({ names }) => `-${names[1]}`).join(' ');
     const words = [namesOf(row), row.words?.trim() ?? '', short].filter((part) => part !== '');
     return `| \`${words.join(' ')}\` | ${cell(row.usage)} |`;
   });
   const details = rows.flatMap((row) => {
-    const flags = row.flags.filter(({ names }) => !sharedFlags.includes(names[0]));
+    const flags = row.flags.filter(({ names }) => !sharedFlags.has(names[0]));
     const items = flags.map((flag) => `- \`${flagText(flag).trim()}\`: ${flag.usage}`);
     return items.length === 0 ? [] : [`\nFlags of \`${row.name}\`:\n\n${items.join('\n')}\n`];
   });
