@@ -80,6 +80,7 @@ function hostOptions(options: AgentOptions): HostOptions {
     mtuDefault: options.linkMtu,
     vtepAddress: options.vtepAddress,
     vxlanPort: options.vxlanPort,
+    uplinks: options.uplinks ?? [],
   };
 }
 

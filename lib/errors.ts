@@ -91,6 +91,11 @@ export const errorTable = {
   },
   PORT_NOT_OURS: { ...conflict, fix: 'remove the foreign port; Fairlead never touches it' },
   VTEP_UNUSABLE: conflict,
+  UPLINK_IN_USE: {
+    ...conflict,
+    fix: 'name a NIC in --uplinks that the host itself does not use, or first move what uses it elsewhere',
+  },
+  UPLINK_ABSENT: { ...missing, fix: 'plug it in, or correct --uplinks; it is taken when it comes' },
   LINK_NOT_OURS: { ...conflict, fix: 'remove the foreign link; Fairlead never touches it' },
   LINK_IN_USE: { ...conflict, fix: 'stop the container that uses it, then try again' },
   LINK_FAILED: unavailable,

@@ -600,6 +600,8 @@ export const linkAliasBytesMax = 255;
 export const linkMtuDefault = 1_500;
 export const linkMtuMin = 68;
 export const linkMtuMax = 65_535;
+/** Uplinks of a host: as many as most switches let work in one aggregation. */
+export const uplinksMax = 8;
 
 // --- Docker's API ---
 

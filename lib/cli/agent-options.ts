@@ -15,6 +15,7 @@ import {
   readAddress,
   readDiscoveryFile,
   readHostName,
+  readLinkNames,
   readOneOf,
   readPath,
   readPluginName,
@@ -52,6 +53,10 @@ export interface AgentOptions {
   readonly vtepAddress?: string;
   /** UDP port of VXLAN, the same on all hosts. */
   readonly vxlanPort: number;
+  /** NICs for VLAN networks: one, or several as one bond. */
+  readonly uplinks?: readonly string[];
+  /** Contiv's way to say `uplinks`. */
+  readonly vlanUplinks?: readonly string[];
 }
 
 /**
@@ -220,6 +225,22 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
     defaultText: String(vxlanPortDefault),
     read: readWholeNumber(1, 65_535),
   },
+  uplinks: {
+    flag: 'uplinks',
+    placeholder: 'NIC,…',
+    summary: 'NICs for VLAN networks, several as one bond; none that the host itself uses',
+    defaultShown: 'none',
+    defaultText: undefined,
+    read: readLinkNames,
+  },
+  vlanUplinks: {
+    flag: 'vlan-uplinks',
+    placeholder: 'NIC,…',
+    summary: "Contiv's way to say --uplinks",
+    defaultShown: 'none',
+    defaultText: undefined,
+    read: readLinkNames,
+  },
 };
 
 /**
@@ -227,7 +248,7 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
  * @throws USAGE
  */
 export function readAgentOptions(sources: OptionSources): AgentOptions {
-  const options = withEndpoints(readOptions(agentOptionTable, sources));
+  const options = withUplinks(withEndpoints(readOptions(agentOptionTable, sources)));
   if (options.pluginSocket === options.apiSocket) {
     throw new FairleadError(
       'USAGE',
@@ -248,6 +269,15 @@ function withEndpoints(options: AgentOptions): AgentOptions {
   if (etcdEndpoints === undefined) return options;
   if (store.engine === 'embedded') return { ...options, store: etcdEndpoints };
   throw new FairleadError('USAGE', '--store and --etcd-endpoints both name an etcd', {
+    fix: 'must be one of them',
+  });
+}
+
+function withUplinks(options: AgentOptions): AgentOptions {
+  const { uplinks, vlanUplinks } = options;
+  if (vlanUplinks === undefined) return options;
+  if (uplinks === undefined) return { ...options, uplinks: vlanUplinks };
+  throw new FairleadError('USAGE', '--uplinks and --vlan-uplinks both name NICs', {
     fix: 'must be one of them',
   });
 }

@@ -16,10 +16,12 @@ import {
 } from '../ip/ip.ts';
 import {
   hostNameCharactersMax,
+  linkNameBytesMax,
   pathBytesMax,
   pluginNameCharactersMax,
   poolBlocksMax,
   socketPathBytesMax,
+  uplinksMax,
 } from '../limits.ts';
 import type { DefaultBlock } from '../network/ipam/block.ts';
 
@@ -104,6 +106,19 @@ export function readPluginName(text: string): Reading<string> {
     : {
         mustBe: `a name such as fairlead or site/fairlead:1.0, in lower case, at most ${pluginNameCharactersMax} characters`,
       };
+}
+
+/** Names of network links separated by commas, none of them twice. */
+export function readLinkNames(text: string): Reading<readonly string[]> {
+  const names = text.split(',');
+  const isName = (name: string): boolean =>
+    /^[^\s/:%\p{Cc}]+$/u.test(name) &&
+    Buffer.byteLength(name) <= linkNameBytesMax &&
+    !['.', '..', 'lo'].includes(name);
+  if (names.every(isName) && names.length <= uplinksMax && new Set(names).size === names.length) {
+    return { value: names };
+  }
+  return { mustBe: `1 to ${uplinksMax} different NICs, such as eth1 or eth1,eth2` };
 }
 
 /** Blocks to cut pools from, `CIDR:SIZE` separated by commas; no two of them share an address. */

@@ -4,6 +4,7 @@
  */
 import type { BridgeFlows } from '../datapath/bridge-flows.ts';
 import type { Pipeline } from '../datapath/pipeline/pipeline.ts';
+import { wirePortName } from '../datapath/uplink/layout.ts';
 import { FairleadError } from '../errors.ts';
 import type { LocalAttachment, SiteChange } from '../network/site-view.ts';
 import type { Peer, Segment } from '../network/world.ts';
@@ -24,6 +25,7 @@ export class DataPlane {
   readonly #segments = new Map<string, Segment>();
   readonly #peers = new Map<string, Peer>();
   readonly #waiting = new Map<string, Set<() => void>>();
+  #wire: number | undefined;
 
   /** @param onWays told when networks or other hosts come, go or change */
   constructor(flows: BridgeFlows, onWays: () => void) {
@@ -79,6 +81,13 @@ export class DataPlane {
       for (const change of changes) this.#change(pipeline, change);
     });
     if (changes.some(({ kind }) => kind === 'peer' || kind === 'segment')) this.#onWays();
+  }
+
+  /** VLAN networks reach the wire by the port of this OpenFlow number. */
+  setWire(port: number): void {
+    if (port === this.#wire) return;
+    this.#wire = port;
+    this.#flows.edit((pipeline) => pipeline.setUplink({ name: wirePortName, port }));
   }
 
   /** The switch has a port for an endpoint, or none any more. */

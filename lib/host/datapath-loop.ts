@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import type { BridgeFlows } from '../datapath/bridge-flows.ts';
 import type { HostSwitch, ReconcileReport } from '../datapath/switch.ts';
+import type { UplinkProblem, Uplinks } from '../datapath/uplink/uplinks.ts';
 import { asFairleadError, describeError } from '../errors.ts';
 import {
   reconcileDebounceMs,
@@ -22,6 +23,7 @@ import { readPorts } from './records.ts';
 export interface DatapathLoopParts {
   readonly store: StateStore;
   readonly hostSwitch: HostSwitch;
+  readonly uplinks: Pick<Uplinks, 'reconcile'>;
   readonly flows: Pick<BridgeFlows, 'scan' | 'failure'>;
   /** Tells the switch the way to other hosts, where it has to be told. */
   readonly teachNeighbours: () => Promise<void>;
@@ -63,6 +65,7 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
         'FLOWS_REFUSED',
         parts.flows.failure === undefined ? undefined : describeError(parts.flows.failure),
       );
+      showUplinks(conditions, await parts.uplinks.reconcile(signal));
       if (report.repaired > 0) log.info({ repaired: report.repaired }, 'reconciled the switch');
       detachedBefore = showReport(conditions, report, detachedBefore);
       showFailure(conditions, undefined);
@@ -77,6 +80,22 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
       log.warn({ err: error }, 'could not reconcile the switch');
     },
   });
+}
+
+/** Conditions of uplinks: one line each, of the first uplink that has it. */
+const uplinkConditions = [
+  'UPLINK_IN_USE',
+  'UPLINK_ABSENT',
+  'UPLINK_FAILED',
+  'UPLINK_DOWN',
+  'UPLINK_SHARED',
+] as const;
+
+function showUplinks(conditions: Conditions, problems: readonly UplinkProblem[]): void {
+  for (const code of uplinkConditions) {
+    const messages = problems.filter((one) => one.code === code).map(({ message }) => message);
+    conditions.set(code, messages.length === 0 ? undefined : messages.join('; '));
+  }
 }
 
 function showFailure(

@@ -58,6 +58,8 @@ export interface HostOptions {
   readonly vtepAddress: string | undefined;
   /** UDP port of VXLAN. */
   readonly vxlanPort: number;
+  /** NICs for VLAN networks. */
+  readonly uplinks: readonly string[];
 }
 
 /** What a host lives in. */

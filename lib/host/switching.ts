@@ -8,9 +8,11 @@ import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import type { Links } from '../datapath/link/links.ts';
 import { OvsdbClient } from '../datapath/ovsdb/client.ts';
 import { HostSwitch } from '../datapath/switch.ts';
+import { ports as portNumbers } from '../datapath/pipeline/fields.ts';
 import { tunnelNeighbours } from '../datapath/tunnel-neighbours.ts';
 import { runControl } from '../datapath/unix-control.ts';
 import type { FairleadError } from '../errors.ts';
+import { Uplinks } from '../datapath/uplink/uplinks.ts';
 import { ovsWaitMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import type { StateStore } from '../store/port.ts';
@@ -29,6 +31,8 @@ export interface SwitchingParts {
   readonly datapath: DatapathChoice;
   /** UDP port of VXLAN. */
   readonly vxlanPort: number;
+  /** NICs for VLAN networks: one, or several as one bond. */
+  readonly uplinks: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -75,11 +79,13 @@ export function startSwitching(parts: SwitchingParts): Switching {
     onDrift: () => drifted(),
     onPort: (endpointId, number) => dataPlane.setPort(endpointId, number),
   });
+  const uplinks = openUplinks(parts, { ovsdb, dataPlane, onDrift: () => drifted() });
   const loop = startDatapathLoop({
     store,
     clock,
     conditions,
     hostSwitch,
+    uplinks,
     flows: forwarding.flows,
     showMtus: () => forwarding.showMtus(),
     teachNeighbours: () => teachNeighbours(hostSwitch, links, dataPlane),
@@ -87,25 +93,53 @@ export function startSwitching(parts: SwitchingParts): Switching {
   });
   drifted = () => loop.kick();
   return {
-    ports: {
-      ready: (signal) => hostSwitch.ready(signal),
-      release: (endpointId) => hostSwitch.release(endpointId),
-      async attach(port, signal) {
-        await hostSwitch.attach(port, signal);
-        const bound = AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]);
-        await dataPlane.attached(port.endpointId, bound);
-      },
-    },
+    ports: portMaker(hostSwitch, dataPlane),
     obstacle: () => hostSwitch.obstacle() ?? forwarding.flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     kick: () => loop.kick(),
     async close() {
       await loop.close();
+      uplinks.close();
       await hostSwitch.close();
       await forwarding.close();
       await ovsdb.close();
     },
   };
+}
+
+/** An endpoint is attached when it has its port and its flows. */
+function portMaker(hostSwitch: HostSwitch, dataPlane: DataPlane): PortMaker {
+  return {
+    ready: (signal) => hostSwitch.ready(signal),
+    release: (endpointId) => hostSwitch.release(endpointId),
+    async attach(port, signal) {
+      await hostSwitch.attach(port, signal);
+      const bound = AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]);
+      await dataPlane.attached(port.endpointId, bound);
+    },
+  };
+}
+
+/** Flows that lead to the wire are there from the first comparison on, so that a restart loses nothing. */
+function openUplinks(
+  { uplinks: names, links, log }: SwitchingParts,
+  around: {
+    readonly ovsdb: OvsdbClient;
+    readonly dataPlane: DataPlane;
+    readonly onDrift: () => void;
+  },
+): Uplinks {
+  const { ovsdb, dataPlane, onDrift } = around;
+  const isWanted = names.length > 0;
+  if (isWanted) dataPlane.setWire(portNumbers.uplinkMin);
+  return new Uplinks({
+    names,
+    ovsdb,
+    links,
+    log: log.child({ part: 'uplinks' }),
+    onDrift,
+    onWire: (number) => isWanted && dataPlane.setWire(number),
+  });
 }
 
 /**

@@ -18,6 +18,12 @@ const badPaths = ['', 'relative', './x', '/a\0b', '/a\nb', '~/x'];
 const badSockets = [...badPaths, `${long}a`, `/${'é'.repeat(54)}`];
 const badUrls = ['', '/var/run/x.sock', 'unix:', 'unix:x', 'tcp://127.0.0.1:6640', `unix:${long}a`];
 
+const badNics = [
+  ...['', 'eth1,', ',eth1', 'eth1,,eth2', 'eth1 ', 'eth1, eth2', 'eth1,eth1', 'lo'],
+  ...['.', '..', 'a/b', 'a:1', 'eth%d', 'a\tb', '1234567890123456', 'é234567890123456', 'a\0'],
+  'a,b,c,d,e,f,g,h,i',
+];
+
 const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
   dataDir: {
     flag: 'data-dir',
@@ -226,6 +232,23 @@ const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
     ],
     bad: ['', '0', '65536', 'vxlan', '+1'],
   },
+  uplinks: {
+    flag: 'uplinks',
+    byDefault: undefined,
+    good: [
+      ['eth1', ['eth1']],
+      ['enp3s0f0,enp3s0f1.7', ['enp3s0f0', 'enp3s0f1.7']],
+      ['é23456789012345'.slice(0, 14), ['é2345678901234']],
+      ['a,b,c,d,e,f,g,h', ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']],
+    ],
+    bad: badNics,
+  },
+  vlanUplinks: {
+    flag: 'vlan-uplinks',
+    byDefault: undefined,
+    good: [['ul0,ul1', ['ul0', 'ul1']]],
+    bad: badNics,
+  },
 };
 
 test('every option of the table is covered here, under its documented flag', () => {
@@ -304,6 +327,18 @@ test('endpoints as Contiv wrote them name the store, unless it is named already'
   expect([both.exitCode, both.error]).toEqual([
     2,
     'error: --store and --etcd-endpoints both name an etcd (USAGE): must be one of them\n',
+  ]);
+});
+
+test('uplinks as Contiv named them are uplinks, unless both are said', async () => {
+  expect((await run(['agent', '--vlan-uplinks', 'ul0,ul1'])).agent?.uplinks).toEqual([
+    'ul0',
+    'ul1',
+  ]);
+  const both = await run(['agent', '--uplinks', 'eth1', '--vlan-uplinks', 'eth2']);
+  expect([both.exitCode, both.error]).toEqual([
+    2,
+    'error: --uplinks and --vlan-uplinks both name NICs (USAGE): must be one of them\n',
   ]);
 });
 

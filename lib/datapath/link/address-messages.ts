@@ -11,6 +11,7 @@ import {
   type IpFamily,
 } from '../../ip/ip.ts';
 import {
+  align,
   malformed,
   messageFlag,
   readAttributes,
@@ -25,7 +26,9 @@ export const routeMessage = { present: 24, list: 26 } as const;
 const addressBodyBytes = 8;
 const routeBodyBytes = 12;
 const addressAttribute = { address: 1, local: 2 } as const;
-const routeAttribute = { destination: 1, outIndex: 4, gateway: 5, table: 15 } as const;
+const routeAttribute = { destination: 1, outIndex: 4, gateway: 5, ways: 9, table: 15 } as const;
+/** struct rtnexthop: length (2), flags, hops, index of the link (4); attributes follow. */
+const wayHeadBytes = 8;
 /** A cached copy of another route. */
 const routeCloned = 0x200;
 
@@ -49,6 +52,8 @@ export interface Route {
   readonly type: number;
   /** Index of the link; absent for routes with several or none. */
   readonly outIndex?: number;
+  /** Indexes of the links of a route with several ways. */
+  readonly wayIndexes?: readonly number[];
   /** Next hop; absent where the link reaches the destination itself. */
   readonly gateway?: string;
 }
@@ -95,6 +100,7 @@ export function decodeRoute(body: Uint8Array): Route | undefined {
   const outIndex = attributes.get(routeAttribute.outIndex);
   const gateway = attributes.get(routeAttribute.gateway);
   const table = attributes.get(routeAttribute.table);
+  const ways = attributes.get(routeAttribute.ways);
   return {
     family,
     destination: formatCidr(blockOf(base, readPrefixLength(family, body[1]))),
@@ -102,8 +108,23 @@ export function decodeRoute(body: Uint8Array): Route | undefined {
     table: table === undefined ? (body[4] ?? 0) : readNumber(table, 0),
     type: body[7] ?? 0,
     ...(outIndex === undefined ? {} : { outIndex: readNumber(outIndex, 0) }),
+    ...(ways === undefined ? {} : { wayIndexes: readWays(ways) }),
     ...(gateway === undefined ? {} : { gateway: formatAddress(readIp(family, gateway)) }),
   };
+}
+
+function readWays(bytes: Uint8Array): readonly number[] {
+  const indexes: number[] = [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let offset = 0; offset < bytes.length;) {
+    const length = bytes.length - offset < wayHeadBytes ? 0 : view.getUint16(offset, true);
+    if (length < wayHeadBytes || offset + length > bytes.length) {
+      throw malformed('a route with a way that is cut short');
+    }
+    indexes.push(view.getUint32(offset + 4, true));
+    offset += align(length);
+  }
+  return indexes;
 }
 
 function familyOf(byte: number | undefined): IpFamily | undefined {

@@ -25,6 +25,7 @@ export const linkMessage = { created: 16, removed: 17, get: 18, set: 19 } as con
 const infoBytes = 16;
 const flagUp = 0x1;
 const flagRunning = 0x40;
+const flagPromiscuous = 0x100;
 const familyInet6 = 10;
 const attributeOf = {
   address: 1,
@@ -60,7 +61,10 @@ export interface Link {
   readonly up: boolean;
   /** It can carry packets: it is up, and so is its other end. */
   readonly running: boolean;
-  /** Index of the other end of a veth; an index of *that* namespace when `peerNamespace` is there. */
+  /** Somebody wants it to take frames that are for others (`ip link set promisc on`, a switch). */
+  readonly promiscuous: boolean;
+  /** Index of the other end of a veth, or of the link that this one lies upon (VLAN, macvlan, tunnel); an
+   *  index of *that* namespace when `peerNamespace` is there. */
   readonly peerIndex?: number;
   /** Number of the other end's namespace in ours; absent while both ends are in one. */
   readonly peerNamespace?: number;
@@ -127,6 +131,16 @@ export function setLinkRequest(target: LinkTarget, settings: LinkSettings): Netl
   ]);
 }
 
+/** Switches a link on or off, and lets it take frames that are for others or not; what is left out stays. */
+export function setFlagsRequest(
+  target: LinkTarget,
+  { up, promiscuous }: { readonly up?: boolean; readonly promiscuous?: boolean },
+): NetlinkRequest {
+  const flags = (up === true ? flagUp : 0) | (promiscuous === true ? flagPromiscuous : 0);
+  const mask = (up === undefined ? 0 : flagUp) | (promiscuous === undefined ? 0 : flagPromiscuous);
+  return changeRequest(linkMessage.set, target, flags, [], mask);
+}
+
 /**
  * Keeps the kernel from giving the link an IPv6 address of its own. A message of its own, because it
  * is refused (EAFNOSUPPORT) where IPv6 is off or the MTU is below 1280, and nothing else should be.
@@ -183,6 +197,7 @@ export function decodeLink(body: Uint8Array): Link {
     mtu: number(attributeOf.mtu) ?? 0,
     up: (flags & flagUp) !== 0,
     running: (flags & flagRunning) !== 0,
+    promiscuous: (flags & flagPromiscuous) !== 0,
     group: number(attributeOf.group) ?? 0,
     ...withoutUndefined(optionalParts),
   };
@@ -193,19 +208,20 @@ function changeRequest(
   target: LinkTarget,
   flags: number,
   attributes: readonly Uint8Array[],
+  mask = flags,
 ): NetlinkRequest {
   const name = 'name' in target ? [textAttribute(attributeOf.name, target.name)] : [];
-  const body = concatenate([linkInfoHeader(target, flags), ...name, ...attributes]);
+  const body = concatenate([linkInfoHeader(target, flags, mask), ...name, ...attributes]);
   return { type, flags: messageFlag.acknowledge, body };
 }
 
-/** struct ifinfomsg; `flags` are those to be switched on, the others stay. */
-function linkInfoHeader(target: LinkTarget, flags: number): Uint8Array {
+/** struct ifinfomsg; `flags` outside of the mask stay as they are. */
+function linkInfoHeader(target: LinkTarget, flags: number, mask = flags): Uint8Array {
   const header = new Uint8Array(infoBytes);
   const view = new DataView(header.buffer);
   view.setInt32(4, 'index' in target ? target.index : 0, true);
   view.setUint32(8, flags, true);
-  view.setUint32(12, flags, true);
+  view.setUint32(12, mask, true);
   return header;
 }
 

@@ -26,7 +26,9 @@ import {
 } from './address-messages.ts';
 import { openLibc } from './libc.ts';
 import { decodeLink, linkMessage, listLinksRequest, type Link } from './link-messages.ts';
+import type { NetlinkRequest } from './netlink-codec.ts';
 import { NetlinkSocket } from './netlink-socket.ts';
+import { connectedAddresses, readNic, writeNic, type NicSettings } from './nic.ts';
 import { Offload } from './offload.ts';
 import { configureLink, findLink, makeVeth, removeLink, type VethTools } from './veth.ts';
 import {
@@ -40,6 +42,7 @@ import { watchLinks, type LinkEvent, type LinkWatch } from './watch.ts';
 export type { LinkAddress, Route } from './address-messages.ts';
 export type { Link } from './link-messages.ts';
 export type { Neighbour } from './neighbour-messages.ts';
+export type { NicSettings } from './nic.ts';
 export type { LinkEvent, LinkWatch } from './watch.ts';
 
 /** A pair of links for an endpoint. */
@@ -85,6 +88,12 @@ export interface Links {
   remove(name: string, alias: string): Promise<boolean>;
   /** True when a link leaves checksums of what it sends to whoever takes it. */
   transmitChecksum(name: string): Promise<boolean>;
+  /** How a NIC of the host is set, as far as `setNic` changes it. */
+  nic(name: string): Promise<NicSettings>;
+  /** Sets what is given. The caller knows that it may: a NIC carries no mark. */
+  setNic(name: string, wanted: Partial<NicSettings>): Promise<void>;
+  /** Addresses of this host that TCP connections over IPv6 are established from. */
+  connectedAddresses(): Promise<ReadonlySet<string>>;
   /** All IPv4 and IPv6 addresses. */
   addresses(): Promise<readonly LinkAddress[]>;
   /** All IPv4 and IPv6 routes of all tables. */
@@ -139,37 +148,28 @@ function serve(clock: Clock, reads: NetlinkSocket, tools: Tools): Links {
     running.then(forget, forget);
     return within(clock, running);
   };
+  const listed = <T>(
+    request: NetlinkRequest,
+    wanted: number,
+    decode: (body: Uint8Array) => T | undefined,
+  ) =>
+    bounded(() =>
+      reads.dump(request, ({ type, body }) => (type === wanted ? decode(body) : undefined)),
+    );
   return {
-    list: () =>
-      bounded(() =>
-        reads.dump(listLinksRequest(), ({ type, body }) =>
-          type === linkMessage.created ? decodeLink(body) : undefined,
-        ),
-      ),
-    addresses: () =>
-      bounded(() =>
-        reads.dump(listAddressesRequest(), ({ type, body }) =>
-          type === addressMessage.present ? decodeAddress(body) : undefined,
-        ),
-      ),
-    routes: () =>
-      bounded(() =>
-        reads.dump(listRoutesRequest(), ({ type, body }) =>
-          type === routeMessage.present ? decodeRoute(body) : undefined,
-        ),
-      ),
-    neighbours: () =>
-      bounded(() =>
-        reads.dump(listNeighboursRequest(), ({ type, body }) =>
-          type === neighbourMessage.present ? decodeNeighbour(body) : undefined,
-        ),
-      ),
+    list: () => listed(listLinksRequest(), linkMessage.created, decodeLink),
+    addresses: () => listed(listAddressesRequest(), addressMessage.present, decodeAddress),
+    routes: () => listed(listRoutesRequest(), routeMessage.present, decodeRoute),
+    neighbours: () => listed(listNeighboursRequest(), neighbourMessage.present, decodeNeighbour),
     get: (name) => bounded(async () => findLink(libc, reads, checkName(name))),
     createVeth: (request) => bounded(async () => makeVeth(tools, checkRequest(request))),
     configure: (name, alias, mtu) =>
       bounded(async () => configureLink(tools, checkName(name), checkAlias(alias), checkMtu(mtu))),
     remove: (name, alias) =>
       bounded(async () => removeLink(tools, checkName(name), checkAlias(alias))),
+    nic: (name) => bounded(async () => readNic(tools, checkName(name))),
+    setNic: (name, wanted) => bounded(async () => writeNic(tools, checkName(name), wanted)),
+    connectedAddresses: () => bounded(connectedAddresses),
     transmitChecksum: (name) => bounded(async () => offload.transmitChecksum(checkName(name))),
     watch: (listener) => {
       if (closed) throw stopping();

@@ -32,6 +32,8 @@ export const tables = {
     ports: setOf('uuid'),
     datapath_type: one('string'),
     fail_mode: optional('string'),
+    /** VLANs in which no MAC is learned. */
+    flood_vlans: setOf('integer'),
     external_ids: textMap,
     other_config: textMap,
   },
@@ -41,6 +43,10 @@ export const tables = {
     tag: optional('integer'),
     trunks: setOf('integer'),
     vlan_mode: optional('string'),
+    /** Ports that are protected do not send to one another. */
+    protected: one('boolean'),
+    bond_mode: optional('string'),
+    lacp: optional('string'),
     other_config: textMap,
     external_ids: textMap,
   },

@@ -7,6 +7,7 @@ import {
   createVethRequest,
   decodeLink,
   noAddressModeRequest,
+  setFlagsRequest,
   setLinkRequest,
 } from '../../../lib/datapath/link/link-messages.ts';
 import {
@@ -156,6 +157,7 @@ describe('link messages', () => {
       running: true,
       peerIndex: 8,
       peerNamespace: -1,
+      promiscuous: false,
       master: 3,
       group: 9,
     });
@@ -166,6 +168,7 @@ describe('link messages', () => {
       'mac',
       'mtu',
       'name',
+      'promiscuous',
       'running',
       'up',
     ]);
@@ -194,6 +197,9 @@ describe('link messages', () => {
   test('a change switches up only, and names its link by index or by name', () => {
     const { body } = setLinkRequest({ index: 7 }, { up: true });
     expect(hex(body)).toBe('00000000070000000100000001000000');
+    const flags = (set: object) => hex(setFlagsRequest({ index: 7 }, set).body).slice(16);
+    expect(flags({ up: false, promiscuous: true })).toBe('0001000001010000');
+    expect(flags({ promiscuous: false })).toBe('0000000000010000');
     const named = noAddressModeRequest({ name: 'a' });
     const mode = '0500080001000000';
     const inet6 = `0c000a80${mode}`;
@@ -229,6 +235,13 @@ describe('addresses and routes', () => {
       table: 254,
       type: 1,
     });
+    const way = (index: number, ...more: number[]) =>
+      Uint8Array.of(8 + more.length, 0, 0, 0, index, 0, 0, 0, ...more);
+    const several = attribute(9, concatenate([way(7, 8, 0, 5, 0, 10, 0, 0, 1), way(9)]));
+    expect(decodeRoute(concatenate([head(2, 0), several]))).toMatchObject({ wayIndexes: [7, 9] });
+    for (const cut of [way(7).subarray(0, 7), Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0)]) {
+      expect(() => decodeRoute(concatenate([head(2, 0), attribute(9, cut)]))).toThrow(/cut short/);
+    }
     expect(decodeRoute(head(10, 0, 2)), 'a cached copy').toBeUndefined();
     expect(decodeRoute(head(128, 0)), 'multicast routing').toBeUndefined();
     expect(() => decodeRoute(head(2, 33))).toThrow(/prefix length/);
