@@ -21,6 +21,7 @@ export class OpenFlowSwitch implements FlowSwitch {
   }
 
   async read(): Promise<ObservedFlows> {
+    await this.#connection.configure();
     const flows = await this.#connection.flows();
     const groups = await this.#connection.groups();
     const meters = await this.#connection.meters();

@@ -32,7 +32,7 @@ import type {
   Reply,
   Request,
 } from './codec/messages.ts';
-import { openSession, type Features, type Opened } from './handshake.ts';
+import { configure, openSession, type Features, type Opened } from './handshake.ts';
 import { askParts } from './parts.ts';
 import { RefusalList } from './refusal.ts';
 import type { AskOptions, OpenFlowSession } from './session.ts';
@@ -154,6 +154,11 @@ export class OpenFlowConnection {
     const bundle = this.#nextBundle;
     this.#nextBundle = (bundle % 0xffff_fffe) + 1;
     await sendBundle(session, bundle, messages, options);
+  }
+
+  /** Tells the switch again how it is to treat fragments, which anybody may change. @throws as ask */
+  async configure(options: AskOptions = {}): Promise<void> {
+    await configure(this.#ready(), options);
   }
 
   /** Waits until the switch has done all that was sent. @throws as ask */

@@ -7,13 +7,21 @@ import { openflowRequestMs } from '../../limits.ts';
 import { connectTo } from '../connection/connect.ts';
 import { writeMessage } from './codec/encode.ts';
 import { version13, type Reply, type Request } from './codec/messages.ts';
-import { OpenFlowSession, type SessionOptions } from './session.ts';
+import { OpenFlowSession, type AskOptions, type SessionOptions } from './session.ts';
 
 /** What a switch says of itself. */
 export type Features = Extract<Reply, { readonly kind: 'featuresReply' }>;
 
-/** Whole packets are sent to us. */
-const missSendBytes = 0xffff;
+/**
+ * Whole packets are sent to us; and first fragments have the ports and ICMP types that they have, for flows to
+ * see. Without that (Open vSwitch's own default) a fragment passes every flow that looks at them
+ * (ovs-ofctl(8), set-frags: nx-match).
+ */
+const configuration: Request = {
+  kind: 'setConfiguration',
+  fragments: 3,
+  missSendBytes: 0xffff,
+};
 
 /** A session after the handshake. */
 export interface Opened {
@@ -46,11 +54,7 @@ export async function openSession(
     if (features === undefined) {
       throw new FairleadError('OVS_PROTOCOL', 'the switch does not say what it can do');
     }
-    const configure: readonly Request[] = [
-      { kind: 'setConfiguration', fragments: 0, missSendBytes },
-    ];
-    session.release(await session.sendAll(configure, writeMessage, { onError: () => undefined }));
-    await session.ask({ kind: 'barrierRequest' }, { signal }, () => true);
+    await configure(session, { signal });
     return { session, features };
   } catch (thrown) {
     session.close(
@@ -58,4 +62,14 @@ export async function openSession(
     );
     throw thrown;
   }
+}
+
+/** Tells the switch how to treat us and fragments; anybody may have told it otherwise. @throws as ask */
+export async function configure(session: OpenFlowSession, options: AskOptions): Promise<void> {
+  const batch = await session.sendAll([configuration], writeMessage, {
+    signal: options.signal,
+    onError: () => undefined,
+  });
+  session.release(batch);
+  await session.ask({ kind: 'barrierRequest' }, options, () => true);
 }

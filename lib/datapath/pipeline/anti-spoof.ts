@@ -15,6 +15,7 @@ import {
   neighbourSolicitation,
   redirect,
   routerAdvertisement,
+  unreadable6,
 } from './packets.ts';
 import { drop, type FlowWriter } from './unit.ts';
 import type { LocalEndpoint } from '../../network/world.ts';
@@ -33,6 +34,7 @@ export function conductBase(flow: FlowWriter): void {
     redirect,
     neighbourSolicitation,
     neighbourAdvertisement,
+    ...unreadable6,
   ]) {
     flow.add(at, packets, drop);
   }

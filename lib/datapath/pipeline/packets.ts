@@ -35,3 +35,15 @@ export const tagged = (tag: number): Match => ({ vlanVid: 0x1000 | tag });
 
 /** To more than one receiver (IEEE 802 section 8.2: the group bit). */
 export const toMany: Match = { ethDst: { value: 0x0100_0000_0000, mask: 0x0100_0000_0000 } };
+
+/** Not a later fragment: what is above IP begins here. */
+const isStart = { ipFrag: { value: 0, mask: 2 } } as const;
+/**
+ * IPv6 whose heads do not end in this packet, so that nobody can say what it is; a first fragment has to have
+ * them all (RFC 8200 section 4.5, RFC 7113 section 3). What a switch has not read counts as 0.
+ */
+export const unreadable6: readonly Match[] = [
+  { ...ipv6, ipProto: 0 },
+  { ...icmpv6, ...isStart, icmpv6Type: 0 },
+  { ...ipv6, ipProto: 17, ...isStart, udpSrc: 0, udpDst: 0 },
+];

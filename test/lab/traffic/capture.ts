@@ -47,8 +47,13 @@ export class Capture {
 
   /** What has been seen so far. */
   async seen(): Promise<readonly Seen[]> {
+    await this.settled();
+    return this.#read({ growing: true });
+  }
+
+  /** Resolves when every frame until now is taken. */
+  async settled(): Promise<void> {
     await this.#instrument.ask();
-    return this.#read();
   }
 
   /** Waits until a frame is seen, and gives it. */
@@ -63,15 +68,15 @@ export class Capture {
    */
   async stop(): Promise<readonly Seen[]> {
     const { unseen } = await this.#instrument.stop();
-    const seen = this.#read();
+    const seen = this.#read({ growing: false });
     rmSync(join(this.file, '..'), { recursive: true });
     if (unseen > 0) throw new Error(`capture at ${this.#at.name}: ${unseen} frames were not seen`);
     return seen;
   }
 
-  #read(): readonly Seen[] {
+  #read(state: { readonly growing: boolean }): readonly Seen[] {
     const at = this.#at.name;
-    return readPcapng(readFileSync(this.file)).map((frame) => ({
+    return readPcapng(readFileSync(this.file), state).map((frame) => ({
       ...frame,
       at,
       says: decode(frame.bytes),
@@ -88,7 +93,7 @@ export async function captureAll(
   try {
     await during();
   } finally {
-    await Promise.all(captures.map((each) => each.seen()));
+    await Promise.all(captures.map((each) => each.settled()));
   }
   return (await Promise.all(captures.map((each) => each.stop()))).flat();
 }

@@ -39,13 +39,16 @@ interface Block {
 }
 
 /**
- * The frames of a capture, in its order.
+ * The frames of a capture, in its order. `growing`: it is still written, and its last block may be half there.
  * @throws {Error} when it is cut short or is no capture of Ethernet
  */
-export function readPcapng(bytes: Uint8Array): readonly CapturedFrame[] {
+export function readPcapng(
+  bytes: Uint8Array,
+  { growing = false }: { readonly growing?: boolean } = {},
+): readonly CapturedFrame[] {
   const frames: CapturedFrame[] = [];
   let links: Link[] = [];
-  for (const block of blocksOf(bytes)) {
+  for (const block of blocksOf(bytes, growing)) {
     if (block.type === sectionBlock) links = [];
     else if (block.type === linkBlock) links.push(readLink(block));
     else if (block.type === packetBlock) frames.push(readFrame(block, links));
@@ -53,10 +56,11 @@ export function readPcapng(bytes: Uint8Array): readonly CapturedFrame[] {
   return frames;
 }
 
-function* blocksOf(bytes: Uint8Array): Generator<Block> {
+function* blocksOf(bytes: Uint8Array, growing: boolean): Generator<Block> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let little = true;
   for (let at = 0; at < bytes.length;) {
+    if (growing && bytes.length - at < 12) return;
     if (bytes.length - at < 12) throw new Error(`pcapng: ${bytes.length - at} bytes at the end`);
     const isSection = view.getUint32(at, true) === sectionBlock;
     if (isSection) little = view.getUint32(at + 8, true) === byteOrderMagic;
@@ -65,6 +69,7 @@ function* blocksOf(bytes: Uint8Array): Generator<Block> {
       throw new Error('pcapng: no byte order');
     }
     const size = view.getUint32(at + 4, little);
+    if (growing && size > bytes.length - at) return;
     if (size < 12 || size % 4 !== 0 || size > bytes.length - at) {
       throw new Error(`pcapng: a block of ${size} bytes at ${at}`);
     }
