@@ -72,7 +72,17 @@ export const errorTable = {
   ENDPOINT_UNKNOWN: { ...missing, fix: 'start the container again' },
 
   // objects of the model
+  OBJECT_UNKNOWN: missing,
   OBJECT_INVALID: { httpStatus: 422, exitCode: 2 },
+  REFERENCE_UNKNOWN: { httpStatus: 422, exitCode: 3, fix: 'make what it names first' },
+  OBJECT_FIXED: { ...conflict, fix: 'remove it and make it again' },
+  OBJECT_IN_USE: { ...conflict, fix: 'remove what uses it first' },
+  OBJECT_CONFLICT: { ...conflict, fix: 'choose another name, subnet, tag or address' },
+  OBJECT_CHANGED: {
+    httpStatus: 412,
+    exitCode: 3,
+    fix: 'read it again, and repeat the change on what it is now',
+  },
 
   // something this host needs is not there now
   BUSY: { ...unavailable, fix: 'wait a moment and try again' },

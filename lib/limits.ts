@@ -459,6 +459,12 @@ export const bindingsCharactersMax = 2_048;
 export const bgpHostCharactersMax = 256;
 /** Endpoint groups: 16 bits, as Contiv had them. */
 export const endpointGroupNumberMax = 65_535;
+/** Pools of groups in one network: all are read to find a free address beside them. */
+export const groupPoolsMax = 1_024;
+/** Rules that are removed together with their policy, in one transaction. */
+export const policyRulesRemoved = 9_000;
+/** Groups that these rules may name altogether: each needs an operation of its own. */
+export const policyGroupsRemoved = 100;
 
 // --- Open vSwitch ---
 

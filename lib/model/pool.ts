@@ -16,8 +16,12 @@ export const poolSchema = z.object({
    * something was. `releasing`: being removed in steps, and good for nothing else.
    */
   state: z.enum(['requested', 'used', 'releasing']),
-  /** `--ip-range`, canonical: free choices come from here only. */
+  /** `--ip-range`, canonical, or FIRST-LAST: free choices come from here only. */
   range: z.string().optional(),
+  /** How many groups have a part of it for themselves; of a shared network's pool. */
+  groupPools: z.int().min(1).optional(),
+  /** Somebody found a part of it free for a group, and is about to look again. */
+  closed: z.literal(true).optional(),
   /** `--ipam-opt` as given. */
   options: z.record(z.string(), z.string()),
   /** Hex address of the gateway, while one is held. */
@@ -35,8 +39,10 @@ export type Pool = z.infer<typeof poolSchema>;
 export const poolAddressSchema = z.object({
   /** `released` addresses are free, and remembered so that the oldest is reused first. */
   state: z.enum(['held', 'released']),
-  /** Gateway of the subnet, or anything else. */
-  use: z.enum(['gateway', 'other']),
+  /** Gateway of the subnet, address of a service, or anything else. */
+  use: z.enum(['gateway', 'service', 'other']),
+  /** The service of the network's tenant whose address it is. */
+  service: z.string().optional(),
   /** The endpoint of ours that has it; absent until CreateEndpoint, and for other drivers' endpoints. */
   endpointId: z.string().optional(),
   /** In a shared pool, the host that holds it; absent for a gateway, which all hold. */

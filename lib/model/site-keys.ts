@@ -3,6 +3,7 @@ import type { IpAddress } from '../ip/ip.ts';
 import { hexAddress } from '../ip/ip.ts';
 import {
   domainNumberMax,
+  endpointGroupNumberMax,
   nodeNumberMax,
   segmentNumberMax,
   vlanTagMax,
@@ -41,6 +42,9 @@ export const siteEndpointKey = ({ tenant, network }: SiteNetworkName, endpointId
   `/endpoint/${tenant}/${network}/${endpointId}`;
 /** All attachments to shared networks. */
 export const siteEndpointRange: Required<KeyRange> = prefixRange('/endpoint/');
+/** All attachments to networks of a tenant. */
+export const tenantSiteEndpointRange = (tenant: string): Required<KeyRange> =>
+  prefixRange(`/endpoint/${tenant}/`);
 /** All attachments to one. */
 export const networkSiteEndpointRange = ({
   tenant,
@@ -76,6 +80,9 @@ export const requestKey = (
   cidr: string,
   host: string,
 ): string => `/request/${tenant}/${network}/${cidr}/${host}`;
+/** All requests for pools of a network. */
+export const networkRequestRange = ({ tenant, network }: SiteNetworkName): Required<KeyRange> =>
+  prefixRange(`/request/${tenant}/${network}/`);
 /** All requests for one pool. */
 export const requestRange = (
   { tenant, network }: SiteNetworkName,
@@ -97,7 +104,7 @@ export const tenantSubnetRange = (tenant: string): Required<KeyRange> =>
   prefixRange(`/subnet/${tenant}/`);
 
 /** What is numbered. */
-export type NumberKind = 'tenant' | 'network' | 'node' | 'vni' | 'vlan';
+export type NumberKind = 'tenant' | 'network' | 'group' | 'node' | 'vni' | 'vlan';
 
 /** From where to where the numbers of a kind go. */
 export const numberSpan: Readonly<
@@ -105,6 +112,7 @@ export const numberSpan: Readonly<
 > = {
   tenant: { first: 1, last: domainNumberMax },
   network: { first: 1, last: segmentNumberMax },
+  group: { first: 1, last: endpointGroupNumberMax },
   node: { first: 1, last: nodeNumberMax },
   vni: { first: 1, last: vniMax },
   vlan: { first: vlanTagMin, last: vlanTagMax },

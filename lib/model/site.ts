@@ -38,6 +38,8 @@ export const tenantSchema = z.strictObject({
   name: siteNameSchema,
   /** Keeps its addresses apart from those of others in flows; never another's. */
   number: z.int().min(1).max(domainNumberMax),
+  /** As an operator gave it; nothing uses it. */
+  defaultNetwork: siteNameSchema.optional(),
 });
 
 /** How frames of a network travel between hosts. */
@@ -55,6 +57,15 @@ const siteSubnetSchema = z.strictObject({
   cidr: z.string(),
   /** Without length; absent when the network has none. */
   gateway: z.string().optional(),
+});
+
+/** What an operator asked for, as it was typed; absent for what was left to us. */
+const askedSchema = z.strictObject({
+  nwType: z.enum(['data', 'infra']),
+  subnet: z.string(),
+  pktTag: z.int().min(1).max(vniMax).optional(),
+  ipv6Subnet: z.string().optional(),
+  cfgdTag: z.string().optional(),
 });
 
 /** The shared network as stored. */
@@ -79,6 +90,8 @@ export const siteNetworkSchema = z.strictObject({
   options: z.record(z.string(), z.string()),
   /** One that Docker's calls made goes with its last use; an operator's stays. */
   createdBy: z.enum(['docker', 'operator']),
+  /** Of one that an operator made. */
+  asked: askedSchema.optional(),
 });
 
 /** A host of the cluster as stored. */
@@ -133,6 +146,8 @@ export const useSchema = z.strictObject({ host: z.string() });
 
 /** A tenant. */
 export type Tenant = z.infer<typeof tenantSchema>;
+/** Whose a subnet of a tenant is. */
+export type SubnetOwner = z.infer<typeof subnetOwnerSchema>;
 /** A network of a tenant, shared by all hosts. */
 export type SiteNetwork = z.infer<typeof siteNetworkSchema>;
 /** One subnet of a shared network. */

@@ -12,18 +12,29 @@ import { asRead, type Step, type TxnDraft } from '../store/plan.ts';
 const kindNames: Readonly<Record<NumberKind, string>> = {
   tenant: 'tenants',
   network: 'shared networks',
+  group: 'endpoint groups',
   node: 'hosts',
   vni: 'VXLAN networks',
   vlan: 'VLAN networks',
 };
 
-/** Gives an owner the next free number. Refuses with SITE_LIMIT when all are taken. */
-export function* takeNumber(draft: TxnDraft, kind: NumberKind, owner: string): Step<number> {
+/** Numbers from a first to a last. */
+export interface NumberSpan {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Gives an owner the next free number, of those that may be given. Refuses with SITE_LIMIT when all are taken. */
+export function* takeNumber(
+  draft: TxnDraft,
+  kind: NumberKind,
+  owner: string,
+  { first, last }: NumberSpan = numberSpan[kind],
+): Step<number> {
   const cursorKey = numberCursorKey(kind);
   const [row] = (yield { start: cursorKey }).rows;
   const cursor = row && decodeRecord(numberCursorSchema, row);
-  const { first, last } = numberSpan[kind];
-  const from = (cursor?.value.number ?? first - 1) + 1;
+  const from = Math.max(first, (cursor?.value.number ?? 0) + 1);
   const number =
     (yield* nextFree(kind, from, last)) ?? (yield* nextFree(kind, first, Math.min(from - 1, last)));
   if (number === undefined) {
@@ -31,6 +42,7 @@ export function* takeNumber(draft: TxnDraft, kind: NumberKind, owner: string): S
     throw new FairleadError(
       'SITE_LIMIT',
       `there are ${count} ${kindNames[kind]}, more have no number`,
+      { detail: { kind } },
     );
   }
   const key = numberKey(kind, number);

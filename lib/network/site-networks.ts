@@ -13,9 +13,11 @@ import {
 } from '../model/site.ts';
 import type { Operation } from '../store/port.ts';
 import { asRead, type Step, type TxnDraft } from '../store/plan.ts';
+import type { GlobalConfig } from '../model/objects/global.ts';
 import { sharedSpace } from './ipam/space.ts';
 import { NodeMtus } from './node-mtus.ts';
 import { claimNumber, takeNumber } from './numbers.ts';
+import { newArp, newMode, newTags, useSettings } from './settings.ts';
 import type { AskedNetwork } from './site-options.ts';
 
 /** A shared network as a host asks for it. */
@@ -57,7 +59,9 @@ export function* joinSiteNetwork(
 
 function* makeNetwork(draft: TxnDraft, wanted: WantedSiteNetwork): Step<SiteNetwork> {
   const title = titleOf(wanted.name);
-  const encapsulation = yield* chooseEncapsulation(draft, wanted, title);
+  const settings = yield* useSettings(draft);
+  const encapsulation = yield* chooseEncapsulation(draft, wanted, title, settings);
+  const mode = wanted.mode ?? newMode(settings, encapsulation.kind);
   return {
     tenant: wanted.name.tenant,
     name: wanted.name.network,
@@ -66,31 +70,31 @@ function* makeNetwork(draft: TxnDraft, wanted: WantedSiteNetwork): Step<SiteNetw
     subnets: [...wanted.subnets],
     internal: wanted.internal,
     outside: !wanted.internal,
-    mode: wanted.mode ?? defaultMode(encapsulation.kind),
-    arp: wanted.arp ?? 'proxy',
+    mode,
+    arp: wanted.arp ?? newArp(settings, mode),
     ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
     options: { ...wanted.options },
     createdBy: 'docker',
   };
 }
 
-/** On VLANs the gateway mostly is a router on the wire. */
-const defaultMode = (encap: 'vxlan' | 'vlan'): SiteNetwork['mode'] =>
-  encap === 'vlan' ? 'bridge' : 'routing';
-
 function* chooseEncapsulation(
   draft: TxnDraft,
   wanted: WantedSiteNetwork,
   owner: string,
+  settings: GlobalConfig,
 ): Step<SiteNetwork['encapsulation']> {
   const kind = wanted.encap ?? (wanted.tag === 'native' ? 'vlan' : 'vxlan');
   if (wanted.tag !== undefined) {
     yield* claimNumber(draft, kind === 'vlan' ? 'vlan' : 'vni', wanted.tag, owner);
   }
   if (kind === 'vlan') {
-    return { kind, tag: wanted.tag ?? (yield* takeNumber(draft, 'vlan', owner)) };
+    return {
+      kind,
+      tag: wanted.tag ?? (yield* takeNumber(draft, 'vlan', owner, newTags(settings, 'vlan'))),
+    };
   }
-  const vni = wanted.tag ?? (yield* takeNumber(draft, 'vni', owner));
+  const vni = wanted.tag ?? (yield* takeNumber(draft, 'vni', owner, newTags(settings, 'vni')));
   // options say so for VLANs only
   if (vni === 'native') throw new FairleadError('REQUEST_INVALID', 'no VNI is native');
   return { kind, vni };

@@ -1,6 +1,6 @@
 /**
- * Tenants: for now the first network makes its tenant, and none goes again; `default` is one like the
- * others, that is there when somebody needs it.
+ * Tenants, as Docker's calls need them: the first network of one that is missing makes it. Operators make and
+ * remove them by name (`objects/tenants.ts`).
  */
 import { encodeRecord, decodeRecord, type Stored } from '../model/record.ts';
 import { tenantKey } from '../model/site-keys.ts';
@@ -20,9 +20,18 @@ export function* readTenant(name: string): Step<Stored<Tenant> | undefined> {
  */
 export function* guardTenant(draft: TxnDraft, name: string): Step<Tenant> {
   const stored = yield* readTenant(name);
-  const number = stored?.value.number ?? (yield* takeNumber(draft, 'tenant', name));
-  const tenant: Tenant = { name, number };
-  draft.compare.push(asRead(tenantKey(name), stored));
-  draft.then.push({ op: 'put', key: tenantKey(name), value: encodeRecord(tenant) });
+  const tenant = stored?.value ?? { name, number: yield* takeNumber(draft, 'tenant', name) };
+  putTenant(draft, tenant, stored);
   return tenant;
+}
+
+/** Adds the tenant's row, also when nothing of it changes: who removes the tenant then finds it changed. */
+export function putTenant(
+  draft: TxnDraft,
+  tenant: Tenant,
+  before: { readonly modRevision: number } | undefined,
+): void {
+  const key = tenantKey(tenant.name);
+  draft.compare.push(asRead(key, before));
+  draft.then.push({ op: 'put', key, value: encodeRecord(tenant) });
 }

@@ -118,6 +118,9 @@ function wrongUses(site: SiteReading): readonly string[] {
   const parts = site.parts();
   const uses = site.below('/use/').map(([key]) => key);
   const used = new Set(uses.map((key) => key.split('/').slice(0, 2).join('/')));
+  // an operator's network stays when nobody uses it
+  const operators = site.networks().filter(({ createdBy }) => createdBy === 'operator');
+  for (const { tenant, name } of operators) used.add(`${tenant}/${name}`);
   return [
     ...unequal(
       'uses',

@@ -13,6 +13,7 @@ import { keyOf } from './object-keys.ts';
  * @throws REQUEST_INVALID when it is not of the right shape, OBJECT_INVALID when a value does not do
  */
 export function readConfig(kind: ObjectKind, key: string, json: unknown): Config {
+  if (kind.access !== 'all') throw invalid('Invalid object type');
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new FairleadError('REQUEST_INVALID', 'the request is not a JSON object');
   }

@@ -15,6 +15,7 @@ import {
   parseAddress,
   parseCidr,
   usableSpan,
+  type AddressSpan,
   type Cidr,
   type IpAddress,
 } from '../../ip/ip.ts';
@@ -22,7 +23,7 @@ import { poolAddressKey, poolKey } from '../../model/keys.ts';
 import type { Pool, PoolAddress } from '../../model/pool.ts';
 import { encodeRecord, type Stored } from '../../model/record.ts';
 import { asRead, type Decision, type Plan } from '../../store/plan.ts';
-import { spanOf } from './block.ts';
+import { parseSpan, spanOf } from './block.ts';
 import { readPoolAddress, requirePool, stillThere, type StoredPool } from './read.ts';
 import { findFree } from './search.ts';
 import { globalSpace } from './space.ts';
@@ -70,8 +71,8 @@ export function* planRequestAddress(request: AddressRequest): Plan<AddressAnswer
 }
 
 /** The addresses of a pool that free choice is limited to, if it is. */
-export function rangeOf(pool: Pool): Cidr | undefined {
-  return pool.range === undefined ? undefined : parseCidr(pool.range);
+export function rangeOf(pool: Pool): AddressSpan | undefined {
+  return pool.range === undefined ? undefined : parseSpan(pool.range);
 }
 
 function take(
@@ -155,9 +156,11 @@ export function inUse(cidr: Cidr, address: IpAddress, record: PoolAddress): Fair
       ? `endpoint ${record.endpointId}`
       : record.use === 'gateway'
         ? 'the gateway of its network'
-        : record.host !== undefined
-          ? `a container of host ${record.host}, or is kept back there`
-          : 'another container, or is kept back';
+        : record.use === 'service'
+          ? `service ${record.service}`
+          : record.host !== undefined
+            ? `a container of host ${record.host}, or is kept back there`
+            : 'another container, or is kept back';
   const { address: text } = answerOf(cidr, address);
   return new FairleadError('ADDRESS_IN_USE', `${text} belongs to ${holder}`);
 }

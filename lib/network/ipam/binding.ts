@@ -9,6 +9,7 @@ import type { NetworkSubnet } from '../../model/network.ts';
 import type { Pool, PoolAddress } from '../../model/pool.ts';
 import { encodeRecord } from '../../model/record.ts';
 import { asRead, type Step, type TxnDraft } from '../../store/plan.ts';
+import { passPool, requireUnreserved } from './group-pools.ts';
 import { putHeld } from './held.ts';
 import { readPoolAddress, readPoolNamed, stillThere, type StoredPool } from './read.ts';
 import { networkOfSpace } from './space.ts';
@@ -44,7 +45,7 @@ export function* bindAddress(
     if (record.value.endpointId === endpointId) return;
     const { value } = record;
     const elsewhere = value.host !== undefined && value.host !== host;
-    if (value.endpointId !== undefined || value.use === 'gateway' || elsewhere) {
+    if (value.endpointId !== undefined || value.use !== 'other' || elsewhere) {
       throw inUse(address, value);
     }
   } else if (!isUsableHost(parseCidr(pool.value.cidr), address)) {
@@ -52,6 +53,8 @@ export function* bindAddress(
       'ADDRESS_OUTSIDE_POOL',
       `${formatAddress(address)} is not an address that a container of ${pool.value.cidr} may have`,
     );
+  } else {
+    yield* requireUnreserved(pool.value, address);
   }
   const key = poolAddressKey(pool.value.space, pool.value.cidr, hexAddress(address));
   const shared = networkOfSpace(pool.value.space) !== undefined;
@@ -64,7 +67,9 @@ export function* bindAddress(
   if (shared) draft.then.push(putHeld(pool.value, address, endpointId));
   draft.compare.push(asRead(key, record));
   draft.then.push({ op: 'put', key, value: encodeRecord(bound) });
-  markUsed(draft, pool);
+  // one that nobody asked for may just be taken into the pool of a group
+  if (shared) passPool(draft, pool);
+  else markUsed(draft, pool);
 }
 
 /**
@@ -107,7 +112,9 @@ function inUse(address: IpAddress, record: PoolAddress): FairleadError {
     record.endpointId === undefined
       ? record.use === 'gateway'
         ? 'the gateway of its network'
-        : `a container of host ${record.host}`
+        : record.use === 'service'
+          ? `service ${record.service}`
+          : `a container of host ${record.host}`
       : `endpoint ${record.endpointId}`;
   return new FairleadError('ADDRESS_IN_USE', `${formatAddress(address)} belongs to ${holder}`);
 }

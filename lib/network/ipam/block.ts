@@ -11,6 +11,7 @@ import {
   formatCidr,
   lastAddress,
   overlaps,
+  parseAddress,
   parseCidr,
   quote,
   specialBlocksIn,
@@ -42,6 +43,15 @@ export function askedPool(text: string): Cidr {
       `subnet ${quote(text)} has no room for a gateway and a container, expected /${lengthMax} or shorter`,
     );
   }
+  requireUnicast(text, cidr);
+  return cidr;
+}
+
+/**
+ * Checks that containers may have addresses of a block.
+ * @throws ADDRESS_INVALID
+ */
+export function requireUnicast(text: string, cidr: Cidr): void {
   for (const { cidr: special, kind, name } of specialBlocksIn(cidr)) {
     if (kind === 'link-local' && special.family === 4) continue;
     throw new FairleadError(
@@ -49,7 +59,6 @@ export function askedPool(text: string): Cidr {
       `subnet ${quote(text)} contains ${name}, ${formatCidr(special)}, expected unicast such as 10.1.2.0/24`,
     );
   }
-  return cidr;
 }
 
 /**
@@ -65,7 +74,7 @@ export function askedRange(text: string, pool: Cidr): Cidr {
       { fix: 'choose an --ip-range inside the --subnet' },
     );
   }
-  const span = spanOf(pool, range);
+  const span = spanOf(pool, spanOfBlock(range));
   if (span.first > span.last) {
     throw new FairleadError(
       'ADDRESS_INVALID',
@@ -77,15 +86,30 @@ export function askedRange(text: string, pool: Cidr): Cidr {
 
 /** The addresses that free choice may give: those of the range, or else of the pool, that hosts may
  *  have in the pool. */
-export function spanOf(pool: Cidr, range: Cidr | undefined): AddressSpan {
+export function spanOf(pool: Cidr, range: AddressSpan | undefined): AddressSpan {
   const usable = usableSpan(pool);
   if (range === undefined) return usable;
-  const last = lastAddress(range).value;
   return {
     family: pool.family,
-    first: range.base > usable.first ? range.base : usable.first,
-    last: last < usable.last ? last : usable.last,
+    first: range.first > usable.first ? range.first : usable.first,
+    last: range.last < usable.last ? range.last : usable.last,
   };
+}
+
+/** All addresses of a block. */
+export function spanOfBlock(block: Cidr): AddressSpan {
+  return { family: block.family, first: block.base, last: lastAddress(block).value };
+}
+
+/**
+ * The addresses of `FIRST-LAST` or of a block.
+ * @throws ADDRESS_INVALID
+ */
+export function parseSpan(text: string): AddressSpan {
+  if (!text.includes('-')) return spanOfBlock(parseCidr(text));
+  const [first = '', last = ''] = text.split('-');
+  const [from, to] = [parseAddress(first), parseAddress(last)];
+  return { family: from.family, first: from.value, last: to.value };
 }
 
 /**

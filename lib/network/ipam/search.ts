@@ -27,9 +27,14 @@ export interface SearchArea {
 
 /**
  * The first address without a record behind `behind`, then from the beginning of the span; when each
- * has a record, the one released longest ago; undefined when all are held.
+ * has a record, the one released longest ago; undefined when all are held. Nothing of what is reserved, which
+ * is in order and does not overlap.
  */
-export function* findFree(area: SearchArea): Step<FreeAddress | undefined> {
+export function* findFree(
+  area: SearchArea,
+  reserved: readonly AddressSpan[] = [],
+): Step<FreeAddress | undefined> {
+  if (reserved.length > 0) return yield* findBeside(area, reserved);
   const { first, last } = area.span;
   const { behind } = area;
   if (behind === undefined || behind < first || behind >= last) {
@@ -40,6 +45,46 @@ export function* findFree(area: SearchArea): Step<FreeAddress | undefined> {
   if (after.unused !== undefined) return after.unused;
   const before = yield* scan(area, first, behind);
   return before.unused ?? older(after.oldest, before.oldest);
+}
+
+/** The same in the gaps between what is reserved. */
+function* findBeside(
+  area: SearchArea,
+  reserved: readonly AddressSpan[],
+): Step<FreeAddress | undefined> {
+  const { first, last } = area.span;
+  const start = area.behind === undefined || area.behind >= last ? first : area.behind + 1n;
+  const gaps = gapsOf(area.span, reserved);
+  const after = gaps.filter((gap) => gap.last >= start);
+  const before = gaps.filter((gap) => gap.first < start);
+  let oldest: FreeAddress | undefined;
+  for (const gap of after) {
+    const found = yield* scan(area, gap.first > start ? gap.first : start, gap.last);
+    if (found.unused !== undefined) return found.unused;
+    oldest = older(oldest, found.oldest);
+  }
+  for (const gap of before) {
+    const found = yield* scan(area, gap.first, gap.last < start ? gap.last : start - 1n);
+    if (found.unused !== undefined) return found.unused;
+    oldest = older(oldest, found.oldest);
+  }
+  return oldest;
+}
+
+/** What is left of a span without others in it, which are in order and do not overlap. */
+export function gapsOf(
+  { family, first, last }: AddressSpan,
+  others: readonly AddressSpan[],
+): readonly AddressSpan[] {
+  const gaps: AddressSpan[] = [];
+  let next = first;
+  for (const other of others) {
+    if (other.last < next || other.first > last) continue;
+    if (other.first > next) gaps.push({ family, first: next, last: other.first - 1n });
+    next = other.last + 1n;
+  }
+  if (next <= last) gaps.push({ family, first: next, last });
+  return gaps;
 }
 
 interface Found {

@@ -29,7 +29,7 @@ import {
 import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
 import { siteEndpointKey } from '../../model/site-keys.ts';
 import type { Compare, Operation } from '../../store/port.ts';
-import { asRead, type Decision, type Plan, type Step } from '../../store/plan.ts';
+import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
 import { mismatch } from '../site-networks.ts';
 import {
   answerOf,
@@ -41,7 +41,8 @@ import {
   type AddressRequest,
 } from './addresses.ts';
 import { spanOf } from './block.ts';
-import { readPool, readPoolAddress, requirePool, stillThere, type StoredPool } from './read.ts';
+import { passPool, readReserved, requireUnreserved } from './group-pools.ts';
+import { readPool, readPoolAddress, requirePool, type StoredPool } from './read.ts';
 import type { AddressRelease } from './release.ts';
 import { putHeld } from './held.ts';
 import { findFree } from './search.ts';
@@ -70,6 +71,7 @@ export function* planRequestSharedAddress(
     const address = requireHost(cidr, request.address);
     const record = yield* readPoolAddress(pool.value, address);
     if (record?.value.state === 'held') throw inUse(cidr, address, record.value);
+    yield* requireUnreserved(pool.value, address);
     return hold(pool, note, cidr, { address, host, before: record });
   }
   const span = spanOf(cidr, rangeOf(pool.value));
@@ -77,7 +79,8 @@ export function* planRequestSharedAddress(
   const last = cursor === undefined ? undefined : fromHex(cursor).value;
   const behind = lookBehind(span, last, { host, attempt });
   const { space, cidr: name } = pool.value;
-  const free = yield* findFree({ space, cidr: name, span, behind });
+  const reserved = yield* readReserved(pool.value);
+  const free = yield* findFree({ space, cidr: name, span, behind }, reserved);
   if (free === undefined) throw exhausted(pool.value, span.last - span.first + 1n);
   const { address } = free;
   const moved: SharedPool = { ...note.value, cursor: hexAddress(address) };
@@ -95,12 +98,11 @@ function* giveGateway(pool: StoredPool, asked: string): Plan<AddressAnswer> {
     const network = networkOfSpace(space) ?? { tenant: '', network: space };
     throw mismatch(network, `gateway of ${name}`, asked, formatAddress(has));
   }
-  const address = yield* chooseGateway(pool.value, cidr, asked);
-  const before = yield* readPoolAddress(pool.value, address);
-  if (before?.value.state === 'held') throw inUse(cidr, address, before.value);
+  const { address, before } = yield* chooseGateway(pool.value, cidr, asked);
   const hex = hexAddress(address);
   const key = poolAddressKey(space, name, hex);
-  const changed: Pool = { ...pool.value, gateway: hex };
+  const { closed: _closed, ...open } = pool.value;
+  const changed: Pool = { ...open, gateway: hex };
   const held: PoolAddress = { state: 'held', use: 'gateway' };
   return {
     txn: {
@@ -114,12 +116,23 @@ function* giveGateway(pool: StoredPool, asked: string): Plan<AddressAnswer> {
   };
 }
 
-function* chooseGateway(pool: Pool, cidr: Cidr, asked: string): Step<IpAddress> {
-  if (asked !== '') return requireHost(cidr, asked);
+/** A free address, with its record as it was then: a chosen one may be somebody else's a moment later. */
+function* chooseGateway(
+  pool: Pool,
+  cidr: Cidr,
+  asked: string,
+): Step<Pick<Holding, 'address' | 'before'>> {
+  if (asked !== '') {
+    const address = requireHost(cidr, asked);
+    const before = yield* readPoolAddress(pool, address);
+    if (before?.value.state === 'held') throw inUse(cidr, address, before.value);
+    return { address, before };
+  }
   const span = usableSpan(cidr);
-  const free = yield* findFree({ space: pool.space, cidr: pool.cidr, span, behind: undefined });
+  const area = { space: pool.space, cidr: pool.cidr, span, behind: undefined };
+  const free = yield* findFree(area, yield* readReserved(pool));
   if (free === undefined) throw exhausted(pool, span.last - span.first + 1n);
-  return free.address;
+  return { address: free.address, before: free };
 }
 
 interface Holding {
@@ -146,8 +159,10 @@ function hold(
     putHeld(pool.value, address, undefined),
   ];
   if (moved !== undefined) then.push({ op: 'put', key: noteKey, value: encodeRecord(moved) });
+  const txn: TxnDraft = { compare: [asRead(noteKey, note), asRead(key, before)], then };
+  passPool(txn, pool);
   return {
-    txn: { compare: [stillThere(pool), asRead(noteKey, note), asRead(key, before)], then },
+    txn,
     answer: answerOf(cidr, address),
   };
 }

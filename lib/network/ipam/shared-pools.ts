@@ -32,7 +32,12 @@ import {
   subnetsFrom,
   tenantSubnetRange,
 } from '../../model/site-keys.ts';
-import { subnetOwnerSchema, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
+import {
+  subnetOwnerSchema,
+  type SiteNetwork,
+  type SiteNetworkName,
+  type SubnetOwner,
+} from '../../model/site.ts';
 import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
 import { listSubnets, mismatch, readSiteNetwork } from '../site-networks.ts';
 import { guardTenant } from '../tenants.ts';
@@ -93,7 +98,8 @@ export function* planRequestSharedPool(
       ...(range === undefined ? {} : { range }),
       options: { ...request.options },
     };
-    yield* makePool(draft, name, wanted, cidr);
+    yield* guardTenant(draft, name.tenant);
+    yield* makePool(draft, name, wanted);
     yield* noteRequest(draft, request, wanted);
     countGuard(draft, guard);
     return { txn: draft, answer: answerOf(wanted) };
@@ -252,12 +258,10 @@ function* chooseCidr(
   return chooseFree(request.v6, taken, surroundings);
 }
 
-/** Adds a new pool with its subnet. Refuses with POOL_OVERLAP. */
-function* makePool(draft: TxnDraft, name: SiteNetworkName, pool: Pool, cidr: Cidr): Step<void> {
-  yield* guardTenant(draft, name.tenant);
-  const [row] = (yield { ...subnetsFrom(name.tenant, firstAddress(cidr)), limit: 1 }).rows;
-  const near = row && decodeRecord(subnetOwnerSchema, row).value;
-  if (near !== undefined && overlaps(parseCidr(near.cidr), cidr)) {
+/** Adds a new pool whose subnet nobody of the tenant has. Refuses with POOL_OVERLAP. */
+function* makePool(draft: TxnDraft, name: SiteNetworkName, pool: Pool): Step<void> {
+  const near = yield* findOverlap(name.tenant, parseCidr(pool.cidr));
+  if (near !== undefined) {
     throw new FairleadError(
       'POOL_OVERLAP',
       near.cidr === pool.cidr
@@ -265,13 +269,26 @@ function* makePool(draft: TxnDraft, name: SiteNetworkName, pool: Pool, cidr: Cid
         : `subnet ${pool.cidr} overlaps ${near.cidr}, the subnet of network ${name.tenant}:${near.network}`,
     );
   }
+  putPool(draft, name, pool);
+}
+
+/** Adds a new pool with its subnet, for one who found no overlap and puts the tenant's row, too. */
+export function putPool(draft: TxnDraft, name: SiteNetworkName, pool: Pool): void {
   const key = poolKey(pool.space, pool.cidr);
   const owner = { network: name.network, cidr: pool.cidr };
+  const last = lastAddress(parseCidr(pool.cidr));
   draft.compare.push(asRead(key, undefined));
   draft.then.push(
     { op: 'put', key, value: encodeRecord(pool) },
-    { op: 'put', key: subnetKey(name.tenant, lastAddress(cidr)), value: encodeRecord(owner) },
+    { op: 'put', key: subnetKey(name.tenant, last), value: encodeRecord(owner) },
   );
+}
+
+/** The subnet of a tenant that shares addresses with a block, if there is one. */
+export function* findOverlap(tenant: string, cidr: Cidr): Step<SubnetOwner | undefined> {
+  const [row] = (yield { ...subnetsFrom(tenant, firstAddress(cidr)), limit: 1 }).rows;
+  const near = row && decodeRecord(subnetOwnerSchema, row).value;
+  return near !== undefined && overlaps(parseCidr(near.cidr), cidr) ? near : undefined;
 }
 
 /** Adds the host's request, for all to see, and its note for itself. Answers whether there was one to add. */

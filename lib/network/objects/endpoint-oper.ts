@@ -1,0 +1,89 @@
+/** Containers' attachments as Contiv shows them. Pure. */
+import {
+  networkSiteEndpointRange,
+  nodeRange,
+  siteEndpointRange,
+  tenantSiteEndpointRange,
+} from '../../model/site-keys.ts';
+import {
+  nodeSchema,
+  siteEndpointSchema,
+  type SiteEndpoint,
+  type SiteNetworkName,
+} from '../../model/site.ts';
+import { decodeRecord } from '../../model/record.ts';
+import type { KeyValue } from '../../store/port.ts';
+import type { Step } from '../../store/plan.ts';
+import { linkNames } from '../port.ts';
+import { readAll } from './object-rows.ts';
+
+/** An attachment in Contiv's JSON. */
+export type EndpointOper = Readonly<Record<string, unknown>>;
+
+/** The attachments to a network. */
+export function* networkEndpoints(name: SiteNetworkName): Step<readonly EndpointOper[]> {
+  const rows = yield* readAll(networkSiteEndpointRange(name));
+  if (rows.length === 0) return [];
+  const vteps = yield* readVteps();
+  return rows.map((row) => shapeOf(endpointIn(row), name, vteps));
+}
+
+/** How many attachments to networks of a tenant there are. */
+export function* countTenantEndpoints(tenant: string): Step<number> {
+  return (yield* readAll(tenantSiteEndpointRange(tenant))).length;
+}
+
+/**
+ * The attachment that a text means: the one whose id, container's id or container's name it is, or else the
+ * first that has it in one of them.
+ */
+export function* findEndpoint(text: string): Step<EndpointOper | undefined> {
+  const found = (yield* readAll(siteEndpointRange)).map((row) => {
+    const [, , tenant = '', network = ''] = row.key.split('/');
+    return { name: { tenant, network }, endpoint: endpointIn(row) };
+  });
+  const namesOf = ({ endpoint: { id, container } }: (typeof found)[number]): readonly string[] =>
+    [id, container?.id, container?.name, container?.name.replace(/^\//, '')].filter(
+      (one) => one !== undefined,
+    );
+  const meant =
+    found.find((one) => namesOf(one).includes(text)) ??
+    found.find((one) => namesOf(one).some((name) => name.startsWith(text))) ??
+    found.find((one) => namesOf(one).some((name) => name.includes(text)));
+  return meant && shapeOf(meant.endpoint, meant.name, yield* readVteps(), 'alone');
+}
+
+const endpointIn = (row: KeyValue): SiteEndpoint => decodeRecord(siteEndpointSchema, row).value;
+
+function* readVteps(): Step<ReadonlyMap<string, string>> {
+  const nodes = (yield* readAll(nodeRange)).map((row) => decodeRecord(nodeSchema, row).value);
+  return new Map(nodes.map(({ name, vtep }) => [name, vtep]));
+}
+
+function shapeOf(
+  endpoint: SiteEndpoint,
+  { tenant, network }: SiteNetworkName,
+  vteps: ReadonlyMap<string, string>,
+  where?: 'alone',
+): EndpointOper {
+  const { container } = endpoint;
+  const labels = Object.entries(container?.labels ?? {})
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([key, value]) => `${key}:${value}`);
+  const links = linkNames(endpoint.id);
+  const vtep = vteps.get(endpoint.host);
+  return {
+    ...(container === undefined
+      ? {}
+      : { containerID: container.id, containerName: container.name }),
+    endpointID: endpoint.id,
+    homingHost: endpoint.host,
+    intfName: links.container,
+    ipAddress: [endpoint.ipv4 ?? '', endpoint.ipv6 ?? ''],
+    labels: `map[${labels.join(' ')}]`,
+    macAddress: endpoint.mac,
+    network: `${network}.${tenant}`,
+    ...(where === 'alone' ? { virtualPort: links.host } : {}),
+    ...(vtep === undefined ? {} : { vtepIP: vtep }),
+  };
+}

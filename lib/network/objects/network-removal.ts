@@ -1,0 +1,107 @@
+/**
+ * Removing a network by an operator's hand, when nothing uses it: with its numbers, subnets, pools and
+ * addresses, all in one transaction. Hosts that come and go do not wait for each other (`../ipam/guard.ts`): so
+ * the guard is closed first, and it is looked again. Pure.
+ */
+import { FairleadError } from '../../errors.ts';
+import { poolReleaseRows } from '../../limits.ts';
+import type { KindName } from '../../model/objects/kind.ts';
+import { linkRange, type ObjectName } from '../../model/objects/object-keys.ts';
+import {
+  networkRequestRange,
+  networkSiteEndpointRange,
+  siteNetworkKey,
+  useRange,
+} from '../../model/site-keys.ts';
+import type { SiteNetwork, SiteNetworkName } from '../../model/site.ts';
+import { prefixRange } from '../../store/port.ts';
+import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
+import { closeGuard, countOrForget, isClosed, readGuard } from '../ipam/guard.ts';
+import { readPoolNamed } from '../ipam/read.ts';
+import { removePool } from '../ipam/shared-pools.ts';
+import { sharedSpace } from '../ipam/space.ts';
+import { readSiteNetwork, siteNetworkRemoval } from '../site-networks.ts';
+import { siteName } from './links.ts';
+import {
+  countRows,
+  requireCondition,
+  unknownObject,
+  type Condition,
+  type RemoveAnswer,
+} from './object-rows.ts';
+import { releaseTag } from './tags.ts';
+
+/**
+ * Removes a network. Plan and run it until it answers `done`. Refuses with OBJECT_UNKNOWN, OBJECT_IN_USE and
+ * OBJECT_CHANGED.
+ */
+export function* planRemoveNetwork(name: ObjectName, condition: Condition): Plan<RemoveAnswer> {
+  const site = siteName(name);
+  const guard = yield* readGuard(site);
+  const network = yield* readSiteNetwork(site);
+  requireCondition(name, network?.modRevision, condition);
+  if (network === undefined) throw unknownObject(name);
+  yield* requireUnused(name, site);
+  const draft: TxnDraft = { compare: [asRead(siteNetworkKey(site), network)], then: [] };
+  if (!isClosed(guard)) {
+    closeGuard(draft, guard);
+    return { txn: draft, answer: { done: false } };
+  }
+  const { removed, all } = yield* removePools(draft, site, network.value);
+  if (!all) {
+    // addresses that were kept back by the thousand go first
+    return { txn: draft, answer: { done: false } };
+  }
+  draft.then.push(...siteNetworkRemoval(network.value));
+  releaseTag(draft, network.value.asked?.cfgdTag);
+  yield* countOrForget(draft, guard, removed);
+  return { txn: draft, answer: { done: true } };
+}
+
+function* removePools(
+  draft: TxnDraft,
+  site: SiteNetworkName,
+  network: SiteNetwork,
+): Step<{ readonly removed: readonly string[]; readonly all: boolean }> {
+  const removed: string[] = [];
+  for (const { cidr } of network.subnets) {
+    const pool = yield* readPoolNamed(sharedSpace(site), cidr);
+    if (pool === undefined) continue;
+    const rows = Math.floor((2 * poolReleaseRows) / Math.max(2, network.subnets.length));
+    if (!(yield* removePool(draft, site, pool, rows - 1))) return { removed, all: false };
+    removed.push(cidr);
+  }
+  return { removed, all: true };
+}
+
+function* requireUnused(name: ObjectName, site: SiteNetworkName): Step<void> {
+  const groups = yield* countNaming(name, 'endpointGroup');
+  if (groups > 0) throw inUse(`cannot delete ${site.network} has ${groups} endpoint groups`);
+  const services = yield* countNaming(name, 'serviceLB');
+  if (services > 0) throw inUse(`cannot delete ${site.network} has ${services} services`);
+  if ((yield { ...networkSiteEndpointRange(site), limit: 1 }).rows.length > 0) {
+    throw inUse('Error: Network has active endpoints');
+  }
+  const [use] = (yield { ...useRange(site), limit: 1 }).rows;
+  if (use !== undefined) {
+    const [host, docker] = use.key.slice(useRange(site).start.length).split('/');
+    throw inUse(
+      `cannot delete network ${site.network} mapped to docker network ${docker} of host ${host}`,
+      `on host ${host}: docker network rm ${docker}`,
+    );
+  }
+  const [request] = (yield { ...networkRequestRange(site), limit: 1 }).rows;
+  if (request !== undefined) {
+    const host = request.key.split('/').at(-1);
+    throw inUse(`cannot delete ${site.network}, host ${host} is about to use it`);
+  }
+}
+
+function* countNaming(name: ObjectName, kind: KindName): Step<number> {
+  const range = linkRange(name, kind);
+  const some = (yield { ...range, limit: 1 }).rows.length > 0;
+  return some ? yield* countRows(prefixRange(range.start)) : 0;
+}
+
+const inUse = (message: string, fix?: string): FairleadError =>
+  new FairleadError('OBJECT_IN_USE', message, fix === undefined ? {} : { fix });

@@ -1,0 +1,110 @@
+/** Rows of objects as plans read and write them, and the conditions that callers set on them. */
+import { FairleadError } from '../../errors.ts';
+import type { Config, KindName } from '../../model/objects/kind.ts';
+import { describedKind, type ConfigOfKind, type MadeKindName } from '../../model/objects/kinds.ts';
+import { keyText, objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
+import {
+  objectRowSchema,
+  withoutZeros,
+  withZeros,
+  type ObjectRow,
+} from '../../model/objects/rows.ts';
+import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
+import type { KeyRange, KeyValue } from '../../store/port.ts';
+import type { Step, TxnDraft } from '../../store/plan.ts';
+
+/** What a caller asks of the object before anything is done: that it is as it was seen, or not there. */
+export interface Condition {
+  /** Revisions of which it must have one; `any` for being there at all. */
+  readonly revisions?: readonly number[] | 'any';
+  readonly absent?: boolean;
+}
+
+/** What was done. */
+export interface PutAnswer {
+  /** False when it has to be planned and run again. */
+  readonly done: boolean;
+  /** False for one that was there, and is now as it was asked for. */
+  readonly created: boolean;
+}
+
+/** Whether a removal is finished, or has to be planned and run again. */
+export interface RemoveAnswer {
+  readonly done: boolean;
+}
+
+/** The row of an object, if it is there. Not for tenants and networks. */
+export function* readObject(name: ObjectName): Step<Stored<ObjectRow> | undefined> {
+  const [row] = (yield { start: objectKey(name) }).rows;
+  return row === undefined
+    ? undefined
+    : decodeRecord(objectRowSchema(describedKind(name.kind)), row);
+}
+
+/** The configuration in a row, with the types of its kind. */
+export function configIn<Name extends MadeKindName>(
+  kind: Name,
+  row: ObjectRow,
+): ConfigOfKind<Name> {
+  return typed(kind, withZeros(describedKind(kind), row.config));
+}
+
+/** A configuration of a kind, with its types: `readConfig` and the row's schema checked them. */
+export function typed<Name extends MadeKindName>(_kind: Name, config: Config): ConfigOfKind<Name> {
+  return config as unknown as ConfigOfKind<Name>;
+}
+
+/** Adds an object's row. */
+export function putObject(draft: TxnDraft, name: ObjectName, row: ObjectRow): void {
+  const value = encodeRecord({ ...row, config: withoutZeros(row.config) });
+  draft.then.push({ op: 'put', key: objectKey(name), value });
+}
+
+/**
+ * The revision by which callers say how they saw an object. A tenant never changes; its row is put again with
+ * whatever comes to it.
+ */
+export const revisionOf = (kind: KindName, row: KeyValue): number =>
+  kind === 'tenant' ? row.createRevision : row.modRevision;
+
+/** Refuses with OBJECT_CHANGED when the object is not as the caller saw it. */
+export function requireCondition(
+  name: ObjectName,
+  revision: number | undefined,
+  { revisions, absent }: Condition,
+): void {
+  const there = revision !== undefined;
+  if (absent === true && there) throw changed(name, 'is there already');
+  if (revisions === undefined) return;
+  if (!there) throw changed(name, 'is not there');
+  if (revisions !== 'any' && !revisions.includes(revision)) {
+    throw changed(name, 'was changed in the meantime');
+  }
+}
+
+function changed(name: ObjectName, how: string): FairleadError {
+  return new FairleadError('OBJECT_CHANGED', `${name.kind} ${keyText(name)} ${how}`);
+}
+
+/** The refusal of something that is asked of an object that is not there. */
+export const unknownObject = ({ kind }: ObjectName): FairleadError =>
+  new FairleadError('OBJECT_UNKNOWN', `${kind} not found`);
+
+/** All rows of a range, page by page. */
+export function* readAll(range: Required<KeyRange>): Step<readonly KeyValue[]> {
+  const rows: KeyValue[] = [];
+  let { start } = range;
+  for (let more = true; more;) {
+    const page = yield { start, end: range.end };
+    rows.push(...page.rows);
+    const last = page.rows.at(-1);
+    more = page.more && last !== undefined;
+    if (last !== undefined) start = `${last.key}!`;
+  }
+  return rows;
+}
+
+/** How many rows a range has. */
+export function* countRows(range: Required<KeyRange>): Step<number> {
+  return (yield* readAll(range)).length;
+}

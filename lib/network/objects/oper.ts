@@ -1,0 +1,160 @@
+/** What is found out about objects when somebody inspects them: Contiv's `Oper`. Changes nothing. Pure. */
+import { unreachable } from '../../assert.ts';
+import type { KindName } from '../../model/objects/kind.ts';
+import { objectRange, type ObjectName } from '../../model/objects/object-keys.ts';
+import { isZero } from '../../model/objects/shape.ts';
+import { numberSpan, siteNetworkRange } from '../../model/site-keys.ts';
+import { siteNetworkSchema, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
+import { decodeRecord } from '../../model/record.ts';
+import { prefixRange } from '../../store/port.ts';
+import type { Step } from '../../store/plan.ts';
+import { parseSpan } from '../ipam/block.ts';
+import { readPoolNamed, type StoredPool } from '../ipam/read.ts';
+import { sharedSpace } from '../ipam/space.ts';
+import { readSiteNetwork } from '../site-networks.ts';
+import { groupAddresses, networkAddresses } from './address-texts.ts';
+import { countTenantEndpoints, networkEndpoints } from './endpoint-oper.ts';
+import { subnetFor } from './groups.ts';
+import { siteName } from './links.ts';
+import { countRows, readAll, typed } from './object-rows.ts';
+import { tagsIn } from './settings.ts';
+import { showObject, type ShownObject } from './show.ts';
+import { spansText } from './spans-text.ts';
+import { defaultTag } from './tags.ts';
+
+/** Figures and texts, without those that are empty. */
+export type Oper = Readonly<Record<string, unknown>>;
+
+/** What is found out about an object; undefined for kinds of which nothing is. */
+export function* operOf(shown: ShownObject): Step<Oper | undefined> {
+  switch (shown.name.kind) {
+    case 'network':
+      return yield* networkOper(siteName(shown.name));
+    case 'endpointGroup':
+      return yield* groupOper(shown);
+    case 'tenant':
+      return yield* tenantOper(shown.name);
+    case 'serviceLB':
+      return filled({ serviceVip: shown.row.address ?? '', numProviders: 0 });
+    case 'global':
+      return yield* settingsOper();
+    case 'aciGw':
+      return filled({ numAppProfiles: yield* countRows(objectRange('appProfile', [])) });
+    // containers are attached to networks; those of groups are not told apart yet
+    case 'policy':
+    case 'Bgp':
+      return {};
+    case 'rule':
+    case 'netprofile':
+    case 'appProfile':
+    case 'extContractsGroup':
+    case 'endpoint':
+    case 'volume':
+    case 'volumeProfile':
+      return undefined;
+    default:
+      return unreachable(shown.name.kind);
+  }
+}
+
+function* networkOper(name: SiteNetworkName): Step<Oper> {
+  const network = (yield* readSiteNetwork(name))?.value;
+  if (network === undefined) return {};
+  const pool = yield* ipv4Pool(network);
+  const addresses = pool && (yield* networkAddresses(pool));
+  const endpoints = yield* networkEndpoints(name);
+  const owner = { kind: 'network', tenant: name.tenant, name: name.network } as const;
+  return filled({
+    allocatedAddressesCount: addresses?.count ?? 0,
+    allocatedIPAddresses: addresses?.allocated ?? '',
+    availableIPAddresses: addresses?.available ?? '',
+    endpoints,
+    ...tagsOf(network),
+    networkTag: network.asked?.cfgdTag ?? defaultTag(owner),
+    numEndpoints: endpoints.length,
+  });
+}
+
+/** A VXLAN network had a VLAN of its own inside a host; what stands for it here is its number. */
+function tagsOf({ encapsulation, number }: SiteNetwork): Oper {
+  if (encapsulation.kind === 'vxlan') return { externalPktTag: encapsulation.vni, pktTag: number };
+  return { pktTag: encapsulation.tag === 'native' ? 0 : encapsulation.tag };
+}
+
+function* ipv4Pool(network: SiteNetwork): Step<StoredPool | undefined> {
+  const cidr = subnetFor(network);
+  if (cidr === undefined) return undefined;
+  const space = sharedSpace({ tenant: network.tenant, network: network.name });
+  return yield* readPoolNamed(space, cidr);
+}
+
+function* groupOper(shown: ShownObject): Step<Oper> {
+  const group = typed('endpointGroup', shown.config);
+  const { tenantName: tenant, networkName, ipPool, cfgdTag, groupName } = group;
+  const network = (yield* readSiteNetwork({ tenant, network: networkName }))?.value;
+  const pool = network && ipPool !== '' ? yield* ipv4Pool(network) : undefined;
+  const addresses = pool && (yield* groupAddresses(pool, parseSpan(ipPool)));
+  const owner = { kind: 'endpointGroup', tenant, name: groupName } as const;
+  return filled({
+    allocatedIPAddresses: addresses?.allocated ?? '',
+    availableIPAddresses: addresses?.available ?? '',
+    ...(network === undefined ? {} : tagsOf(network)),
+    groupTag: cfgdTag === '' ? defaultTag(owner) : cfgdTag,
+    numEndpoints: 0,
+  });
+}
+
+const totals: readonly (readonly [string, KindName])[] = [
+  ['totalAppProfiles', 'appProfile'],
+  ['totalEPGs', 'endpointGroup'],
+  ['totalNetprofiles', 'netprofile'],
+  ['totalNetworks', 'network'],
+  ['totalPolicies', 'policy'],
+  ['totalServicelbs', 'serviceLB'],
+];
+
+function* tenantOper({ parts: [tenant = ''] }: ObjectName): Step<Oper> {
+  const counts: Record<string, number> = {};
+  for (const [name, kind] of totals) {
+    counts[name] = yield* countRows(objectRange(kind, [tenant]));
+  }
+  const networks: Oper[] = [];
+  for (const row of yield* readAll(prefixRange(`${siteNetworkRange.start}${tenant}/`))) {
+    const { name } = decodeRecord(siteNetworkSchema, row).value;
+    const { networkTag: _unnamed, ...oper } = yield* networkOper({ tenant, network: name });
+    networks.push(oper);
+  }
+  const groups: Oper[] = [];
+  for (const row of yield* readAll(objectRange('endpointGroup', [tenant]))) {
+    const shown = yield* showObject({ kind: 'endpointGroup', parts: row.key.split('/').slice(3) });
+    if (shown === undefined) continue;
+    const { externalPktTag, pktTag, numEndpoints } = yield* groupOper(shown);
+    groups.push(filled({ externalPktTag, pktTag, numEndpoints }));
+  }
+  return filled({
+    endpointGroups: groups,
+    networks,
+    ...counts,
+    totalEndpoints: yield* countTenantEndpoints(tenant),
+  });
+}
+
+function* settingsOper(): Step<Oper> {
+  const vlans = yield* tagsIn('vlan', numberSpan.vlan);
+  const vnis = yield* tagsIn('vni', numberSpan.vni);
+  const text = (tags: readonly number[]): string => spansText(tags.map(BigInt), String);
+  return filled({
+    clusterMode: 'docker',
+    numNetworks: vlans.length + vnis.length,
+    vlansInUse: text(vlans),
+    vxlansInUse: text(vnis),
+  });
+}
+
+function filled(oper: Oper): Oper {
+  const isEmpty = (value: unknown): boolean =>
+    value === undefined ||
+    ((typeof value === 'string' || typeof value === 'number' || Array.isArray(value)) &&
+      isZero(value));
+  return Object.fromEntries(Object.entries(oper).filter(([, value]) => !isEmpty(value)));
+}

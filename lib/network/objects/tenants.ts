@@ -1,0 +1,102 @@
+/** Tenants by an operator's hand: made by name, and removed when nothing is in them. Pure. */
+import { FairleadError } from '../../errors.ts';
+import type { KindName } from '../../model/objects/kind.ts';
+import { tenantKind, type TenantConfig } from '../../model/objects/tenant.ts';
+import { objectRange, type ObjectName } from '../../model/objects/object-keys.ts';
+import { decodeRecord } from '../../model/record.ts';
+import { numberKey, tenantKey, tenantSubnetRange } from '../../model/site-keys.ts';
+import { defaultTenant, tenantSchema } from '../../model/site.ts';
+import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
+import { takeNumber } from '../numbers.ts';
+import { putTenant } from '../tenants.ts';
+import {
+  countRows,
+  requireCondition,
+  unknownObject,
+  type Condition,
+  type PutAnswer,
+  type RemoveAnswer,
+} from './object-rows.ts';
+
+/** Makes a tenant. Refuses with OBJECT_FIXED when it is there, SITE_LIMIT and OBJECT_CHANGED. */
+export function* planPutTenant(
+  name: ObjectName,
+  config: TenantConfig,
+  condition: Condition,
+): Plan<PutAnswer> {
+  const [row] = (yield { start: tenantKey(config.tenantName) }).rows;
+  requireCondition(name, row?.createRevision, condition);
+  if (row !== undefined) throw new FairleadError('OBJECT_FIXED', tenantKind.frozen);
+  const draft: TxnDraft = { compare: [], then: [] };
+  const { tenantName, defaultNetwork } = config;
+  const number = yield* takeNumber(draft, 'tenant', tenantName);
+  const given = defaultNetwork === '' ? {} : { defaultNetwork };
+  putTenant(draft, { name: tenantName, number, ...given }, undefined);
+  return { txn: draft, answer: { done: true, created: true } };
+}
+
+/** Makes the tenant that is there by itself, if it is missing. Refuses with SITE_LIMIT. */
+export function* planDefaultTenant(): Plan<boolean> {
+  const [row] = (yield { start: tenantKey(defaultTenant) }).rows;
+  if (row !== undefined) return { txn: undefined, answer: false };
+  const draft: TxnDraft = { compare: [], then: [] };
+  const number = yield* takeNumber(draft, 'tenant', defaultTenant);
+  putTenant(draft, { name: defaultTenant, number }, undefined);
+  return { txn: draft, answer: true };
+}
+
+/** What keeps a tenant from being removed, in Contiv's order and words, then what Contiv did not look at. */
+const inhabitants: readonly (readonly [KindName, string])[] = [
+  ['appProfile', 'cannot delete {tenant}, has {n} app profiles'],
+  ['endpointGroup', 'cannot delete {tenant} has {n} endpoint groups'],
+  ['policy', 'cannot delete {tenant} has {n} policies'],
+  ['netprofile', 'Cannot delete {tenant} has {n} netprofiles'],
+  ['network', 'cannot delete {tenant} has {n} networks'],
+  ['serviceLB', 'cannot delete {tenant} has {n} services'],
+  ['extContractsGroup', 'cannot delete {tenant} has {n} external contracts groups'],
+];
+
+/**
+ * Removes a tenant, except `default`, which is always there. Refuses with OBJECT_UNKNOWN, OBJECT_IN_USE and
+ * OBJECT_CHANGED.
+ */
+export function* planRemoveTenant(name: ObjectName, condition: Condition): Plan<RemoveAnswer> {
+  const [tenant = ''] = name.parts;
+  const key = tenantKey(tenant);
+  const [row] = (yield { start: key }).rows;
+  requireCondition(name, row?.createRevision, condition);
+  if (row === undefined) throw unknownObject(name);
+  if (tenant === defaultTenant) {
+    throw new FairleadError('OBJECT_IN_USE', `cannot delete ${tenant}, it is always there`, {
+      fix: 'remove what is in it, and leave it',
+    });
+  }
+  for (const [kind, said] of inhabitants) yield* requireNone(tenant, kind, said);
+  if ((yield { ...tenantSubnetRange(tenant), limit: 1 }).rows.length > 0) {
+    throw new FairleadError(
+      'OBJECT_IN_USE',
+      `cannot delete ${tenant}, a host is about to make a network in it`,
+    );
+  }
+  const { number } = decodeRecord(tenantSchema, row).value;
+  return {
+    txn: {
+      compare: [asRead(key, row)],
+      then: [
+        { op: 'delete', start: key },
+        { op: 'delete', start: numberKey('tenant', number) },
+      ],
+    },
+    answer: { done: true },
+  };
+}
+
+function* requireNone(tenant: string, kind: KindName, said: string): Step<void> {
+  const range = objectRange(kind, [tenant]);
+  if ((yield { ...range, limit: 1 }).rows.length === 0) return;
+  const count = yield* countRows(range);
+  throw new FairleadError(
+    'OBJECT_IN_USE',
+    said.replace('{tenant}', tenant).replace('{n}', String(count)),
+  );
+}

@@ -1,0 +1,175 @@
+/** What always holds of the rows of objects, looked at by going through all of them. */
+import { parseAddress, parseCidr } from '../../lib/ip/ip.ts';
+import type { Config } from '../../lib/model/objects/kind.ts';
+import { allKinds, describedKind } from '../../lib/model/objects/kinds.ts';
+import {
+  linkKey,
+  objectKey,
+  objectOfKey,
+  type ObjectName,
+} from '../../lib/model/objects/object-keys.ts';
+import {
+  groupPoolSchema,
+  objectRowSchema,
+  tagOwnerSchema,
+  withZeros,
+  type ObjectRow,
+} from '../../lib/model/objects/rows.ts';
+import { poolAddressSchema, poolSchema } from '../../lib/model/pool.ts';
+import { siteNetworkSchema } from '../../lib/model/site.ts';
+import { networkConfig } from '../../lib/network/objects/show.ts';
+import type { MapStore } from './map-store.ts';
+
+const text = (config: Config, field: string): string => String(config[field]);
+
+interface Found {
+  readonly name: ObjectName;
+  readonly row: ObjectRow;
+}
+
+/** All that is wrong with objects and what belongs to them, as sentences; empty when nothing is. */
+export function wrongOfObjects(whole: MapStore): readonly string[] {
+  const rows = [...whole.rows.values()].map(({ key, value }) => ({
+    key,
+    value: JSON.parse(value),
+  }));
+  const below = (prefix: string) => rows.filter(({ key }) => key.startsWith(prefix));
+  const keys = new Set(whole.rows.keys());
+  const objects = below('/object/').map(({ key, value }): Found => {
+    const kind = describedKind(key.split('/')[2] as never);
+    const { config, ...rest } = objectRowSchema(kind).parse(value);
+    return { name: objectOfKey(kind.name, key), row: { ...rest, config: withZeros(kind, config) } };
+  });
+  const networks = below('/network/').map(({ value }) => siteNetworkSchema.parse(value));
+  const wrong: string[] = [];
+  const same = (what: string, some: Iterable<string>, others: Iterable<string>): void => {
+    const [one, two] = [some, others].map((texts) => [...texts].toSorted().join(' '));
+    if (one !== two) wrong.push(`${what}: ${one || 'none'} against ${two || 'none'}`);
+  };
+
+  // every reference has its object; every link its two
+  const links: string[] = [];
+  for (const { name, row } of objects) {
+    for (const [field, { refers }] of Object.entries(describedKind(name.kind).fields)) {
+      const value = row.config[field];
+      if (refers === undefined || value === undefined || value === '') continue;
+      for (const each of typeof value === 'object' ? value : [String(value)]) {
+        const tenant = String(row.config['tenantName']);
+        const named: ObjectName = {
+          kind: refers.kind,
+          parts: refers.kind === 'tenant' ? [each] : [tenant, each],
+        };
+        // what a rule names may go; it means whoever has the name
+        const mayGo = name.kind === 'rule' && !['policyName', 'tenantName'].includes(field);
+        if (!mayGo && !keys.has(objectKey(named))) {
+          wrong.push(`${name.kind} ${name.parts.join(':')} names ${refers.kind} ${each}`);
+        }
+        if (refers.linked) links.push(linkKey(named, name));
+      }
+    }
+  }
+  same(
+    'links',
+    below('/link/').map(({ key }) => key),
+    new Set(links),
+  );
+  const guarded = new Set(['endpointGroup', 'policy', 'netprofile', 'extContractsGroup']);
+  same(
+    'guards',
+    below('/guard/').map(({ key }) => key),
+    objects
+      .filter(({ name }) => guarded.has(name.kind))
+      .map(({ name }) => objectKey(name).replace('/object/', '/guard/')),
+  );
+
+  // numbers and tags have one owner, which has them
+  const groups = objects.filter(({ name }) => name.kind === 'endpointGroup');
+  same(
+    'group numbers',
+    below('/number/group/').map(({ key, value }) => `${Number(key.slice(14))} ${value.owner}`),
+    groups.map(({ name, row }) => `${row.number} ${name.parts.join(':')}`),
+  );
+  const tagged = [
+    ...networks.map((network) => ({
+      kind: 'network',
+      parts: [network.tenant, network.name],
+      tag: networkConfig(network)['cfgdTag'],
+    })),
+    ...groups.map(({ name, row }) => ({
+      kind: name.kind,
+      parts: name.parts,
+      tag: row.config['cfgdTag'],
+    })),
+  ].filter(({ tag }) => tag !== '');
+  same(
+    'tags',
+    below('/contiv-tag/').map(({ key, value }) => {
+      const { kind, tenant, name } = tagOwnerSchema.parse(value);
+      return `${key.slice(12)} ${kind} ${tenant} ${name}`;
+    }),
+    tagged.map(({ kind, parts, tag }) => `${String(tag)} ${kind} ${parts.join(' ')}`),
+  );
+  for (const network of networks) {
+    if (keys.has(objectKey({ kind: 'endpointGroup', parts: [network.tenant, network.name] }))) {
+      wrong.push(`${network.tenant}:${network.name} is a network and a group`);
+    }
+  }
+
+  // pools of groups and addresses of services are those of the network's pool
+  const pools = below('/ipam/pool/').map(({ value }) => poolSchema.parse(value));
+  const withPool = groups.filter(({ row }) => row.config['ipPool'] !== '');
+  same(
+    'pools of groups',
+    below('/group-pool/').map(({ key, value }) => {
+      const { group, first, last } = groupPoolSchema.parse(value);
+      const [, , tenant, network] = key.split('/');
+      return `${tenant}/${network}/${group}/${Number.parseInt(first, 16)}-${Number.parseInt(last, 16)}`;
+    }),
+    withPool.map(({ row: { config } }) => {
+      const ends = String(config['ipPool'])
+        .split('-')
+        .map((end) => parseAddress(end).value);
+      return `${text(config, 'tenantName')}/${text(config, 'networkName')}/${text(config, 'groupName')}/${ends.join('-')}`;
+    }),
+  );
+  for (const pool of pools) {
+    const [tenant = '', network = ''] = pool.space.split(':');
+    const those = below(`/group-pool/${tenant}/${network}/`).map(({ value }) =>
+      groupPoolSchema.parse(value),
+    );
+    const four = parseCidr(pool.cidr).family === 4;
+    if ((pool.groupPools ?? 0) !== (four ? those.length : 0)) {
+      wrong.push(`${pool.space} counts ${pool.groupPools} pools of groups`);
+    }
+    for (const [n, one] of those.entries()) {
+      if (those.some((other, m) => m !== n && other.first <= one.last && one.first <= other.last)) {
+        wrong.push(`pool of ${one.group} overlaps another`);
+      }
+      for (const { key, value } of below(`/ipam/address/${pool.space}/${pool.cidr}/`)) {
+        const hex = key.slice(key.lastIndexOf('/') + 1);
+        const { state } = poolAddressSchema.parse(value);
+        if (four && state === 'held' && hex >= one.first && hex <= one.last) {
+          wrong.push(`${hex} of the pool of ${one.group} is held`);
+        }
+      }
+    }
+  }
+  const services = objects.filter(({ name }) => name.kind === 'serviceLB');
+  same(
+    'addresses of services',
+    below('/ipam/address/').flatMap(({ key, value }) => {
+      const { use, service } = poolAddressSchema.parse(value);
+      const [, , , space] = key.split('/');
+      const hex = key.slice(key.lastIndexOf('/') + 1);
+      return use === 'service' ? [`${space} ${service} ${hex}`] : [];
+    }),
+    services.map(({ row: { config, address } }) => {
+      const hex = parseAddress(address ?? '')
+        .value.toString(16)
+        .padStart(8, '0');
+      return `${text(config, 'tenantName')}:${text(config, 'networkName')} ${text(config, 'serviceName')} ${hex}`;
+    }),
+  );
+  if (allKinds.length === 0) wrong.push('there are no kinds');
+  return wrong;
+}
