@@ -519,8 +519,8 @@ export const portRemovalPauseMs = 50;
 /** Pause after the bridge refused flows, doubled from the first to the last: it is compared anew each time. */
 export const flowRetryFirstMs = 100;
 export const flowRetryMaxMs = 10_000;
-/** Pause before a host without an address for others looks for one again. */
-export const vtepAbsentMs = 2_000;
+/** How often a host looks whether its addresses have changed: others send to the old one until then. */
+export const vtepLookMs = 1_000;
 /** How often the whole bridge is compared unasked: 10 000 flows take about 100 ms of work. */
 export const flowScanMs = 60_000;
 /** Flows of a bridge looked at in one go, some 10 us each … */

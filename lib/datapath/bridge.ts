@@ -188,6 +188,12 @@ const tunnelOptions = (udpPort: number): ReadonlyMap<string, string> =>
     ['dst_port', String(udpPort)],
   ]);
 
+/** The OpenFlow number of our tunnel's interface; undefined for any other, and while it has none. */
+export function tunnelNumber(row: Row<'Interface'> | undefined): number | undefined {
+  if (row?.name !== tunnelName || row.external_ids.get(ownerKey) !== ownerValue) return undefined;
+  return row.ofport !== undefined && row.ofport > 0 ? row.ofport : undefined;
+}
+
 /** The endpoint and OpenFlow number of an interface of ours; undefined for any other interface. */
 export function endpointPort(
   row: Row<'Interface'> | undefined,

@@ -47,7 +47,11 @@ export async function ensureBridge(
   if (bridge === undefined) throw new FairleadError('OVS_REFUSED', 'the bridge was not made');
   const udpPort = tunnelPort();
   const tunnel = observeTunnel(rows(), bridge, udpPort);
-  if (tunnel?.isIntact === true) return bridge;
+  if (tunnel?.isIntact === true) {
+    // whatever was in its way may be gone: ovs-vswitchd looks again with every change
+    if (tunnel.error !== undefined) await ovsdb.transactConfigured([], { signal });
+    return bridge;
+  }
   // a changed tunnel is made anew, in a transaction of its own: ovs-vswitchd takes no shorter way
   if (tunnel !== undefined) {
     await ovsdb.transactConfigured(removePorts(bridge, [tunnel.port]), { signal });

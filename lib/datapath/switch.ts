@@ -20,19 +20,22 @@ import {
   isOtherBridge,
   observePorts,
   removePorts,
+  tunnelNumber,
   type OurBridge,
   type Rows,
 } from './bridge.ts';
 import type { DatapathChoice } from './datapath-type.ts';
 import { ensureBridge } from './own-bridge.ts';
-import type { Links } from './link/links.ts';
+import { observeForeign } from './foreign.ts';
+import { reportOf, type ReconcileReport } from './report.ts';
+import type { Link, Links } from './link/links.ts';
 import { linkGroup } from './link/veth.ts';
 import type { OvsdbClient } from './ovsdb/client.ts';
 import type { Change } from './ovsdb/replica.ts';
 import type { Row } from './ovsdb/schema.ts';
 import { PortIndex, type FoundPort } from './port-index.ts';
 import { PortNumbers } from './port-numbers.ts';
-import { countWork, difference, type Difference, type ObservedLink } from './reconcile/diff.ts';
+import { difference, type Difference, type ObservedLink } from './reconcile/diff.ts';
 import { watchVswitchd, type VswitchdWatch } from './vswitchd-watch.ts';
 
 /** The kernel's links, as the switch needs them. */
@@ -52,14 +55,8 @@ export interface SwitchParts {
   readonly onDrift: () => void;
   /** Told of the OpenFlow port of an endpoint, or that it has none any more. */
   readonly onPort: (endpointId: string, number: number | undefined) => void;
-}
-
-/** What a reconcile did. */
-export interface ReconcileReport {
-  readonly repaired: number;
-  readonly detached: readonly PortSpec[];
-  /** Ports that vswitchd could not use, with its reason. */
-  readonly failed: readonly { readonly name: string; readonly error: string }[];
+  /** Told of the OpenFlow port of the tunnel. */
+  readonly onTunnel: (number: number) => void;
 }
 
 /** The switch. */
@@ -188,13 +185,13 @@ export class HostSwitch {
     if (obstacle !== undefined) throw obstacle;
     const bridge = await ensureBridge(this.#parts, () => this.#rows(), signal);
     const ports = observePorts(this.#rows(), bridge);
-    const links = await this.#observeLinks();
+    const all = await this.#parts.links.list();
+    const links = await this.#observeLinks(all);
     const changes = difference(await desired(), { ports, links });
     await this.#apply(bridge, changes, signal);
-    const failed = ports.flatMap(({ name, error }) =>
-      error === undefined ? [] : [{ name, error }],
-    );
-    return { repaired: countWork(changes), detached: changes.detached, failed };
+    const around = { udpPort: this.#parts.tunnelPort(), links: all };
+    const foreign = observeForeign(this.#rows(), bridge, around);
+    return reportOf(changes, ports, foreign);
   }
 
   /** Stops background work; what is left is for the next start. */
@@ -231,11 +228,11 @@ export class HostSwitch {
     throw new FairleadError('OVS_DOWN', `bridge ${bridgeName} is not there yet`);
   }
 
-  async #observeLinks(): Promise<readonly ObservedLink[]> {
+  async #observeLinks(all: readonly Link[]): Promise<readonly ObservedLink[]> {
     const { links, log } = this.#parts;
     const observed: ObservedLink[] = [];
     const unfinished = new Set<string>();
-    for (const { name, alias, group, mtu, up } of await links.list()) {
+    for (const { name, alias, group, mtu, up } of all) {
       const endpointId = endpointOfAlias(alias);
       if (endpointId !== undefined) observed.push({ name, endpointId, mtu, up });
       else if (group === linkGroup && alias === undefined) unfinished.add(name);
@@ -370,6 +367,8 @@ export class HostSwitch {
   }
 
   #tellPort(before: Row<'Interface'> | undefined, now: Row<'Interface'> | undefined): void {
+    const tunnel = tunnelNumber(now);
+    if (tunnel !== undefined) this.#parts.onTunnel(tunnel);
     const [was, is] = [endpointPort(before), endpointPort(now)];
     if (was?.endpointId === is?.endpointId && was?.number === is?.number) return;
     if (was !== undefined && was.endpointId !== is?.endpointId) {

@@ -3,6 +3,7 @@
  * brought together for the flows. An endpoint of this host is forwarded to when both know it.
  */
 import type { BridgeFlows } from '../datapath/bridge-flows.ts';
+import { ports } from '../datapath/pipeline/fields.ts';
 import type { Pipeline } from '../datapath/pipeline/pipeline.ts';
 import { wirePortName } from '../datapath/uplink/layout.ts';
 import { FairleadError } from '../errors.ts';
@@ -26,6 +27,7 @@ export class DataPlane {
   readonly #peers = new Map<string, Peer>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #wire: number | undefined;
+  #tunnelPort: number = ports.tunnel;
 
   /** @param onWays told when networks or other hosts come, go or change */
   constructor(flows: BridgeFlows, onWays: () => void) {
@@ -88,6 +90,18 @@ export class DataPlane {
     if (port === this.#wire) return;
     this.#wire = port;
     this.#flows.edit((pipeline) => pipeline.setUplink({ name: wirePortName, port }));
+  }
+
+  /** The OpenFlow port of the tunnel. */
+  get tunnelPort(): number {
+    return this.#tunnelPort;
+  }
+
+  /** The switch has this port for the tunnel. */
+  setTunnel(port: number): void {
+    if (port === this.#tunnelPort) return;
+    this.#tunnelPort = port;
+    this.#flows.edit((pipeline) => pipeline.setTunnel(port));
   }
 
   /** The switch has a port for an endpoint, or none any more. */

@@ -5,7 +5,8 @@
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import type { BridgeFlows } from '../datapath/bridge-flows.ts';
-import type { HostSwitch, ReconcileReport } from '../datapath/switch.ts';
+import type { ReconcileReport } from '../datapath/report.ts';
+import type { HostSwitch } from '../datapath/switch.ts';
 import type { UplinkProblem, Uplinks } from '../datapath/uplink/uplinks.ts';
 import { asFairleadError, describeError } from '../errors.ts';
 import {
@@ -17,6 +18,7 @@ import {
 import type { Logger } from '../log.ts';
 import type { StateStore } from '../store/port.ts';
 import { startLoop, type Loop } from './loop.ts';
+import { showForeign } from './foreign-conditions.ts';
 import { readPorts } from './records.ts';
 
 /** What the loop is made of. */
@@ -28,7 +30,7 @@ export interface DatapathLoopParts {
   /** Tells the switch the way to other hosts, where it has to be told. */
   readonly teachNeighbours: () => Promise<void>;
   /** Shows where MTUs do not fit one another. */
-  readonly showMtus: () => void;
+  readonly showPaths: () => void;
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -60,13 +62,14 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
       const report = await parts.hostSwitch.reconcile(() => readPorts(parts.store), signal);
       await parts.teachNeighbours();
       parts.flows.scan();
-      parts.showMtus();
+      parts.showPaths();
       conditions.set(
         'FLOWS_REFUSED',
         parts.flows.failure === undefined ? undefined : describeError(parts.flows.failure),
       );
       showUplinks(conditions, await parts.uplinks.reconcile(signal));
       if (report.repaired > 0) log.info({ repaired: report.repaired }, 'reconciled the switch');
+      showForeign(conditions, report.foreign);
       detachedBefore = showReport(conditions, report, detachedBefore);
       showFailure(conditions, undefined);
       lastFailure = '';

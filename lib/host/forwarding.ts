@@ -16,7 +16,7 @@ import { SiteView } from '../network/site-view.ts';
 import type { StateStore } from '../store/port.ts';
 import { DataPlane } from './data-plane.ts';
 import { answerPackets } from './gateway-answers.ts';
-import { showMtus } from './mtu-conditions.ts';
+import { showPaths } from './peer-families.ts';
 import { startPeerProbes } from './peer-probes.ts';
 import { startSiteLoop } from './site-loop.ts';
 
@@ -39,8 +39,8 @@ export interface ForwardingParts {
 export interface Forwarding {
   readonly dataPlane: DataPlane;
   readonly flows: BridgeFlows;
-  /** Shows where MTUs do not fit one another. */
-  showMtus(): void;
+  /** Shows where MTUs, and families of tunnels, do not fit one another. */
+  showPaths(): void;
   /** Says whether the host was removed: then it forwards nothing of what hosts share. */
   setRemoved(isRemoved: boolean): void;
   close(): Promise<void>;
@@ -75,6 +75,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   const probes = startPeerProbes({
     connection,
     peers: () => dataPlane.peers,
+    tunnelPort: () => dataPlane.tunnelPort,
     largestMtu: () => dataPlane.largestVxlanMtu,
     clock,
     conditions: parts.conditions,
@@ -99,7 +100,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   return {
     dataPlane,
     flows,
-    showMtus: () => showMtus(parts.conditions, { self: view.self, dataPlane }),
+    showPaths: () => showPaths(parts.conditions, { self: view.self, dataPlane }),
     setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
       await siteLoop.close();

@@ -1,19 +1,23 @@
 /**
  * Tells the other hosts what they need to know of this one: where its tunnel ends, and how large a packet may
- * be on the way. Looks at the kernel now and then, since addresses change.
+ * be on the way. Looks at the addresses of the host every moment, since they change while it runs.
  */
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import type { Links } from '../datapath/link/links.ts';
-import { asFairleadError, describeError, hasCode } from '../errors.ts';
+import { asFairleadError, describeError, FairleadError, hasCode } from '../errors.ts';
 import {
   reconcileDebounceMs,
   reconcileIntervalMs,
   reconcileRetryFirstMs,
   reconcileRetryMaxMs,
-  vtepAbsentMs,
+  vtepLookMs,
 } from '../limits.ts';
+import { parseAddress } from '../ip/ip.ts';
 import type { Logger } from '../log.ts';
+import { decodeRecord } from '../model/record.ts';
+import { nodeKey } from '../model/site-keys.ts';
+import { nodeSchema } from '../model/site.ts';
 import { planAnnounceNode } from '../network/nodes.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
@@ -37,51 +41,89 @@ export interface NodeLoopParts {
   readonly conditions: Conditions;
 }
 
+/** What may keep a host from being listed with an address; each is a condition. */
+const obstacles = ['VTEP_UNUSABLE', 'VTEP_IN_USE'] as const;
+
 /** Starts the loop. */
 export function startNodeLoop(parts: NodeLoopParts): Loop {
-  const { clock, conditions, log } = parts;
+  const { clock, conditions, log, links } = parts;
   let lastFailure = '';
-  return startLoop({
+  // what was so when the host was listed, and until when that is good enough
+  let before = '';
+  let goodUntilMs = 0;
+  const loop = startLoop({
     clock,
     pace: {
-      intervalMs: reconcileIntervalMs,
+      intervalMs: vtepLookMs,
       debounceMs: reconcileDebounceMs,
       retryFirstMs: reconcileRetryFirstMs,
       retryMaxMs: reconcileRetryMaxMs,
     },
     run: async () => {
+      const now = JSON.stringify(await links.addresses());
+      if (now === before && clock.monotonicMs() < goodUntilMs) return;
       const isReachable = await announce(parts);
-      conditions.clear('VTEP_UNUSABLE');
+      for (const code of obstacles) conditions.clear(code);
       lastFailure = '';
+      before = now;
       // a host that has just joined a cluster has an address then
-      return isReachable ? undefined : vtepAbsentMs;
+      goodUntilMs = clock.monotonicMs() + (isReachable ? reconcileIntervalMs : 0);
     },
     onError: (thrown) => {
       const error = asFairleadError(thrown);
-      if (hasCode(error, 'VTEP_UNUSABLE')) conditions.raise('VTEP_UNUSABLE', describeError(error));
+      goodUntilMs = 0;
+      for (const code of obstacles) {
+        if (hasCode(error, code)) conditions.raise(code, describeError(error));
+      }
       if (error.message === lastFailure) return;
       lastFailure = error.message;
       log.warn({ err: error }, 'could not tell the other hosts about this one');
     },
   });
+  return {
+    kick: () => {
+      goodUntilMs = 0;
+      loop.kick();
+    },
+    settled: (signal) => loop.settled(signal),
+    close: () => loop.close(),
+  };
 }
 
 /** Answers whether the host has an address to be reached by. */
 async function announce(parts: NodeLoopParts): Promise<boolean> {
   const { links, store, hostName: name, version, bootId } = parts;
-  const [list, addresses, routes, advertised] = await Promise.all([
+  const [list, addresses, routes, advertised, known] = await Promise.all([
     links.list(),
     links.addresses(),
     links.routes(),
     parts.advertised(),
+    knownVtep(store, name),
   ]);
   const vtep = chooseVtep(
     { links: list, addresses, routes },
-    { address: parts.vtepAddress, advertised },
+    {
+      address: parts.vtepAddress,
+      advertised,
+      family: known === undefined ? undefined : parseAddress(known).family,
+    },
   );
+  if (vtep === undefined && known !== undefined) {
+    throw new FairleadError(
+      'VTEP_UNUSABLE',
+      `the other hosts send to ${known}, which this one does not have any more, nor another of its family`,
+      { fix: 'give it an address again; for one of the other family: --vtep-ip' },
+    );
+  }
   // a host that nobody can reach has nothing to say
   if (vtep === undefined) return false;
   const { address, pathMtu } = vtep;
   await runPlan(store, () => planAnnounceNode({ name, vtep: address, pathMtu, bootId, version }));
   return true;
+}
+
+/** Where the other hosts think that the tunnel of this one ends. */
+async function knownVtep(store: StateStore, name: string): Promise<string | undefined> {
+  const [row] = (await store.range({ start: nodeKey(name), consistency: 'local' })).rows;
+  return row && decodeRecord(nodeSchema, row).value.vtep;
 }

@@ -95,10 +95,15 @@ export class PeerWays {
   }
 }
 
+/** What the ways to other hosts are shown as. */
+const pathConditions = ['PEER_UNREACHABLE', 'PATH_MTU_SMALL'] as const;
+
 /** What the loop is made of. */
 export interface PeerProbeParts {
   readonly connection: OpenFlowConnection;
   readonly peers: () => Iterable<Peer>;
+  /** OpenFlow port of the tunnel. */
+  readonly tunnelPort: () => number;
   /** Largest packet of the networks that travel in VXLAN, bytes; undefined without any. */
   readonly largestMtu: () => number | undefined;
   readonly clock: Clock;
@@ -126,7 +131,11 @@ export function startPeerProbes(parts: PeerProbeParts): Loop {
     },
     run: async () => {
       const mtu = parts.largestMtu();
-      if (connection.state() !== 'ready' || mtu === undefined) return undefined;
+      if (mtu === undefined) {
+        for (const code of pathConditions) parts.conditions.clear(code);
+        return undefined;
+      }
+      if (connection.state() !== 'ready') return undefined;
       showWays(parts, ways, mtu);
       const nowMs = clock.monotonicMs();
       const isRound = nowMs >= nextRoundMs;
@@ -138,7 +147,7 @@ export function startPeerProbes(parts: PeerProbeParts): Loop {
       const questions = asked.map(({ peer, probe }): Change => ({
         kind: 'packetOut',
         inPort: reservedPort.controller,
-        actions: probeActions(peer),
+        actions: probeActions(peer, parts.tunnelPort()),
         data: probeFrame(probe),
       }));
       if (questions.length === 0) return nextRoundMs - nowMs;

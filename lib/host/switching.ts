@@ -78,6 +78,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     tunnelPort: () => (dataPlane.hasPeers ? parts.vxlanPort : undefined),
     onDrift: () => drifted(),
     onPort: (endpointId, number) => dataPlane.setPort(endpointId, number),
+    onTunnel: (number) => dataPlane.setTunnel(number),
   });
   const uplinks = openUplinks(parts, { ovsdb, dataPlane, onDrift: () => drifted() });
   const loop = startDatapathLoop({
@@ -87,7 +88,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     hostSwitch,
     uplinks,
     flows: forwarding.flows,
-    showMtus: () => forwarding.showMtus(),
+    showPaths: () => forwarding.showPaths(),
     teachNeighbours: () => teachNeighbours(hostSwitch, links, dataPlane),
     log: log.child({ part: 'reconcile' }),
   });

@@ -1,7 +1,8 @@
 /**
  * The address by which other hosts reach this one for VXLAN, and how large a packet its link carries. What the
  * operator says is taken if the host has it; else an address by which the cluster is reached; else the first
- * one of the link that the default route goes out by. Pure.
+ * one of the link that the default route goes out by. Once others know a host by one family it stays with it:
+ * tunnels do not go from one to the other. Pure.
  */
 import type { Link, LinkAddress, Route } from '../datapath/link/links.ts';
 import { FairleadError } from '../errors.ts';
@@ -28,6 +29,8 @@ export interface VtepWishes {
   readonly address: string | undefined;
   /** Addresses (of any form) by which the cluster reaches this host, in order of preference. */
   readonly advertised: readonly string[];
+  /** Family of the address that others know; either without it. */
+  readonly family: 4 | 6 | undefined;
 }
 
 const mainTable = 254;
@@ -54,11 +57,12 @@ export function chooseVtep(host: HostAddresses, wishes: VtepWishes): Vtep | unde
       { fix: 'give one of its addresses, or leave --vtep-ip out' },
     );
   }
+  const families = wishes.family === undefined ? [4, 6] : [wishes.family];
   for (const text of wishes.advertised) {
     const found = at(text);
-    if (found !== undefined) return found;
+    if (found !== undefined && families.includes(parseAddress(text).family)) return found;
   }
-  for (const family of [4, 6]) {
+  for (const family of families) {
     const route = host.routes.find(
       ({ destination, table, outIndex, family: of }) =>
         of === family &&

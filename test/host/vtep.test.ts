@@ -31,7 +31,7 @@ const host: HostAddresses = {
   ],
   routes: [defaultRoute(4, 2), defaultRoute(6, 2)],
 };
-const nothing = { address: undefined, advertised: [] };
+const nothing = { address: undefined, advertised: [], family: undefined };
 
 describe('the end of the tunnel', () => {
   it('is what the operator says, with the largest packet of its link', () => {
@@ -59,6 +59,16 @@ describe('the end of the tunnel', () => {
     expect(chooseVtep(host, nothing)?.address).toBe('192.0.2.7');
     const six = { ...host, routes: [defaultRoute(6, 2)] };
     expect(chooseVtep(six, nothing)?.address).toBe('2001:db8::7');
+  });
+
+  it('stays in the family by which others know it, unless the operator says otherwise', () => {
+    const advertised = ['2001:db8::7', '192.0.2.7'];
+    expect(chooseVtep(host, { ...nothing, advertised, family: 4 })?.address).toBe('192.0.2.7');
+    expect(chooseVtep(host, { ...nothing, family: 6 })?.address).toBe('2001:db8::7');
+    const six = { ...host, routes: [defaultRoute(6, 2)] };
+    expect(chooseVtep(six, { ...nothing, family: 4 })).toBeUndefined();
+    const asked = { ...nothing, address: '2001:db8::7', family: 4 } as const;
+    expect(chooseVtep(six, asked)?.address).toBe('2001:db8::7');
   });
 
   it('is nothing on a host that nobody reaches', () => {

@@ -16,7 +16,7 @@ import { endDocker, inMounts, startDocker } from './engine.ts';
 import { imageFile, imageName } from './image.ts';
 import { endOvs, startOvs, vsctl, type OvsPart } from './ovs.ts';
 import { namespacePath } from './namespaces.ts';
-import { inNetwork, logOf, recordOf, type HostPlace } from './place.ts';
+import { bootIdFile, bootIdVariable, inNetwork, logOf, recordOf, type HostPlace } from './place.ts';
 import { ensurePhy } from './site/underlay.ts';
 import { run, runOk, type Outcome, type RunOptions } from './run.ts';
 import { waitFor } from './wait.ts';
@@ -204,6 +204,7 @@ export class LabHost {
       FAIRLEAD_PLUGIN_SOCKET: join(this.pluginDirectory, 'fairlead.sock'),
       FAIRLEAD_OVS_DB: `unix:${this.ovsDb}`,
       FAIRLEAD_DOCKER_HOST: `unix:${this.dockerSocket}`,
+      [bootIdVariable]: bootIdFile(this.place),
     };
   }
 

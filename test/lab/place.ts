@@ -148,6 +148,14 @@ export function logOf(place: OvsPlace, role: string): string {
   return join(place.logs, `${role}.log`);
 }
 
+/** Names, to an agent of the lab, the file with the boot that its host is in. */
+export const bootIdVariable = 'LAB_BOOT_ID';
+
+/** The file with the boot that a host is in; it is not there before the host has crashed for the first time. */
+export function bootIdFile(place: OvsPlace): string {
+  return join(place.directory, 'boot-id');
+}
+
 /** The command that puts what follows into the network of this place, and no more. */
 export function inNetwork(place: OvsPlace): string[] {
   // not `ip netns exec`: that one mounts another /sys and hides the control groups

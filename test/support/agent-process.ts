@@ -18,9 +18,10 @@ const tool = (name: string): string => join(root, 'node_modules', '.bin', name);
 export const binaryPath = join(root, 'dist', 'fairlead');
 
 /** Runs the single file where nothing of the project's packages is to be found: in an empty folder, with
- *  `node_modules` hidden. The pid stays the agent's. */
+ *  `node_modules` hidden; and in the boot that the lab's host is in. The pid stays the agent's. */
 const alone = `set -e
 mount -t tmpfs tmpfs "$1/node_modules"
+if [ -s "$LAB_BOOT_ID" ]; then mount --bind "$LAB_BOOT_ID" /proc/sys/kernel/random/boot_id; fi
 mkdir -p "$1/node_modules/empty"
 cd "$1/node_modules/empty"
 shift

@@ -42,6 +42,8 @@ const attributeOf = {
 } as const;
 const linkInfo = { kind: 1, data: 2 } as const;
 const vethPeer = 1;
+/** IFLA_VXLAN_PORT, in network order. */
+const vxlanPort = 15;
 const inet6AddressMode = { attribute: 8, none: 1 } as const;
 /** Leaves counters out of answers: half of their bytes. */
 const skipStatistics = 1 << 3;
@@ -52,6 +54,8 @@ export interface Link {
   readonly name: string;
   /** `veth`, `bridge`, … ; absent for hardware and loopback. */
   readonly kind?: string;
+  /** UDP port of a `vxlan`. */
+  readonly udpPort?: number;
   readonly alias?: string;
   /** The link-layer address, bytes in hex with colons; empty where the link has none. */
   readonly mac: string;
@@ -181,10 +185,12 @@ export function decodeLink(body: Uint8Array): Link {
   const name = attributes.get(attributeOf.name);
   if (index <= 0 || name === undefined) throw malformed('a link without index or name');
   const info = readAttributes(attributes.get(attributeOf.linkInfo) ?? new Uint8Array());
+  const kind = optional(info.get(linkInfo.kind), readText);
   const number = (type: number) => optional(attributes.get(type), (bytes) => readNumber(bytes, 0));
   const signed = (type: number) => optional(attributes.get(type), (bytes) => readInteger(bytes, 0));
   const optionalParts = {
-    kind: optional(info.get(linkInfo.kind), readText),
+    kind,
+    udpPort: kind === 'vxlan' ? udpPortIn(info.get(linkInfo.data)) : undefined,
     alias: optional(attributes.get(attributeOf.alias), readText),
     peerIndex: number(attributeOf.link),
     peerNamespace: signed(attributeOf.linkNamespace),
@@ -201,6 +207,14 @@ export function decodeLink(body: Uint8Array): Link {
     group: number(attributeOf.group) ?? 0,
     ...withoutUndefined(optionalParts),
   };
+}
+
+/** @throws LINK_FAILED */
+function udpPortIn(data: Uint8Array | undefined): number | undefined {
+  const port = readAttributes(data ?? new Uint8Array()).get(vxlanPort);
+  if (port === undefined) return undefined;
+  if (port.length !== 2) throw malformed('a UDP port of another size');
+  return new DataView(port.buffer, port.byteOffset, 2).getUint16(0);
 }
 
 function changeRequest(

@@ -45,10 +45,10 @@ export const tables = {
   returned: 86,
 } as const;
 
-/** OpenFlow ports with a fixed number. */
+/** OpenFlow ports that are asked for by number. */
 export const ports = {
-  /** The one tunnel port. */
-  tunnel: 1,
+  /** The one tunnel port, if nobody else has that number: ovs-vswitchd gives others the low ones. */
+  tunnel: 0xfe01,
   /** The host's own way in. */
   host: 3,
   /** Uplinks, then endpoints. */

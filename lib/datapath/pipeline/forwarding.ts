@@ -13,7 +13,6 @@ import {
   groups,
   loadRegister,
   ofNetwork,
-  ports,
   raise,
   registers,
   tables,
@@ -67,8 +66,8 @@ export function remoteDestination(
 }
 
 /** To another host. */
-export function peerExit(flow: FlowWriter, { number, vtep }: Peer): void {
-  const tunnel: Action =
+export function peerExit(flow: FlowWriter, { number, vtep }: Peer, tunnel: number): void {
+  const to: Action =
     vtep.family === 4
       ? { kind: 'setField', field: 'tunDst', value: ipv4Number(vtep) }
       : { kind: 'setField', field: 'tunIpv6Dst', value: vtep.value };
@@ -76,7 +75,7 @@ export function peerExit(flow: FlowWriter, { number, vtep }: Peer): void {
     out,
     { [registers.exit]: exits.peer(number) },
     {
-      apply: [tunnel, { kind: 'output', port: ports.tunnel }],
+      apply: [to, { kind: 'output', port: tunnel }],
     },
   );
 }

@@ -5,7 +5,7 @@
  */
 import type { Action, Instructions, Match } from '../openflow/codec/flow.ts';
 import { ipv4Number, macNumber } from './addresses.ts';
-import { flags, loadRegister, ofNetwork, ports, raise, tables } from './fields.ts';
+import { flags, loadRegister, ofNetwork, raise, tables } from './fields.ts';
 import { tagged, untagged } from './packets.ts';
 import { drop, type FlowWriter } from './unit.ts';
 import type { LocalEndpoint, Peer, Segment, Uplink } from '../../network/world.ts';
@@ -37,10 +37,10 @@ export function endpointIngress(flow: FlowWriter, endpoint: LocalEndpoint, segme
 }
 
 /** Packets of another host, out of the tunnel. */
-export function peerIngress(flow: FlowWriter, { vtep }: Peer): void {
+export function peerIngress(flow: FlowWriter, { vtep }: Peer, tunnel: number): void {
   const source: Match =
     vtep.family === 4 ? { tunSrc: ipv4Number(vtep) } : { tunIpv6Src: vtep.value };
-  flow.add(known, [{ inPort: ports.tunnel }, source], {
+  flow.add(known, [{ inPort: tunnel }, source], {
     apply: [raise('fromPeer')],
     goto: tables.tunnelNetwork,
   });

@@ -2,6 +2,7 @@
  * The world as units of flows, kept up to date: who changes an object is told which units that changes. The
  * work of a change is in proportion to what it touches, not to what there is. Pure; one object per bridge.
  */
+import { ports } from './fields.ts';
 import { Members, type FloodChange } from './members.ts';
 import type { Unit } from './unit.ts';
 import {
@@ -40,6 +41,7 @@ export class Pipeline {
   readonly #domains = new Map<number, Set<string>>();
   /** How many segments of a domain have which MTU. */
   readonly #mtus = new Map<number, Map<number, number>>();
+  #tunnel: number = ports.tunnel;
   #uplink: Uplink | undefined;
   #outside: Outside | undefined;
   readonly #dirty = new Map<string, () => Unit | undefined>();
@@ -62,6 +64,13 @@ export class Pipeline {
       this.#dirty.delete(key);
     }
     return changes;
+  }
+
+  /** The OpenFlow port of the tunnel. */
+  setTunnel(port: number): void {
+    if (port === this.#tunnel) return;
+    this.#tunnel = port;
+    for (const name of this.#peers.keys()) this.#touchPeer(name, false);
   }
 
   /** The port to the wire. */
@@ -242,7 +251,7 @@ export class Pipeline {
   #touchPeer(name: string, isRenumbered: boolean): void {
     this.#touch(`peer/${name}`, () => {
       const peer = this.#peers.get(name);
-      return peer && peerUnit(peer);
+      return peer && peerUnit(peer, this.#tunnel);
     });
     if (!isRenumbered) return;
     for (const [segmentId, { remote, peers }] of this.#members) {

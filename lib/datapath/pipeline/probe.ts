@@ -6,7 +6,7 @@
 import { reservedPort, type Action } from '../openflow/codec/flow.ts';
 import type { Peer } from '../../network/world.ts';
 import { ipv4Number, macNumber } from './addresses.ts';
-import { meters, ports, tables } from './fields.ts';
+import { meters, tables } from './fields.ts';
 import type { FlowWriter } from './unit.ts';
 
 /** MACs of questions and answers; of nobody, and locally administered. */
@@ -86,13 +86,13 @@ export function readProbe(frame: Uint8Array): Probe | undefined {
   return { peer: view.getUint32(ethernetBytes), mtu: view.getUint32(ethernetBytes + 4) };
 }
 
-/** How a question gets to a host. */
-export function probeActions({ vtep }: Pick<Peer, 'vtep'>): readonly Action[] {
+/** How a question gets to a host by the tunnel's port. */
+export function probeActions({ vtep }: Pick<Peer, 'vtep'>, tunnel: number): readonly Action[] {
   return [
     { kind: 'setField', field: 'tunId', value: network },
     vtep.family === 4
       ? { kind: 'setField', field: 'tunDst', value: ipv4Number(vtep) }
       : { kind: 'setField', field: 'tunIpv6Dst', value: vtep.value },
-    { kind: 'output', port: ports.tunnel },
+    { kind: 'output', port: tunnel },
   ];
 }

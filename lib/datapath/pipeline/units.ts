@@ -155,10 +155,10 @@ export function remoteUnit(
   return flowsOnly(flow.flows);
 }
 
-/** What another host adds, besides its containers. */
-export function peerUnit(peer: Peer): Unit {
+/** What another host adds, besides its containers. `tunnel` is the OpenFlow port of the tunnel. */
+export function peerUnit(peer: Peer, tunnel: number): Unit {
   const flow = new FlowWriter({ kind: 'peer', object: peer.number });
-  peerIngress(flow, peer);
-  peerExit(flow, peer);
+  peerIngress(flow, peer, tunnel);
+  peerExit(flow, peer, tunnel);
   return flowsOnly(flow.flows);
 }

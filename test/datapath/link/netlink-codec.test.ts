@@ -161,6 +161,12 @@ describe('link messages', () => {
       master: 3,
       group: 9,
     });
+    // as `ip link add vx type vxlan id 5 dstport 4790` makes the kernel tell it
+    const tunnel = (kind: string) =>
+      nested(18, textAttribute(1, kind), nested(2, attribute(15, Uint8Array.of(0x12, 0xb6))));
+    const named = concatenate([linkHead, textAttribute(3, 'vx')]);
+    expect(decodeLink(concatenate([named, tunnel('vxlan')])).udpPort).toBe(4790);
+    expect(decodeLink(concatenate([named, tunnel('geneve')])).udpPort).toBeUndefined();
     const bare = decodeLink(concatenate([linkHead, textAttribute(3, 'lo')]));
     expect(Object.keys(bare).toSorted()).toEqual([
       'group',

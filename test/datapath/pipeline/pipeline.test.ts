@@ -1,6 +1,7 @@
 /** The pipeline kept up to date by changes equals one that is made afresh. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ports } from '../../../lib/datapath/pipeline/fields.ts';
 import { Pipeline } from '../../../lib/datapath/pipeline/pipeline.ts';
 import type { Unit } from '../../../lib/datapath/pipeline/unit.ts';
 import { drawnSite, pick } from './drawn-site.ts';
@@ -50,6 +51,32 @@ describe('the pipeline', () => {
         }
       }),
       { numRuns: 150 },
+    );
+  });
+
+  it('sends to other hosts through whatever port the tunnel has', () => {
+    fc.assert(
+      fc.property(drawnSite, (site) => {
+        const pipeline = pipelineOf(site, pick(site.hosts, 0));
+        const kept = new Kept();
+        kept.take(pipeline);
+        pipeline.setTunnel(7);
+        kept.take(pipeline);
+        expect(kept.last.every((key) => key.startsWith('peer/'))).toBe(true);
+        const text = JSON.stringify(
+          [...kept.units.values()].map(({ flows }) => flows),
+          (_, value) => (typeof value === 'bigint' ? String(value) : value),
+        );
+        expect(text).not.toContain(String(ports.tunnel));
+        kept.take(pipeline);
+        pipeline.setTunnel(7);
+        kept.take(pipeline);
+        expect(kept.last).toEqual([]);
+        pipeline.setTunnel(ports.tunnel);
+        kept.take(pipeline);
+        expect(sorted(kept.units)).toEqual(sorted(fresh(site)));
+      }),
+      { numRuns: 50 },
     );
   });
 

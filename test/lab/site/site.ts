@@ -2,12 +2,13 @@
  * A site: what lies between the hosts of a lab and beside them, and what can go wrong with it. Hosts are
  * joined by the underlay (`br-phy` on each), their uplinks end at one switch, and so do plain machines.
  */
-import { rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeGroup, processesInGroup } from '../cgroups.ts';
 import type { LabHost } from '../host.ts';
 import { makeBareNamespace, removeNamespace } from '../namespaces.ts';
-import { labNames, makeDirectories, switchPlaceOf } from '../place.ts';
+import { bootIdFile, labNames, makeDirectories, switchPlaceOf } from '../place.ts';
 import { killAll, markedProcesses, placeVariable } from '../processes.ts';
 import { run, runOk } from '../run.ts';
 import { inNamespace, ipBatch } from './cable.ts';
@@ -172,6 +173,7 @@ export class Site {
       rmSync(join(place.directory, name), { recursive: true, force: true });
     }
     makeDirectories(place);
+    writeFileSync(bootIdFile(place), `${randomUUID()}\n`);
     await makeBareNamespace(place.namespace);
     await this.plug(host);
     await host.startOvs();
