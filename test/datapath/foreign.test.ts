@@ -42,7 +42,7 @@ function addPort(bridge: Uuid, name: string, wish: Wish = {}): void {
     error: wish.error,
   } as unknown as Row<'Interface'>);
   ports.set(port, { ...common, interfaces: new Set([link]) } as unknown as Row<'Port'>);
-  (bridges.get(bridge)?.ports as Set<Uuid>).add(port);
+  (bridges.get(bridge)?.ports as Set<Uuid> | undefined)?.add(port);
 }
 
 const look = (around: Partial<ForeignSurroundings> = {}) => {

@@ -54,7 +54,11 @@ async function whileRunning(name: string, look: () => Promise<void>): Promise<vo
     log: silentLogger(),
     conditions,
   });
-  await look().finally(() => loop.close());
+  try {
+    await look();
+  } finally {
+    await loop.close();
+  }
 }
 
 async function vtepOf(name: string): Promise<string | undefined> {

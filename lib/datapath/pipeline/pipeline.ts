@@ -2,7 +2,7 @@
  * The world as units of flows, kept up to date: who changes an object is told which units that changes. The
  * work of a change is in proportion to what it touches, not to what there is. Pure; one object per bridge.
  */
-import { ports } from './fields.ts';
+import { ports as portNumbers } from './fields.ts';
 import { Members, type FloodChange } from './members.ts';
 import type { Unit } from './unit.ts';
 import {
@@ -41,7 +41,7 @@ export class Pipeline {
   readonly #domains = new Map<number, Set<string>>();
   /** How many segments of a domain have which MTU. */
   readonly #mtus = new Map<number, Map<number, number>>();
-  #tunnel: number = ports.tunnel;
+  #tunnel: number = portNumbers.tunnel;
   #uplink: Uplink | undefined;
   #outside: Outside | undefined;
   readonly #dirty = new Map<string, () => Unit | undefined>();
