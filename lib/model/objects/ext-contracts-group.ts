@@ -43,7 +43,7 @@ export const extContractsGroupKind = describeKind({
     },
   },
   linkSets: { EndpointGroups: { kind: 'endpointGroup', naming: ['extContractsGrps'] } },
-  links: { Tenant: { kind: 'tenant', named: ['tenantName'] } },
+  links: {},
   oper: {},
   columns: [
     { head: 'Tenant', field: 'tenantName' },

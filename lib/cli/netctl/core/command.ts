@@ -2,7 +2,8 @@
 import { exitCodes, NetctlError } from './ending.ts';
 import type { FlagRow, Given } from './flag-set.ts';
 import type { Netmaster, Transport } from './netmaster.ts';
-import type { JsonObject, KindName } from './shapes.ts';
+import type { KindName } from '../../../model/objects/kind.ts';
+import type { JsonObject } from './shapes.ts';
 import type { TabOptions } from './tabwriter.ts';
 
 /** What the user gave, by name. */

@@ -4,14 +4,13 @@
  * DELETE for success.
  */
 import { exitCodes, NetctlError } from './ending.ts';
+import type { KindName } from '../../../model/objects/kind.ts';
 import {
-  kinds,
+  kindNamed,
   shapeInspection,
   shapeList,
   shapeObject,
   type JsonObject,
-  type Kind,
-  type KindName,
   type Shaped,
 } from './shapes.ts';
 
@@ -56,14 +55,14 @@ export function netmasterOver(transport: Transport): Netmaster {
     return shaped.value;
   };
   return {
-    list: (kind) => read(`/api/v1/${kinds[kind].plural}/`, (value) => shapeList(kind, value)),
+    list: (kind) => read(`/api/v1/${kindNamed(kind).plural}/`, (value) => shapeList(kind, value)),
     get: (kind, key) => read(objectPath(kind, key), (value) => shapeObject(kind, value)),
     inspect: (kind, key) =>
       read(objectPath(kind, key, 'inspect/'), (value) => shapeInspection(kind, value)),
     async post(kind, object) {
       const shaped = shapeObject(kind, object);
       if ('complaint' in shaped) throw refused(shaped.complaint);
-      const { key }: Kind = kinds[kind];
+      const { key } = kindNamed(kind);
       const path = objectPath(
         kind,
         key.map((field) => textOf(object, field)),
@@ -98,7 +97,7 @@ export async function answered(
 
 /** Names of an object may hold anything here: the server says what is wrong with them. */
 function objectPath(kind: KindName, key: readonly string[], before = ''): string {
-  return `/api/v1/${before}${kinds[kind].plural}/${key.map(encodeURIComponent).join(':')}/`;
+  return `/api/v1/${before}${kindNamed(kind).plural}/${key.map(encodeURIComponent).join(':')}/`;
 }
 
 function refusalText({ status, statusText, body }: TransportAnswer): string {

@@ -3,7 +3,8 @@ import type { Action, CommandRow, Input, Surroundings, Table, Tools } from './co
 import { usageError } from './command.ts';
 import { indentedJson } from './go-text.ts';
 import { textOf } from './netmaster.ts';
-import type { JsonObject, KindName } from './shapes.ts';
+import type { KindName } from '../../../model/objects/kind.ts';
+import type { JsonObject } from './shapes.ts';
 import { tableLayout, tabulate } from './tabwriter.ts';
 
 /**

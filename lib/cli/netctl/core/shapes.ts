@@ -1,8 +1,12 @@
 /**
  * What Contiv's client knew of each kind of object: fields, their types, and their order, which is the order
- * of its `-j` and `inspect`. An answer is read by its shape: what is empty is left out, what the shape does
+ * of its `-j` and `inspect`, made from the descriptions of the model. An answer is read by its shape: what is empty is left out, what the shape does
  * not know is dropped, what has another type is refused.
  */
+
+import { assert } from '../../../assert.ts';
+import type { KindName, ObjectKind } from '../../../model/objects/kind.ts';
+import { allKinds, describedKind } from '../../../model/objects/kinds.ts';
 
 /** The type of a field. */
 export type Shape =
@@ -29,243 +33,81 @@ export interface JsonObject {
 /** What was read, or what does not fit, in words. */
 export type Shaped<Value> = { readonly value: Value } | { readonly complaint: string };
 
-const texts = (...names: readonly string[]): FieldShapes =>
-  Object.fromEntries(names.map((name) => [name, 'text']));
-const linkSets = (...names: readonly string[]): FieldShapes => ({
-  'link-sets': { group: Object.fromEntries(names.map((name) => [name, 'links'])) },
-});
-const links = (...names: readonly string[]): FieldShapes => ({
-  links: { group: Object.fromEntries(names.map((name) => [name, 'link'])) },
-});
-
-const endpoint: FieldShapes = {
-  ...texts('containerID', 'containerName'),
-  endpointGroupId: 'number',
-  ...texts('endpointGroupKey', 'endpointID', 'homingHost', 'intfName'),
-  ipAddress: 'texts',
-  ...texts('labels', 'macAddress', 'network', 'serviceName', 'virtualPort', 'vtepIP'),
-};
-const groupOper: FieldShapes = {
-  ...texts('allocatedIPAddresses', 'availableIPAddresses'),
-  endpoints: { list: endpoint },
-  externalPktTag: 'number',
-  groupTag: 'text',
-  numEndpoints: 'number',
-  pktTag: 'number',
-};
-const networkOper: FieldShapes = {
-  allocatedAddressesCount: 'number',
-  ...texts('allocatedIPAddresses', 'availableIPAddresses'),
-  endpoints: { list: endpoint },
-  externalPktTag: 'number',
-  networkTag: 'text',
-  numEndpoints: 'number',
-  pktTag: 'number',
-};
-const policyOper: FieldShapes = {
-  endpoints: { list: endpoint },
-  numEndpoints: 'number',
-  policyViolations: 'number',
-};
-const serviceOper: FieldShapes = {
-  numProviders: 'number',
-  providers: { list: endpoint },
-  serviceVip: 'text',
-};
-
 /** One kind: its name in paths, the fields that make its key, and its shapes. */
-export interface Kind {
+interface Kind {
   readonly plural: string;
   readonly key: readonly string[];
-  readonly config?: FieldShapes;
-  readonly oper?: FieldShapes;
+  readonly config: FieldShapes;
+  readonly oper: FieldShapes;
 }
 
-/** The kinds that netctl works with. */
-export const kinds = {
-  tenant: {
-    plural: 'tenants',
-    key: ['tenantName'],
-    config: {
-      ...texts('key', 'defaultNetwork', 'tenantName'),
-      ...linkSets(
-        'AppProfiles',
-        'EndpointGroups',
-        'NetProfiles',
-        'Networks',
-        'Policies',
-        'Servicelbs',
-        'VolumeProfiles',
-        'Volumes',
-      ),
-    },
-    oper: {
-      endpointGroups: { list: groupOper },
-      endpoints: { list: endpoint },
-      networks: { list: networkOper },
-      policies: { list: policyOper },
-      servicelbs: { list: serviceOper },
-      totalAppProfiles: 'number',
-      totalEPGs: 'number',
-      totalEndpoints: 'number',
-      totalNetprofiles: 'number',
-      totalNetworks: 'number',
-      totalPolicies: 'number',
-      totalServicelbs: 'number',
-    },
-  },
-  network: {
-    plural: 'networks',
-    key: ['tenantName', 'networkName'],
-    config: {
-      ...texts('key', 'cfgdTag', 'encap', 'gateway', 'ipv6Gateway', 'ipv6Subnet'),
-      ...texts('networkName', 'nwType'),
-      pktTag: 'number',
-      ...texts('subnet', 'tenantName'),
-      ...linkSets('EndpointGroups', 'Servicelbs', 'Services'),
-      ...links('Tenant'),
-    },
-    oper: networkOper,
-  },
-  endpointGroup: {
-    plural: 'endpointGroups',
-    key: ['tenantName', 'groupName'],
-    config: {
-      ...texts('key', 'cfgdTag'),
-      extContractsGrps: 'texts',
-      ...texts('groupName', 'ipPool', 'netProfile', 'networkName'),
-      policies: 'texts',
-      tenantName: 'text',
-      ...linkSets('ExtContractsGrps', 'MatchRules', 'Policies', 'Services'),
-      ...links('AppProfile', 'NetProfile', 'Network', 'Tenant'),
-    },
-    oper: groupOper,
-  },
-  policy: {
-    plural: 'policys',
-    key: ['tenantName', 'policyName'],
-    config: {
-      ...texts('key', 'policyName', 'tenantName'),
-      ...linkSets('EndpointGroups', 'Rules'),
-      ...links('Tenant'),
-    },
-    oper: policyOper,
-  },
-  rule: {
-    plural: 'rules',
-    key: ['tenantName', 'policyName', 'ruleId'],
-    config: {
-      ...texts('key', 'action', 'direction', 'fromEndpointGroup', 'fromIpAddress', 'fromNetwork'),
-      policyName: 'text',
-      port: 'number',
-      priority: 'number',
-      ...texts('protocol', 'ruleId', 'tenantName'),
-      ...texts('toEndpointGroup', 'toIpAddress', 'toNetwork'),
-      ...linkSets('Policies'),
-      ...links('MatchEndpointGroup'),
-    },
-  },
-  netprofile: {
-    plural: 'netprofiles',
-    key: ['tenantName', 'profileName'],
-    config: {
-      key: 'text',
-      DSCP: 'number',
-      bandwidth: 'text',
-      burst: 'number',
-      ...texts('profileName', 'tenantName'),
-      ...linkSets('EndpointGroups'),
-      ...links('Tenant'),
-    },
-  },
-  appProfile: {
-    plural: 'appProfiles',
-    key: ['tenantName', 'appProfileName'],
-    config: {
-      ...texts('key', 'appProfileName'),
-      endpointGroups: 'texts',
-      tenantName: 'text',
-      ...linkSets('EndpointGroups'),
-      ...links('Tenant'),
-    },
-  },
-  extContractsGroup: {
-    plural: 'extContractsGroups',
-    key: ['tenantName', 'contractsGroupName'],
-    config: {
-      key: 'text',
-      contracts: 'texts',
-      ...texts('contractsGroupName', 'contractsType', 'tenantName'),
-      ...linkSets('EndpointGroups'),
-    },
-  },
-  serviceLB: {
-    plural: 'serviceLBs',
-    key: ['tenantName', 'serviceName'],
-    config: {
-      ...texts('key', 'ipAddress', 'networkName'),
-      ports: 'texts',
-      selectors: 'texts',
-      ...texts('serviceName', 'tenantName'),
-      ...links('Network', 'Tenant'),
-    },
-    oper: serviceOper,
-  },
-  global: {
-    plural: 'globals',
-    key: ['name'],
-    config: texts(
-      ...['key', 'arpMode', 'fwdMode', 'name', 'networkInfraType', 'pvtSubnet', 'vlans', 'vxlans'],
-    ),
-    oper: {
-      ...texts('clusterMode', 'defaultNetwork'),
-      freeVXLANsStart: 'number',
-      numNetworks: 'number',
-      ...texts('vlansInUse', 'vxlansInUse'),
-    },
-  },
-  aciGw: {
-    plural: 'aciGws',
-    key: ['name'],
-    config: texts(
-      ...['key', 'enforcePolicies', 'includeCommonTenant', 'name'],
-      ...['nodeBindings', 'pathBindings', 'physicalDomain'],
-    ),
-    oper: { numAppProfiles: 'number' },
-  },
-  Bgp: {
-    plural: 'Bgps',
-    key: ['hostname'],
-    config: texts('key', 'as', 'hostname', 'neighbor', 'neighbor-as', 'routerip'),
-    oper: {
-      ...texts('adminStatus', 'neighborStatus'),
-      numRoutes: 'number',
-      routes: 'texts',
-    },
-  },
-  endpoint: { plural: 'endpoints', key: ['endpointID'], oper: endpoint },
-} as const satisfies Record<string, Kind>;
+/** Of what kind the objects in a figure are: what is found out about each. */
+const operItems: Readonly<Record<string, KindName>> = {
+  endpoints: 'endpoint',
+  providers: 'endpoint',
+  networks: 'network',
+  endpointGroups: 'endpointGroup',
+};
 
-/** The name of a kind. */
-export type KindName = keyof typeof kinds;
+/** Kinds by name: names and types are the model's, the order is that of Contiv's client, by byte. */
+export const kinds: ReadonlyMap<KindName, Kind> = new Map(
+  allKinds.map((kind) => [
+    kind.name,
+    { plural: kind.plural, key: kind.key, config: configShapes(kind), oper: operShapes(kind) },
+  ]),
+);
+
+/** The description of a kind. */
+export function kindNamed(name: KindName): Kind {
+  const kind = kinds.get(name);
+  assert(kind !== undefined, `${name} is no kind`);
+  return kind;
+}
+
+function configShapes({ fields, linkSets, links }: ObjectKind): FieldShapes {
+  const shapes = { text: 'text', whole: 'number', list: 'texts' } as const;
+  const hasSome = (of: object) => Object.keys(of).length > 0;
+  return {
+    ...(hasSome(fields) ? { key: 'text' } : {}),
+    ...inOrder(fields, ({ type }) => shapes[type]),
+    ...(hasSome(linkSets) ? { 'link-sets': { group: inOrder(linkSets, () => 'links') } } : {}),
+    ...(hasSome(links) ? { links: { group: inOrder(links, () => 'link') } } : {}),
+  };
+}
+
+function operShapes({ oper }: ObjectKind): FieldShapes {
+  const shapes = { text: 'text', whole: 'number', texts: 'texts' } as const;
+  return inOrder(oper, ({ type }, name) => {
+    if (type !== 'objects') return shapes[type];
+    const item = operItems[name];
+    assert(item !== undefined, `${name} holds objects of no kind`);
+    return { list: operShapes(describedKind(item)) };
+  });
+}
+
+function inOrder<Value>(
+  of: Readonly<Record<string, Value>>,
+  shape: (value: Value, name: string) => Shape,
+): FieldShapes {
+  return Object.fromEntries(
+    Object.entries(of)
+      .toSorted(([one], [other]) => (one < other ? -1 : 1))
+      .map(([name, value]) => [name, shape(value, name)]),
+  );
+}
 
 /** An object of a kind, as it is written. */
 export function shapeObject(kind: KindName, value: unknown): Shaped<JsonObject> {
-  const { config = {} }: Kind = kinds[kind];
-  return shapeFields(config, value, kind);
+  return shapeFields(kindNamed(kind).config, value, kind);
 }
 
 /** What `inspect` answers: `Config` and `Oper`, as far as the kind has them. */
 export function shapeInspection(kind: KindName, value: unknown): Shaped<JsonObject> {
-  const { config, oper }: Kind = kinds[kind];
-  return shapeFields(
-    {
-      ...(config === undefined ? {} : { Config: { group: config } }),
-      ...(oper === undefined ? {} : { Oper: { group: oper } }),
-    },
-    value,
-    kind,
-  );
+  const { config, oper } = kindNamed(kind);
+  const parts = Object.entries({ Config: config, Oper: oper });
+  const present = parts.filter(([, fields]) => Object.keys(fields).length > 0);
+  const shapes = present.map(([name, group]) => [name, { group }] as const);
+  return shapeFields(Object.fromEntries(shapes), value, kind);
 }
 
 /** Objects of a kind. */
@@ -320,7 +162,7 @@ function shapeField(shape: Shape, value: unknown, where: string): Shaped<Json | 
   }
 }
 
-const linkFields: FieldShapes = texts('type', 'key');
+const linkFields: FieldShapes = { type: 'text', key: 'text' };
 
 /** Maps are written in the order of their keys. */
 function shapeLinks(value: unknown, where: string): Shaped<Json | undefined> {
