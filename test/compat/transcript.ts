@@ -12,7 +12,7 @@
  *       {"tenantName":"blue"}              its body
  *     < 200 application/json               status and type of the answer
  *     - etag: …                            headers of it that matter
- *       {"key":"blue"}                     its body; JSON is compared field by field, in order
+ *       {"key":"blue"}                     its body; JSON is compared field by field
  */
 
 /** One command or request with what is expected of it. */
@@ -97,13 +97,20 @@ function prettyBody(answer: readonly string[]): readonly string[] {
 /** A JSON text as lines of a body; undefined for other texts. */
 export function prettyJson(text: string): readonly string[] | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    return JSON.stringify(value, undefined, 2)
+    return JSON.stringify(inOrder(JSON.parse(text)), undefined, 2)
       .split('\n')
       .map((line) => `  ${line}`);
   } catch {
     return undefined;
   }
+}
+
+/** The order of fields is no promise of JSON. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== 'object' || value === null) return value;
+  const fields = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(fields.map(([name, field]) => [name, inOrder(field)]));
 }
 
 /** An output as lines of a transcript. */

@@ -21,7 +21,7 @@ export const serviceLbKind = describeKind({
       format: 'siteName',
       charactersMax: siteNameCharactersMax,
       required: true,
-      refers: { kind: 'tenant', missing: 'Tenant not found', linked: false },
+      refers: { kind: 'tenant', missing: 'Tenant {name} not found', linked: false },
       doc: 'The tenant whose service it is.',
     },
     serviceName: {
