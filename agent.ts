@@ -115,6 +115,7 @@ async function startListening(
     conditions: () => conditions.list(),
     networks: async () => (await host).networks(),
     endpoints: async () => (await host).endpoints(),
+    datapath: async () => (await host).datapath(),
     pools: async () => (await host).pools(),
     cluster: async () => (await host).cluster,
     nodes: async () => (await host).nodes,

@@ -496,7 +496,7 @@ export const openflowEchoIdleMs = 5_000;
 export const openflowInFlightMax = 1_024;
 /** Callers waiting for the OpenFlow connection to come back. */
 export const openflowWaitersMax = 1_024;
-/** Bytes of OpenFlow messages written in one go: some 400 flows, which takes 2 ms. */
+/** Bytes of OpenFlow messages written, or read, in one go: some 400 flows, which takes 2 ms. */
 export const openflowSliceBytes = 64 * 1024;
 /** Bytes of OpenFlow messages that wait to be sent, all callers together. */
 export const openflowSendBytesMax = 16 * 1024 * 1024;
@@ -526,7 +526,7 @@ export const flowScanMs = 60_000;
 /** Flows of a bridge looked at in one go, some 10 us each … */
 export const flowLooksPerSlice = 250;
 /** … and changed objects made into flows in one go, some 50 us each: others have their turn in between. */
-export const flowUnitsPerSlice = 50;
+export const flowUnitsPerSlice = 25;
 /** Answers to the agent's questions that are taken: two from each of a thousand hosts every ten seconds. */
 export const probeAnswersPerSecond = 500;
 /** How often every host is asked, how soon again one that has not answered, and how many questions without an

@@ -13,6 +13,7 @@ import type { Pool } from '../model/pool.ts';
 import type { PoolUsage } from '../network/ipam/usage.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
 import type { SiteNodes } from '../host/site-nodes.ts';
+import type { DatapathFacts } from '../host/switching.ts';
 import { clusterRoutes } from './cluster.ts';
 import { nodeRoutes } from './nodes.ts';
 
@@ -25,6 +26,7 @@ export interface ApiSources {
   readonly node: string;
   readonly gates: () => readonly ReadinessGate[];
   readonly conditions: () => readonly Condition[];
+  readonly datapath: () => Promise<DatapathFacts>;
   readonly networks: () => Promise<readonly Network[]>;
   readonly endpoints: () => Promise<readonly Endpoint[]>;
   readonly pools: () => Promise<readonly { readonly pool: Pool; readonly usage: PoolUsage }[]>;
@@ -50,6 +52,9 @@ export function createApiApp(sources: ApiSources): Hono {
     const conditions = sources.conditions();
     return context.json({ ...base, healthy: conditions.length === 0, conditions });
   });
+  app.get('/v1/datapath', async (context) =>
+    context.json({ ...base, ...(await sources.datapath()) }),
+  );
   app.get('/v1/networks', async (context) =>
     context.json({ ...base, networks: await sources.networks() }),
   );

@@ -163,16 +163,25 @@ export class BridgeFlows {
   }
 
   #work(): void {
-    if (this.#ending.signal.aborted) return;
-    this.#working ??= this.#run().finally(() => (this.#working = undefined));
+    if (this.#working !== undefined || !this.#canWork()) return;
+    this.#working = this.#run().finally(() => {
+      this.#working = undefined;
+      // something may have come in the last moment
+      this.#work();
+    });
+  }
+
+  #canWork(): boolean {
+    const { flowSwitch } = this.#parts;
+    return this.#isBehind() && flowSwitch.isConnected() && !this.#ending.signal.aborted;
   }
 
   async #run(): Promise<void> {
-    const { clock, flowSwitch } = this.#parts;
+    const { clock } = this.#parts;
     let pauseMs = flowRetryFirstMs;
     // edits of one turn are one bundle
     await Promise.resolve();
-    while (this.#isBehind() && flowSwitch.isConnected() && !this.#ending.signal.aborted) {
+    while (this.#canWork()) {
       try {
         if (this.#isUnknown) await this.#alone(() => this.#learn());
         else if (this.#written < this.#edits) await this.#alone(() => this.#send());

@@ -23,6 +23,8 @@ export interface BridgeParts {
   /** UDP port of VXLAN; undefined while there is nobody to send to. */
   readonly tunnelPort: () => number | undefined;
   readonly log: Logger;
+  /** Told how many settings of what is there were not as they should be. */
+  readonly onRepair: (count: number) => void;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface BridgeParts {
  * @throws OVS_*, BRIDGE_NOT_OURS, PORT_NOT_OURS
  */
 export async function ensureBridge(
-  { ovsdb, datapath, tunnelPort, log }: BridgeParts,
+  { ovsdb, datapath, tunnelPort, log, onRepair }: BridgeParts,
   rows: () => Rows,
   signal: AbortSignal,
 ): Promise<OurBridge> {
@@ -42,6 +44,7 @@ export async function ensureBridge(
   } else if (!isIntact(found)) {
     await ovsdb.transactConfigured(fixBridge(found), { signal });
     log.info({ bridge: bridgeName }, "put the bridge's settings right");
+    onRepair(1);
   }
   const bridge = findBridge(rows());
   if (bridge === undefined) throw new FairleadError('OVS_REFUSED', 'the bridge was not made');
@@ -55,6 +58,7 @@ export async function ensureBridge(
   // a changed tunnel is made anew, in a transaction of its own: ovs-vswitchd takes no shorter way
   if (tunnel !== undefined) {
     await ovsdb.transactConfigured(removePorts(bridge, [tunnel.port]), { signal });
+    if (udpPort !== undefined) onRepair(1);
   }
   if (udpPort !== undefined) {
     await ovsdb.transactConfigured(addTunnel(bridge, udpPort), { signal });

@@ -53,6 +53,8 @@ export interface SwitchParts {
   readonly tunnelPort: () => number | undefined;
   /** Told when something changed that we did not do, or the switch came or went. */
   readonly onDrift: () => void;
+  /** Told how many ports, links and settings of the bridge were put right. */
+  readonly onRepair: (count: number) => void;
   /** Told of the OpenFlow port of an endpoint, or that it has none any more. */
   readonly onPort: (endpointId: string, number: number | undefined) => void;
   /** Told of the OpenFlow port of the tunnel. */
@@ -191,7 +193,9 @@ export class HostSwitch {
     await this.#apply(bridge, changes, signal);
     const around = { udpPort: this.#parts.tunnelPort(), links: all };
     const foreign = observeForeign(this.#rows(), bridge, around);
-    return reportOf(changes, ports, foreign);
+    const report = reportOf(changes, ports, foreign);
+    this.#parts.onRepair(report.repaired);
+    return report;
   }
 
   /** Stops background work; what is left is for the next start. */

@@ -29,7 +29,7 @@ import { Fence } from './fence.ts';
 import { startNodeLoop } from './node-loop.ts';
 import { Removals } from './removals.ts';
 import { siteNodes, type SiteNodes } from './site-nodes.ts';
-import { startSwitching, type Switching } from './switching.ts';
+import { startSwitching, type DatapathFacts, type Switching } from './switching.ts';
 import { HostOperations } from './operations.ts';
 import { startStoreLoop } from './store-loop.ts';
 import {
@@ -85,6 +85,8 @@ export interface Host {
   readonly nodes: SiteNodes;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
+  /** What the data plane did since the start. */
+  datapath(): DatapathFacts;
   networks(): Promise<readonly Network[]>;
   endpoints(): Promise<readonly Endpoint[]>;
   pools(): Promise<readonly PoolWithUsage[]>;
@@ -171,6 +173,7 @@ function assemble(
     cluster: opened.cluster,
     nodes: siteNodes(opened, removals),
     obstacle: () => switching.obstacle(),
+    datapath: () => switching.facts(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
     endpoints: async () => (await readEndpoints(store)).map(({ value }) => value),
     pools: () => poolsWithUsage(store),

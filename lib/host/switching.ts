@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
+import type { BridgeFlows, FlowCounts } from '../datapath/bridge-flows.ts';
 import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import type { Links } from '../datapath/link/links.ts';
 import { OvsdbClient } from '../datapath/ovsdb/client.ts';
@@ -40,6 +41,16 @@ export interface SwitchingParts {
   readonly onSite: () => void;
 }
 
+/** What the data plane did since the start. */
+export interface DatapathFacts {
+  readonly flows: FlowCounts & {
+    /** How many there should be on the bridge. */
+    readonly wanted: number;
+  };
+  /** Ports, links and settings of the bridge that were not as they should be, and were put right. */
+  readonly ports: { readonly repaired: number };
+}
+
 /** Open vSwitch at work. */
 export interface Switching {
   readonly ports: PortMaker;
@@ -47,6 +58,7 @@ export interface Switching {
   obstacle(): FairleadError | undefined;
   /** Says whether the host was removed: then it forwards nothing of what hosts share. */
   setRemoved(isRemoved: boolean): void;
+  facts(): DatapathFacts;
   /** Looks soon at what should be there. */
   kick(): void;
   close(): Promise<void>;
@@ -57,6 +69,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
   const { store, hostName, ovsdbPath, clock, log, conditions, links } = parts;
   const ovsdb = OvsdbClient.start({ path: ovsdbPath, clock, log });
   let drifted = (): void => undefined;
+  let repaired = 0;
   const forwarding = startForwarding({
     store,
     hostName,
@@ -77,6 +90,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     log: log.child({ part: 'switch' }),
     tunnelPort: () => (dataPlane.hasPeers ? parts.vxlanPort : undefined),
     onDrift: () => drifted(),
+    onRepair: (count) => (repaired += count),
     onPort: (endpointId, number) => dataPlane.setPort(endpointId, number),
     onTunnel: (number) => dataPlane.setTunnel(number),
   });
@@ -97,6 +111,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     ports: portMaker(hostSwitch, dataPlane),
     obstacle: () => hostSwitch.obstacle() ?? forwarding.flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
+    facts: () => factsOf(forwarding.flows, repaired),
     kick: () => loop.kick(),
     async close() {
       await loop.close();
@@ -107,6 +122,11 @@ export function startSwitching(parts: SwitchingParts): Switching {
     },
   };
 }
+
+const factsOf = (
+  { flowCount, counts }: Pick<BridgeFlows, 'flowCount' | 'counts'>,
+  repaired: number,
+): DatapathFacts => ({ flows: { wanted: flowCount, ...counts }, ports: { repaired } });
 
 /** An endpoint is attached when it has its port and its flows. */
 function portMaker(hostSwitch: HostSwitch, dataPlane: DataPlane): PortMaker {

@@ -9,6 +9,10 @@ const sources: ApiSources = {
   node: 'edge-1',
   gates: () => [{ name: 'store', ready: true, message: 'open' }],
   conditions: () => [],
+  datapath: async () => ({
+    flows: { wanted: 7, changed: 6, repaired: 5, comparisons: 4 },
+    ports: { repaired: 3 },
+  }),
   networks: async () => [],
   endpoints: async () => [],
   pools: async () => [],
@@ -36,6 +40,13 @@ describe('the API', () => {
     expect(await get('/readyz', { gates })).toMatchObject({
       status: 503,
       body: { ready: false, gates: [{ name: 'store', message: 'opening' }] },
+    });
+  });
+
+  it('tells how often the data plane was put right', async () => {
+    expect(await get('/v1/datapath')).toMatchObject({
+      status: 200,
+      body: { node: 'edge-1', flows: { wanted: 7, repaired: 5 }, ports: { repaired: 3 } },
     });
   });
 

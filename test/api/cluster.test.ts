@@ -84,6 +84,10 @@ describe('the cluster routes', () => {
       node: 'n',
       gates: () => [],
       conditions: () => [],
+      datapath: async () => ({
+        flows: { wanted: 0, changed: 0, repaired: 0, comparisons: 0 },
+        ports: { repaired: 0 },
+      }),
       networks: async () => [],
       endpoints: async () => [],
       pools: async () => [],

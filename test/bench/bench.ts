@@ -3,7 +3,7 @@
  * Prints one JSON line per figure on standard output, progress on standard error.
  *
  *     npm run bench                 all groups
- *     npm run bench -- GROUP|FIGURE…
+ *     npm run bench -- GROUP|FIGURE…   `datapath` stands for all groups of that beginning
  */
 import type { LabHost } from '../lab/host.ts';
 import { openLab } from '../lab/lab.ts';
@@ -11,17 +11,16 @@ import { groups, type BenchGroup } from './groups.ts';
 
 function chosen(words: readonly string[]): readonly BenchGroup[] {
   if (words.length === 0) return groups;
-  const unknown = words.find(
-    (word) => !groups.some(({ name, figures }) => name === word || figures.includes(word)),
-  );
+  const unknown = words.find((word) => !groups.some((group) => isMeant(group, word)));
   if (unknown !== undefined) {
     const known = groups.map(({ name, figures }) => `${name} (${figures.join(', ')})`).join('; ');
     throw new Error(`no group or figure ${unknown}; there are ${known}`);
   }
-  return groups.filter(({ name, figures }) =>
-    words.some((word) => word === name || figures.includes(word)),
-  );
+  return groups.filter((group) => words.some((word) => isMeant(group, word)));
 }
+
+const isMeant = ({ name, figures }: BenchGroup, word: string): boolean =>
+  name === word || name.startsWith(`${word}-`) || figures.includes(word);
 
 const lab = openLab();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -3,7 +3,7 @@
 /** A series of measurements. */
 export interface Series {
   readonly figure: string;
-  readonly unit: 'ms' | 'MB' | 'writes/s';
+  readonly unit: 'ms' | 'cpu ms' | 'KB' | 'MB' | 'writes/s' | 'flows' | 'Mbit/s';
   readonly values: readonly number[];
 }
 

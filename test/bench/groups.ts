@@ -15,6 +15,8 @@ import {
 import { dockerOk } from '../support/docker.ts';
 import { openPluginClient, type PluginClient } from '../support/plugin-client.ts';
 import { until } from '../support/until.ts';
+import { attachFigures, benchAttachCost } from './datapath/attach-cost.ts';
+import { benchFlows, flowFigures } from './datapath/flows.ts';
 import { report, timed } from './figures.ts';
 import { benchStore, storeFigures } from './store/store-group.ts';
 
@@ -42,6 +44,8 @@ export const groups: readonly BenchGroup[] = [
   { name: 'start', figures: ['first-answer'], needs: 'engine', run: benchFirstAnswer },
   { name: 'memory', figures: ['rss-idle', 'rss-200'], needs: 'engine', run: benchMemory },
   { name: 'store', figures: storeFigures, needs: 'nothing', run: benchStore },
+  { name: 'datapath-agent', figures: attachFigures, needs: 'nothing', run: benchAttachCost },
+  { name: 'datapath-flows', figures: flowFigures, needs: 'nothing', run: benchFlows },
 ];
 
 /** Runs work beside a fresh agent. A stand-in's records are unknown to the engine and would be swept,

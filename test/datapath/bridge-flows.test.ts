@@ -139,6 +139,24 @@ describe('the flows of a bridge', () => {
     expect(at.flows.counts).toMatchObject({ repaired, comparisons: 2 });
   });
 
+  it('are compared and changed when that is asked for in the moment in which work ends', async () => {
+    const [site] = fc.sample(drawnSite, { numRuns: 1, seed: 11 });
+    if (site === undefined) throw new Error('no site');
+    for (let turns = 0; turns < 12; turns += 1) {
+      const at = setUp();
+      at.flows.edit(feed(site));
+      await settle(at);
+      const [container] = site.containers;
+      at.flows.edit((pipeline) => pipeline.removeLocal(container?.id ?? ''));
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      const compared = at.flows.compare();
+      await passing(at, compared);
+      at.flows.edit((pipeline) => pipeline.removeRemote(container?.id ?? ''));
+      await settle(at);
+      expect(at.flows.counts.comparisons).toBeGreaterThan(0);
+    }
+  });
+
   it('are right in the end, whatever is edited, meddled with, lost and refused at once', async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('edit' as const), site: drawnSite }),

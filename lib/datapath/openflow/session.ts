@@ -202,9 +202,17 @@ export class OpenFlowSession {
 
   #listen(): void {
     const { socket, clock } = this.#options;
+    let turnBytes = 0;
     socket.on('data', (chunk: Uint8Array) => {
       if (this.#failure !== undefined) return;
       this.#lastReceivedMs = clock.monotonicMs();
+      // a long answer arrives in one go; others have their turn in between
+      turnBytes += chunk.length;
+      if (turnBytes >= openflowSliceBytes) {
+        turnBytes = 0;
+        socket.pause();
+        void nextTurn().then(() => socket.resume());
+      }
       try {
         this.#frames.push(chunk, (bytes) => {
           // an earlier message of the same chunk may have ended the connection
