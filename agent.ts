@@ -81,6 +81,8 @@ function hostOptions(options: AgentOptions): HostOptions {
     vtepAddress: options.vtepAddress,
     vxlanPort: options.vxlanPort,
     uplinks: options.uplinks ?? [],
+    hostBlocks: [options.hostBlock, options.hostBlock6].filter((block) => block !== 'none'),
+    runDirectory: options.runDir,
   };
 }
 

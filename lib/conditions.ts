@@ -32,6 +32,8 @@ export const conditionTable = {
   UPLINK_FAILED: { severity: 'error', touchesTraffic: true },
   UPLINK_DOWN: { severity: 'warning', touchesTraffic: true },
   UPLINK_SHARED: { severity: 'warning', touchesTraffic: true },
+  HOST_BLOCK_CONFLICT: { severity: 'error', touchesTraffic: true },
+  OUTSIDE_FAILED: { severity: 'error', touchesTraffic: true },
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
   STORE_UNAVAILABLE: { severity: 'error', touchesTraffic: false },
   RECONCILE_FAILED: { severity: 'error', touchesTraffic: false },

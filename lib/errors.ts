@@ -106,6 +106,14 @@ export const errorTable = {
     fix: 'name a NIC in --uplinks that the host itself does not use, or first move what uses it elsewhere',
   },
   UPLINK_ABSENT: { ...missing, fix: 'plug it in, or correct --uplinks; it is taken when it comes' },
+  HOST_BLOCK_CONFLICT: {
+    ...conflict,
+    fix: 'give the agent another --host-block or --host-block6, or none',
+  },
+  OUTSIDE_FAILED: {
+    ...unavailable,
+    fix: 'install iptables or nftables; the message says what else is wrong',
+  },
   LINK_NOT_OURS: { ...conflict, fix: 'remove the foreign link; Fairlead never touches it' },
   LINK_IN_USE: { ...conflict, fix: 'stop the container that uses it, then try again' },
   LINK_FAILED: unavailable,

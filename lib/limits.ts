@@ -534,6 +534,18 @@ export const probeAnswersPerSecond = 500;
 export const probeIntervalMs = 10_000;
 export const probeRepeatMs = 1_000;
 export const probesMissedMax = 3;
+/** How long a program of the packet filter may take: it waits for others that change rules. */
+export const programRunMs = 10_000;
+/** Largest answer of one: a chain of a host with ten thousand rules is 1 MB. */
+export const programAnswerBytesMax = 16 * 1024 * 1024;
+/** Pause until the host's port is looked for again that Open vSwitch is just making. */
+export const hostPortPendingMs = 200;
+/** Looks at a port that is there for Open vSwitch and not for the kernel, until it is made anew. */
+export const hostPortMissesMax = 5;
+/** Longest prefixes of the blocks that tenants leave under: 14 bits stand for one. */
+export const hostBlockPrefixMax = { 4: 18, 6: 114 } as const;
+/** Shortest ones: nobody has more addresses to spare. */
+export const hostBlockPrefixMin = { 4: 8, 6: 8 } as const;
 /** Largest answer of a daemon's control socket: what we ask for is a line. */
 export const controlAnswerBytesMax = 64 * 1024;
 /** UDP port of VXLAN (RFC 7348 section 4.1). */

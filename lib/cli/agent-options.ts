@@ -7,6 +7,7 @@ import { datapathChoices, type DatapathChoice } from '../datapath/datapath-type.
 import { FairleadError } from '../errors.ts';
 import { linkMtuDefault, linkMtuMax, linkMtuMin, vxlanPortDefault } from '../limits.ts';
 import { logFormats, logLevels, type LogFormat, type LogLevel } from '../log.ts';
+import type { Cidr } from '../ip/ip.ts';
 import type { DefaultBlock } from '../network/ipam/block.ts';
 import { readOptions, type OptionSources, type OptionTable } from './option.ts';
 import type { StoreChoice } from '../store/open.ts';
@@ -14,6 +15,7 @@ import { readEndpoints, readStore } from './store-reading.ts';
 import {
   readAddress,
   readDiscoveryFile,
+  readHostBlock,
   readHostName,
   readLinkNames,
   readOneOf,
@@ -57,6 +59,9 @@ export interface AgentOptions {
   readonly uplinks?: readonly string[];
   /** Contiv's way to say `uplinks`. */
   readonly vlanUplinks?: readonly string[];
+  /** Blocks that containers leave this host under; `none` for no way out. */
+  readonly hostBlock: Cidr | 'none';
+  readonly hostBlock6: Cidr | 'none';
 }
 
 /**
@@ -68,6 +73,15 @@ export interface AgentOptions {
 export const ipv4PoolsDefault = '10.64.0.0/12:24';
 /** One site prefix of the unique local range (RFC 4193), 65536 networks of the size hosts expect. */
 export const ipv6PoolsDefault = 'fdfa:1ead:d0c::/48:64';
+
+/**
+ * Addresses that only this host sees, one for each tenant. Of the range that routers leave alone (RFC 3927), so
+ * no site has routes to it, as many have to 100.64.0.0/10 (RFC 6598); beside what clouds keep for themselves in
+ * it (169.254.169 and below 169.254.64). A link that numbers itself would try some of them, unlikely as it is.
+ */
+export const hostBlockDefault = '169.254.64.0/18';
+/** Of the unique local range (RFC 4193). */
+export const hostBlock6Default = 'fdfa:1ead:d0d::/64';
 
 /** The rows, in the order of help; a default may look at rows above it. */
 export const agentOptionTable: OptionTable<AgentOptions> = {
@@ -240,6 +254,23 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
     defaultShown: 'none',
     defaultText: undefined,
     read: readLinkNames,
+  },
+  hostBlock: {
+    flag: 'host-block',
+    placeholder: 'CIDR',
+    summary:
+      "addresses between containers and this host's own address, seen by nobody else; none for no way out",
+    defaultShown: hostBlockDefault,
+    defaultText: hostBlockDefault,
+    read: readHostBlock(4),
+  },
+  hostBlock6: {
+    flag: 'host-block6',
+    placeholder: 'CIDR',
+    summary: 'the same for IPv6; used when this host has IPv6',
+    defaultShown: hostBlock6Default,
+    defaultText: hostBlock6Default,
+    read: readHostBlock(6),
   },
 };
 

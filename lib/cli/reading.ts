@@ -12,9 +12,12 @@ import {
   parseAddress,
   parseCidr,
   specialBlocksIn,
+  type Cidr,
   type IpFamily,
 } from '../ip/ip.ts';
 import {
+  hostBlockPrefixMax,
+  hostBlockPrefixMin,
   hostNameCharactersMax,
   linkNameBytesMax,
   pathBytesMax,
@@ -138,6 +141,31 @@ export function readPoolBlocks(family: IpFamily): Reader<readonly DefaultBlock[]
       blocks.push(reading.value);
     }
     return { value: blocks };
+  };
+}
+
+/** A block of which each tenant takes one address, or `none`. IPv4 links may number themselves in it. */
+export function readHostBlock(family: IpFamily): Reader<Cidr | 'none'> {
+  const example = family === 4 ? '169.254.64.0/18' : 'fd00:1::/64';
+  const [least, most] = [hostBlockPrefixMin[family], hostBlockPrefixMax[family]];
+  const expected = {
+    mustBe: `none, or an IPv${family} block of /${least} to /${most}, such as ${example}`,
+  };
+  return (text) => {
+    if (text === 'none') return { value: text };
+    try {
+      const block = parseCidr(text);
+      const { prefixLength } = block;
+      if (block.family !== family || prefixLength < least || prefixLength > most) return expected;
+      const special = specialBlocksIn(block).find(
+        ({ kind }) => kind !== 'link-local' || family === 6,
+      );
+      if (special === undefined) return { value: block };
+      return { mustBe: `unicast, without ${special.name} (${formatCidr(special.cidr)})` };
+    } catch (error) {
+      if (error instanceof FairleadError) return expected;
+      throw error;
+    }
   };
 }
 

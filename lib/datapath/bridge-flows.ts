@@ -42,6 +42,8 @@ export interface BridgeFlowsParts {
   readonly identity: Identity;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Nothing is changed on the bridge until `begin` is called. */
+  readonly isHeld?: boolean;
 }
 
 /** What happened since the start, for metrics. */
@@ -73,6 +75,7 @@ export class BridgeFlows {
   #written = 0;
   /** What the bridge has may be anything: nothing is sent before it was compared. */
   #isUnknown = true;
+  #isHeld: boolean;
   /** How often that was said; a comparison is good for what was said before it. */
   #forgotten = 0;
   #comparedMs = 0;
@@ -87,6 +90,7 @@ export class BridgeFlows {
   constructor(parts: BridgeFlowsParts) {
     this.#parts = parts;
     this.#desired = new DesiredFlows(parts.identity);
+    this.#isHeld = parts.isHeld ?? false;
   }
 
   /** Counts since the start. */
@@ -102,6 +106,12 @@ export class BridgeFlows {
   /** Why the bridge does not have what it should, if the last attempt failed. */
   get failure(): FairleadError | undefined {
     return this.#failure;
+  }
+
+  /** All that was there before a restart is known: from now on what the bridge has is put right. */
+  begin(): void {
+    this.#isHeld = false;
+    this.#work();
   }
 
   /** Changes what is wanted; it is sent soon. */
@@ -173,6 +183,7 @@ export class BridgeFlows {
 
   #canWork(): boolean {
     const { flowSwitch } = this.#parts;
+    if (this.#isHeld) return false;
     return this.#isBehind() && flowSwitch.isConnected() && !this.#ending.signal.aborted;
   }
 

@@ -279,7 +279,8 @@ export function observePorts(rows: Rows, bridge: OurBridge): readonly ObservedPo
   return observed;
 }
 
-function onBridge(bridge: OurBridge): readonly (readonly ['_uuid', '==', Uuid])[] {
+/** Operations on the bridge's own row. */
+export function onBridge(bridge: OurBridge): readonly (readonly ['_uuid', '==', Uuid])[] {
   return [['_uuid', '==', bridge.uuid]];
 }
 

@@ -1,4 +1,4 @@
-/** Our bridge and its tunnel port, made and kept as they should be. */
+/** Our bridge, its tunnel port and the host's own port, made and kept as they should be. */
 import { FairleadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import {
@@ -14,6 +14,7 @@ import {
   type Rows,
 } from './bridge.ts';
 import { resolveDatapathType, type DatapathChoice } from './datapath-type.ts';
+import { addHostPort, fixHostPort, observeHostPort, type HostPortWish } from './host-port.ts';
 import type { OvsdbClient } from './ovsdb/client.ts';
 
 /** What it takes. */
@@ -22,20 +23,23 @@ export interface BridgeParts {
   readonly datapath: DatapathChoice;
   /** UDP port of VXLAN; undefined while there is nobody to send to. */
   readonly tunnelPort: () => number | undefined;
+  /** The host's own port; undefined while nobody has use for it. */
+  readonly hostPort: () => HostPortWish | undefined;
   readonly log: Logger;
   /** Told how many settings of what is there were not as they should be. */
   readonly onRepair: (count: number) => void;
 }
 
 /**
- * The bridge, made if it was missing, with its settings and its tunnel port right.
+ * The bridge, made if it was missing, with its settings and its own ports right.
  * @throws OVS_*, BRIDGE_NOT_OURS, PORT_NOT_OURS
  */
 export async function ensureBridge(
-  { ovsdb, datapath, tunnelPort, log, onRepair }: BridgeParts,
+  parts: BridgeParts,
   rows: () => Rows,
   signal: AbortSignal,
 ): Promise<OurBridge> {
+  const { ovsdb, datapath, log, onRepair } = parts;
   const found = findBridge(rows());
   if (found === undefined) {
     const datapathType = await resolveDatapathType(datapath);
@@ -48,12 +52,23 @@ export async function ensureBridge(
   }
   const bridge = findBridge(rows());
   if (bridge === undefined) throw new FairleadError('OVS_REFUSED', 'the bridge was not made');
+  await ensureTunnel(parts, bridge, rows(), signal);
+  await ensureHostPort(parts, bridge, rows(), signal);
+  return findBridge(rows()) ?? bridge;
+}
+
+async function ensureTunnel(
+  { ovsdb, tunnelPort, onRepair }: BridgeParts,
+  bridge: OurBridge,
+  rows: Rows,
+  signal: AbortSignal,
+): Promise<void> {
   const udpPort = tunnelPort();
-  const tunnel = observeTunnel(rows(), bridge, udpPort);
+  const tunnel = observeTunnel(rows, bridge, udpPort);
   if (tunnel?.isIntact === true) {
     // whatever was in its way may be gone: ovs-vswitchd looks again with every change
     if (tunnel.error !== undefined) await ovsdb.transactConfigured([], { signal });
-    return bridge;
+    return;
   }
   // a changed tunnel is made anew, in a transaction of its own: ovs-vswitchd takes no shorter way
   if (tunnel !== undefined) {
@@ -63,5 +78,28 @@ export async function ensureBridge(
   if (udpPort !== undefined) {
     await ovsdb.transactConfigured(addTunnel(bridge, udpPort), { signal });
   }
-  return bridge;
+}
+
+async function ensureHostPort(
+  { ovsdb, hostPort, onRepair, log }: BridgeParts,
+  bridge: OurBridge,
+  rows: Rows,
+  signal: AbortSignal,
+): Promise<void> {
+  const wish = hostPort();
+  const port = observeHostPort(rows, bridge, wish);
+  const isKept = wish !== undefined && wish.isLost !== true && port?.isIntact === true;
+  if (isKept && port.link !== undefined) {
+    if (port.isSet) return;
+    await ovsdb.transactConfigured(fixHostPort(port.link, wish), { signal });
+    onRepair(1);
+    return;
+  }
+  if (port !== undefined) {
+    await ovsdb.transactConfigured(removePorts(bridge, [port.port]), { signal });
+    if (wish !== undefined) onRepair(1);
+  }
+  if (wish === undefined) return;
+  await ovsdb.transactConfigured(addHostPort(bridge, wish), { signal });
+  log.info({ mtu: wish.mtu }, "made the host's port");
 }

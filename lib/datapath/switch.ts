@@ -8,7 +8,6 @@ import { dirname } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { FairleadError, hasCode } from '../errors.ts';
 import { ovsStalledMs, portAddsPerTxn, portRemovalPauseMs, portRemovalsPerTxn } from '../limits.ts';
-import type { Logger } from '../log.ts';
 import { endpointOfAlias, linkAlias, linkNames, type PortSpec } from '../network/port.ts';
 import {
   addPorts,
@@ -24,13 +23,11 @@ import {
   type OurBridge,
   type Rows,
 } from './bridge.ts';
-import type { DatapathChoice } from './datapath-type.ts';
-import { ensureBridge } from './own-bridge.ts';
+import { ensureBridge, type BridgeParts } from './own-bridge.ts';
 import { observeForeign } from './foreign.ts';
 import { reportOf, type ReconcileReport } from './report.ts';
 import type { Link, Links } from './link/links.ts';
 import { linkGroup } from './link/veth.ts';
-import type { OvsdbClient } from './ovsdb/client.ts';
 import type { Change } from './ovsdb/replica.ts';
 import type { Row } from './ovsdb/schema.ts';
 import { PortIndex, type FoundPort } from './port-index.ts';
@@ -42,15 +39,10 @@ import { watchVswitchd, type VswitchdWatch } from './vswitchd-watch.ts';
 export type HostLinks = Pick<Links, 'list' | 'createVeth' | 'configure' | 'remove'>;
 
 /** What a switch is made of. */
-export interface SwitchParts {
-  readonly ovsdb: OvsdbClient;
+export interface SwitchParts extends BridgeParts {
   readonly ovsdbPath: string;
   readonly links: HostLinks;
-  readonly datapath: DatapathChoice;
   readonly clock: Clock;
-  readonly log: Logger;
-  /** UDP port of VXLAN; undefined while there is nobody to send to. */
-  readonly tunnelPort: () => number | undefined;
   /** Told when something changed that we did not do, or the switch came or went. */
   readonly onDrift: () => void;
   /** Told how many ports, links and settings of the bridge were put right. */

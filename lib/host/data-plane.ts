@@ -8,7 +8,7 @@ import type { Pipeline } from '../datapath/pipeline/pipeline.ts';
 import { wirePortName } from '../datapath/uplink/layout.ts';
 import { FairleadError } from '../errors.ts';
 import type { LocalAttachment, SiteChange } from '../network/site-view.ts';
-import type { Peer, Segment } from '../network/world.ts';
+import type { Outside, Peer, Segment } from '../network/world.ts';
 
 /** An endpoint with links of another MTU than its network, both in bytes. */
 export interface Misfit {
@@ -61,6 +61,11 @@ export class DataPlane {
     });
   }
 
+  /** The networks that this host forwards. */
+  get segments(): Iterable<Segment> {
+    return this.#segments.values();
+  }
+
   /** The networks that this host forwards, by number. */
   segmentNumbered(number: number): Segment | undefined {
     return this.#segments.values().find((segment) => segment.number === number);
@@ -102,6 +107,11 @@ export class DataPlane {
     if (port === this.#tunnelPort) return;
     this.#tunnelPort = port;
     this.#flows.edit((pipeline) => pipeline.setTunnel(port));
+  }
+
+  /** The way out of tenants; undefined while there is none. */
+  setOutside(outside: Outside | undefined): void {
+    this.#flows.edit((pipeline) => pipeline.setOutside(outside));
   }
 
   /** The switch has a port for an endpoint, or none any more. */

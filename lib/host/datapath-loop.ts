@@ -19,7 +19,8 @@ import type { Logger } from '../log.ts';
 import type { StateStore } from '../store/port.ts';
 import { startLoop, type Loop } from './loop.ts';
 import { showForeign } from './foreign-conditions.ts';
-import { readPorts } from './records.ts';
+import type { HostOutside } from './outside.ts';
+import { readNetworks, readPorts } from './records.ts';
 
 /** What the loop is made of. */
 export interface DatapathLoopParts {
@@ -31,6 +32,7 @@ export interface DatapathLoopParts {
   readonly teachNeighbours: () => Promise<void>;
   /** Shows where MTUs do not fit one another. */
   readonly showPaths: () => void;
+  readonly outside: Pick<HostOutside, 'decide' | 'apply'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -59,8 +61,11 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
       retryMaxMs: reconcileRetryMaxMs,
     },
     run: async (signal) => {
+      const networks = await readNetworks(parts.store);
+      await parts.outside.decide(networks.map(({ value }) => value));
       const report = await parts.hostSwitch.reconcile(() => readPorts(parts.store), signal);
       await parts.teachNeighbours();
+      const soonMs = await parts.outside.apply();
       parts.flows.scan();
       parts.showPaths();
       conditions.set(
@@ -73,6 +78,7 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
       detachedBefore = showReport(conditions, report, detachedBefore);
       showFailure(conditions, undefined);
       lastFailure = '';
+      return soonMs;
     },
     onError: (thrown) => {
       const error = asFairleadError(thrown);

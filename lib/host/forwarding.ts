@@ -67,6 +67,8 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     identity,
     clock,
     log: log.child({ part: 'flows' }),
+    // what a former agent left forwards on until it is known what should be
+    isHeld: true,
   });
   const dataPlane = new DataPlane(flows, () => {
     parts.onWays();

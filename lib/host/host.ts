@@ -60,6 +60,10 @@ export interface HostOptions {
   readonly vxlanPort: number;
   /** NICs for VLAN networks. */
   readonly uplinks: readonly string[];
+  /** Blocks that containers leave this host under, IPv4 first; none for no way out. */
+  readonly hostBlocks: readonly Cidr[];
+  /** Where things of this boot are kept. */
+  readonly runDirectory: string;
 }
 
 /** What a host lives in. */

@@ -78,7 +78,9 @@ export class HostOperations {
     await this.#switchReady(signal);
     const { mtuDefault, hostName } = this.#parts;
     const plan = (): Plan<Network> => planNetworkCreation({ ...request, mtuDefault }, hostName);
-    return this.#run('networks', plan, signal);
+    const network = await this.#run('networks', plan, signal);
+    this.#parts.onChange();
+    return network;
   }
 
   /** Forgets a network; works without Open vSwitch. */

@@ -2,11 +2,17 @@
  * Open vSwitch on this host, put together: the ports of endpoints, the flows between them, and the loop that
  * keeps both as the store has them.
  */
+import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import type { BridgeFlows, FlowCounts } from '../datapath/bridge-flows.ts';
+import { bridgeName } from '../datapath/bridge.ts';
 import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import type { Links } from '../datapath/link/links.ts';
+import { KernelSettings } from '../datapath/outside/kernel-settings.ts';
+import { hostFilter } from '../datapath/outside/packet-filter.ts';
+import { runProgram } from '../datapath/outside/run-program.ts';
+import { WayOut } from '../datapath/outside/way-out.ts';
 import { OvsdbClient } from '../datapath/ovsdb/client.ts';
 import { HostSwitch } from '../datapath/switch.ts';
 import { ports as portNumbers } from '../datapath/pipeline/fields.ts';
@@ -14,6 +20,7 @@ import { tunnelNeighbours } from '../datapath/tunnel-neighbours.ts';
 import { runControl } from '../datapath/unix-control.ts';
 import type { FairleadError } from '../errors.ts';
 import { Uplinks } from '../datapath/uplink/uplinks.ts';
+import type { Cidr } from '../ip/ip.ts';
 import { ovsWaitMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import type { StateStore } from '../store/port.ts';
@@ -21,6 +28,7 @@ import type { DataPlane } from './data-plane.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
 import { startForwarding } from './forwarding.ts';
 import type { PortMaker } from './operations.ts';
+import { HostOutside } from './outside.ts';
 
 /** What it is made of. */
 export interface SwitchingParts {
@@ -34,6 +42,10 @@ export interface SwitchingParts {
   readonly vxlanPort: number;
   /** NICs for VLAN networks: one, or several as one bond. */
   readonly uplinks: readonly string[];
+  /** Blocks that containers leave this host under; none for no way out. */
+  readonly hostBlocks: readonly Cidr[];
+  /** Where things of this boot are kept. */
+  readonly runDirectory: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -78,9 +90,14 @@ export function startSwitching(parts: SwitchingParts): Switching {
     log,
     conditions,
     onWays: () => drifted(),
-    onSite: parts.onSite,
+    onSite() {
+      known('site');
+      parts.onSite();
+    },
   });
-  const { dataPlane } = forwarding;
+  const { dataPlane, flows } = forwarding;
+  const known = flowsBegin(flows, ovsdb);
+  const outside = hostOutside(parts, dataPlane, () => known('outside'));
   const hostSwitch = new HostSwitch({
     ovsdb,
     ovsdbPath,
@@ -89,6 +106,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     clock,
     log: log.child({ part: 'switch' }),
     tunnelPort: () => (dataPlane.hasPeers ? parts.vxlanPort : undefined),
+    hostPort: () => outside.hostPort(),
     onDrift: () => drifted(),
     onRepair: (count) => (repaired += count),
     onPort: (endpointId, number) => dataPlane.setPort(endpointId, number),
@@ -97,21 +115,18 @@ export function startSwitching(parts: SwitchingParts): Switching {
   const uplinks = openUplinks(parts, { ovsdb, dataPlane, onDrift: () => drifted() });
   const loop = startDatapathLoop({
     store,
-    clock,
-    conditions,
-    hostSwitch,
-    uplinks,
-    flows: forwarding.flows,
+    ...{ clock, conditions, hostSwitch, uplinks, flows },
     showPaths: () => forwarding.showPaths(),
+    outside,
     teachNeighbours: () => teachNeighbours(hostSwitch, links, dataPlane),
     log: log.child({ part: 'reconcile' }),
   });
   drifted = () => loop.kick();
   return {
     ports: portMaker(hostSwitch, dataPlane),
-    obstacle: () => hostSwitch.obstacle() ?? forwarding.flows.failure,
+    obstacle: () => hostSwitch.obstacle() ?? flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
-    facts: () => factsOf(forwarding.flows, repaired),
+    facts: () => factsOf(flows, repaired),
     kick: () => loop.kick(),
     async close() {
       await loop.close();
@@ -161,6 +176,38 @@ function openUplinks(
     onDrift,
     onWire: (number) => isWanted && dataPlane.setWire(number),
   });
+}
+
+/**
+ * Lets flows begin when all is known that a former agent knew: what the site says, which ports there are, and
+ * whether there is a way out. Answers how to say that something is.
+ */
+function flowsBegin(flows: BridgeFlows, ovsdb: OvsdbClient): (what: 'site' | 'outside') => void {
+  const missing = new Set(['site', 'ports', 'outside']);
+  const known = (what: string) => {
+    if (missing.delete(what) && missing.size === 0) flows.begin();
+  };
+  ovsdb.onState((state) => {
+    if (state === 'ready') known('ports');
+  });
+  return known;
+}
+
+function hostOutside(
+  parts: SwitchingParts,
+  dataPlane: DataPlane,
+  onDecided: () => void,
+): HostOutside {
+  const { links, log, conditions, vxlanPort, hostBlocks: blocks } = parts;
+  const wayOut = new WayOut({
+    blocks,
+    links,
+    filter: hostFilter(runProgram),
+    settings: new KernelSettings(join(parts.runDirectory, 'kernel-settings.json')),
+    bridge: bridgeName,
+    log: log.child({ part: 'outside' }),
+  });
+  return new HostOutside({ wayOut, dataPlane, vxlanPort, conditions, onDecided });
 }
 
 /**

@@ -20,6 +20,8 @@ export const networkSchema = z.object({
   id: z.string(),
   /** True for `--internal`: no way out, and none given by Docker. */
   internal: z.boolean(),
+  /** Whether its containers reach what is outside by the host's address; absent where Docker sees to that. */
+  outside: z.boolean().optional(),
   /** Access tag that keeps this host's networks apart, 1 to 4094. */
   tag: z.number().int().min(1).max(4094),
   /** MTU of its containers' links, bytes. */

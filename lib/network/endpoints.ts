@@ -128,9 +128,13 @@ function* currentMtu({ site }: Network): Step<number | undefined> {
   return network && (yield* readSiteMtu(network.value));
 }
 
-/** In a shared network the gateway is ours or a router's; elsewhere Docker gives its own way out. */
+/** In a shared network the gateway is ours or a router's; elsewhere Docker gives its own way out, unless the
+ *  network's options say something else. */
 function gatewaysOf(network: Network, { ipv4, ipv6 }: Endpoint): Gateways | undefined {
-  if (network.site === undefined) return undefined;
+  if (network.site === undefined) {
+    if (network.outside === undefined) return undefined;
+    if (!network.outside) return {};
+  }
   const gatewayFor = (text: string | undefined): string | undefined =>
     text === undefined ? undefined : subnetOf(network, parseInterface(text))?.gateway;
   const [first, second] = [gatewayFor(ipv4), gatewayFor(ipv6)];

@@ -27,6 +27,7 @@ import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import type { Compare, Operation } from '../store/port.ts';
 import { readPoolNamed } from './ipam/read.ts';
 import { localSpace, networkOfSpace } from './ipam/space.ts';
+import { askedOutside, outsideOption, requireOutsideAllowed } from './site-options.ts';
 import { asRead, type Plan, type Step } from '../store/plan.ts';
 
 /** One pool of a CreateNetwork call, texts as Docker sent them. */
@@ -115,11 +116,14 @@ export function* readNetwork(networkId: string): Step<Stored<Network> | undefine
 }
 
 function describeNetwork(request: NetworkRequest): Omit<Network, 'tag'> {
-  requireKnownOptions(request.options, [mtuOption]);
+  requireKnownOptions(request.options, [mtuOption, outsideOption]);
   const subnets = describeSubnets(request);
+  const outside = askedOutside(request.options);
+  requireOutsideAllowed(request.internal, outside);
   return {
     id: request.id,
     internal: request.internal,
+    ...(outside === undefined ? {} : { outside }),
     mtu: askedMtu(request.options, subnets) ?? checkMtu(request.mtuDefault, subnets),
     subnets,
     options: { ...request.options },

@@ -44,7 +44,7 @@ import {
   siteNetworkRemoval,
   titleOf,
 } from './site-networks.ts';
-import { siteOptions, type AskedNetwork } from './site-options.ts';
+import { requireOutsideAllowed, siteOptions, type AskedNetwork } from './site-options.ts';
 
 /** A CreateNetwork call of `host` for a shared network. */
 export interface SharedNetworkRequest extends NetworkRequest {
@@ -58,6 +58,7 @@ export interface SharedNetworkRequest extends NetworkRequest {
  */
 export function* planCreatePart(request: SharedNetworkRequest, asked: AskedNetwork): Plan<Network> {
   requireKnownOptions(request.options, [...siteOptions, mtuOption]);
+  requireOutsideAllowed(request.internal, asked.outside);
   const given = describeSubnets(request);
   const { length } = given;
   if (length === 0 || length > siteSubnetsMax) {

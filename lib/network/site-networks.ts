@@ -69,7 +69,7 @@ function* makeNetwork(draft: TxnDraft, wanted: WantedSiteNetwork): Step<SiteNetw
     encapsulation,
     subnets: [...wanted.subnets],
     internal: wanted.internal,
-    outside: !wanted.internal,
+    outside: wanted.outside ?? !wanted.internal,
     mode,
     arp: wanted.arp ?? newArp(settings, mode),
     ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
@@ -109,6 +109,11 @@ function requireAgreement(wanted: WantedSiteNetwork, there: SiteNetwork): void {
     ['pkt-tag', wanted.tag, tag],
     ['mode', wanted.mode, there.mode],
     ['arp', wanted.arp, there.arp],
+    [
+      'outside',
+      wanted.outside === undefined ? undefined : String(wanted.outside),
+      String(there.outside),
+    ],
     ['MTU', wanted.mtu, there.mtu ?? 'none'],
     ['internal', String(wanted.internal), String(there.internal)],
   ];

@@ -17,6 +17,8 @@ type Options = Readonly<Record<string, string>>;
 
 const networkOption = 'network';
 const tenantOption = 'tenant';
+/** Also one of networks that are not shared. */
+export const outsideOption = 'outside';
 
 /** What was asked of a shared network; undefined is "whatever there is, or the default". */
 export interface AskedNetwork {
@@ -25,6 +27,7 @@ export interface AskedNetwork {
   readonly tag: number | 'native' | undefined;
   readonly mode: SiteNetwork['mode'] | undefined;
   readonly arp: SiteNetwork['arp'] | undefined;
+  readonly outside: boolean | undefined;
 }
 
 /** Options of `docker network create -o` that are about shared networks. */
@@ -35,6 +38,7 @@ export const siteOptions = [
   'pkt-tag',
   'mode',
   'arp',
+  outsideOption,
 ] as const;
 
 /**
@@ -74,7 +78,27 @@ export function askedNetwork(options: Options): AskedNetwork | undefined {
     tag: askedTag(options['pkt-tag'], encap),
     mode: oneOf(options, 'mode', ['bridge', 'routing']),
     arp: oneOf(options, 'arp', ['proxy', 'flood']),
+    outside: askedOutside(options),
   };
+}
+
+/**
+ * Whether options ask for a way out by the host's address, undefined when they say nothing.
+ * @throws REQUEST_INVALID
+ */
+export function askedOutside(options: Options): boolean | undefined {
+  const word = oneOf(options, outsideOption, ['true', 'false']);
+  return word === undefined ? undefined : word === 'true';
+}
+
+/** Refuses with REQUEST_INVALID what contradicts itself. */
+export function requireOutsideAllowed(internal: boolean, outside: boolean | undefined): void {
+  if (!internal || outside !== true) return;
+  throw new FairleadError(
+    'REQUEST_INVALID',
+    `an internal network has no way out: --internal and -o ${outsideOption}=true`,
+    { fix: 'leave one of them out' },
+  );
 }
 
 function checkName(option: string, text: string): string {

@@ -21,11 +21,12 @@ export function hostSegment(network: Network): Segment {
     domain: domainNumberMax + 1 + network.tag,
     encapsulation: { kind: 'none' },
     subnets: network.subnets.map(describeSubnet),
-    // the way out is Docker's, and so are gateways
-    routed: false,
+    // the gateway is the host, for whom it calls; the way out is Docker's unless somebody wanted ours
+    routed: true,
     neighbours: 'asked',
     mtu: network.mtu,
-    outside: false,
+    outside: network.outside === true,
+    reached: true,
   };
 }
 
@@ -41,6 +42,8 @@ export function siteSegment(network: SiteNetwork, tenant: Tenant, mtu: number): 
     neighbours: network.arp === 'proxy' ? 'answered' : 'asked',
     mtu,
     outside: network.outside,
+    // others may have the same addresses, outside and in other tenants
+    reached: false,
   };
 }
 

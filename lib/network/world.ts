@@ -39,6 +39,8 @@ export interface Segment {
   readonly mtu: number;
   /** Whether its endpoints reach what is outside, by the host's own address. */
   readonly outside: boolean;
+  /** Whether the host itself reaches its endpoints by their addresses: nobody else has these then. */
+  readonly reached: boolean;
 }
 
 /** What a local and a remote endpoint have in common. */
@@ -77,8 +79,6 @@ export interface Peer {
 
 /** The way out of tenants on this host. */
 export interface Outside {
-  /** MAC of the host's own port. */
-  readonly hostMac: string;
   /** One of each family that there is a way out for; known to this host only. */
   readonly blocks: readonly Cidr[];
   /** UDP port of VXLAN: nobody inside may speak to it. */

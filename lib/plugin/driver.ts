@@ -158,7 +158,7 @@ function endpointHandlers(
         ...name,
         ...(gateways.ipv4 === undefined ? {} : { Gateway: gateways.ipv4 }),
         ...(gateways.ipv6 === undefined ? {} : { GatewayIPv6: gateways.ipv6 }),
-        // a shared network has no second way out
+        // no second way out beside ours
         DisableGatewayService: true,
       };
     },

@@ -249,6 +249,34 @@ const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
     good: [['ul0,ul1', ['ul0', 'ul1']]],
     bad: badNics,
   },
+  hostBlock: {
+    flag: 'host-block',
+    byDefault: parseCidr('169.254.64.0/18'),
+    good: [
+      ['none', 'none'],
+      ['100.64.0.0/10', parseCidr('100.64.0.0/10')],
+      ['10.1.64.0/18', parseCidr('10.1.64.0/18')],
+    ],
+    bad: [
+      '',
+      'no',
+      '10.1.64.0',
+      '10.1.64.0/19',
+      '10.0.0.0/7',
+      '10.1.0.0/14',
+      '127.0.0.0/8',
+      'fd00::/64',
+    ],
+  },
+  hostBlock6: {
+    flag: 'host-block6',
+    byDefault: parseCidr('fdfa:1ead:d0d::/64'),
+    good: [
+      ['none', 'none'],
+      ['fd00:1::/114', parseCidr('fd00:1::/114')],
+    ],
+    bad: ['', 'fd00:1::/115', 'fe80::/64', 'ff00::/64', 'fd00:1::1/64', '10.1.64.0/18'],
+  },
 };
 
 test('every option of the table is covered here, under its documented flag', () => {

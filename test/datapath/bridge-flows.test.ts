@@ -10,13 +10,14 @@ import { drawnSite, pick } from './pipeline/drawn-site.ts';
 import { feedPipeline, pipelineOf, type Site } from './pipeline/fabric.ts';
 import { PaperBridge, textIdentity } from './paper-bridge.ts';
 
-function setUp(bridge = new PaperBridge()) {
+function setUp(bridge = new PaperBridge(), more: { readonly isHeld?: boolean } = {}) {
   const clock = new HandClock();
   const flows = new BridgeFlows({
     flowSwitch: bridge,
     identity: textIdentity,
     clock,
     log: silentLogger(),
+    ...more,
   });
   return { bridge, clock, flows };
 }
@@ -48,6 +49,22 @@ const feed = (site: Site) => (pipeline: Pipeline) =>
   feedPipeline(pipeline, site, pick(site.hosts, 0));
 
 describe('the flows of a bridge', () => {
+  it('are left as a former agent made them until it is known what they should be', async () => {
+    const [site, other] = fc.sample(drawnSite, { numRuns: 2, seed: 3 });
+    if (site === undefined || other === undefined) throw new Error('no site');
+    const old = setUp();
+    old.flows.edit(feed(site));
+    await settle(old);
+    const now = setUp(old.bridge, { isHeld: true });
+    now.flows.forget();
+    now.flows.edit(feed(other));
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+    expect(old.bridge.content).toEqual(expected(site));
+    now.flows.begin();
+    await settle(now);
+    expect(old.bridge.content).toEqual(expected(other));
+  });
+
   it('are what the pipeline wants, whatever was there, and however writing fails', async () => {
     const failure = fc.record({
       times: fc.integer({ min: 0, max: 3 }),

@@ -18,6 +18,7 @@ const segment: Segment = {
   neighbours: 'answered',
   mtu: 1450,
   outside: false,
+  reached: false,
 };
 const frame = new Uint8Array([
   ...[2, 0, 0, 0, 0, 254, 2, 0, 0, 0, 0, 1, 8, 0],

@@ -60,10 +60,11 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       domain: 8192 + network.tag,
       encapsulation: { kind: 'none' },
       subnets: network.subnets.map(subnet),
-      routed: false,
+      routed: true,
       neighbours: 'asked',
       mtu: network.mtu,
-      outside: false,
+      outside: network.outside === true,
+      reached: true,
     });
   }
   const shown = networks.flatMap((network) => {
@@ -82,6 +83,7 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       neighbours: network.arp === 'proxy' ? 'answered' : 'asked',
       mtu: network.mtu ?? (least.length === 0 ? 1450 : Math.min(...least)),
       outside: network.outside,
+      reached: false,
     });
   }
   for (const endpoint of joined) {

@@ -1,20 +1,22 @@
 /** What the agent leaves on a host: ports, links, records. */
+import { hostPortName } from '../../lib/datapath/outside/block.ts';
 import type { LabHost } from '../lab/host.ts';
 import { apiGet } from './agent-process.ts';
 
-/** Ports of the bridge, without its own. */
+/** Ports of the bridge, without its own and the host's. */
 export async function portNames(host: LabHost): Promise<readonly string[]> {
   const { code, stdout, stderr } = await host.ovsVsctl(['list-ports', 'br-fairlead']);
   if (code !== 0) throw new Error(`ovs-vsctl: ${stderr}`);
-  return lines(stdout);
+  return lines(stdout).filter((name) => name !== hostPortName);
 }
 
-/** Links on the host that carry our mark. */
+/** Links on the host that carry our mark, without the host's own. */
 export async function linkNames(host: LabHost): Promise<readonly string[]> {
   const { stdout } = await host.exec(['ip', '-o', 'link']);
   return lines(stdout)
     .filter((line) => line.includes('alias fairlead:'))
-    .map((line) => /^[0-9]+: ([^:@]+)/.exec(line)?.[1] ?? line);
+    .map((line) => /^[0-9]+: ([^:@]+)/.exec(line)?.[1] ?? line)
+    .filter((name) => name !== hostPortName);
 }
 
 /** Endpoint ids that the agent knows. */

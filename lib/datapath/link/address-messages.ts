@@ -23,10 +23,22 @@ import {
 export const addressMessage = { present: 20, list: 22 } as const;
 export const routeMessage = { present: 24, list: 26 } as const;
 
+/** Marks our routes: none of the numbers that programs have in /etc/iproute2/rt_protos. */
+export const routeProtocol = 0xfa;
+
 const addressBodyBytes = 8;
 const routeBodyBytes = 12;
 const addressAttribute = { address: 1, local: 2 } as const;
-const routeAttribute = { destination: 1, outIndex: 4, gateway: 5, ways: 9, table: 15 } as const;
+const routeAttribute = {
+  destination: 1,
+  outIndex: 4,
+  gateway: 5,
+  source: 7,
+  metrics: 8,
+  ways: 9,
+  table: 15,
+} as const;
+const routeMetricMtu = 2;
 /** struct rtnexthop: length (2), flags, hops, index of the link (4); attributes follow. */
 const wayHeadBytes = 8;
 /** A cached copy of another route. */
@@ -56,6 +68,8 @@ export interface Route {
   readonly wayIndexes?: readonly number[];
   /** Next hop; absent where the link reaches the destination itself. */
   readonly gateway?: string;
+  /** Of a route that carries our protocol number: the address spoken from, and its MTU, as far as given. */
+  readonly ours?: { readonly source?: string; readonly mtu?: number };
 }
 
 /** Asks for all addresses. */
@@ -110,6 +124,20 @@ export function decodeRoute(body: Uint8Array): Route | undefined {
     ...(outIndex === undefined ? {} : { outIndex: readNumber(outIndex, 0) }),
     ...(ways === undefined ? {} : { wayIndexes: readWays(ways) }),
     ...(gateway === undefined ? {} : { gateway: formatAddress(readIp(family, gateway)) }),
+    ...(body[5] === routeProtocol ? { ours: readOurs(family, attributes) } : {}),
+  };
+}
+
+function readOurs(
+  family: IpFamily,
+  attributes: ReadonlyMap<number, Uint8Array>,
+): { readonly source?: string; readonly mtu?: number } {
+  const source = attributes.get(routeAttribute.source);
+  const metrics = readAttributes(attributes.get(routeAttribute.metrics) ?? new Uint8Array());
+  const mtu = metrics.get(routeMetricMtu);
+  return {
+    ...(source === undefined ? {} : { source: formatAddress(readIp(family, source)) }),
+    ...(mtu === undefined ? {} : { mtu: readNumber(mtu, 0) }),
   };
 }
 

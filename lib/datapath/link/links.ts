@@ -6,7 +6,7 @@
  */
 import { systemClock, type Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { parseMac, quote } from '../../ip/ip.ts';
+import { formatAddress, formatCidr, parseMac, quote, type IpAddress } from '../../ip/ip.ts';
 import {
   linkAliasBytesMax,
   linkMtuMax,
@@ -24,8 +24,16 @@ import {
   type LinkAddress,
   type Route,
 } from './address-messages.ts';
-import { openLibc } from './libc.ts';
-import { decodeLink, linkMessage, listLinksRequest, type Link } from './link-messages.ts';
+import { errorNumber, openLibc } from './libc.ts';
+import { kernelError } from './link-errors.ts';
+import {
+  decodeLink,
+  linkMessage,
+  listLinksRequest,
+  noAddressModeRequest,
+  setLinkRequest,
+  type Link,
+} from './link-messages.ts';
 import type { NetlinkRequest } from './netlink-codec.ts';
 import { NetlinkSocket } from './netlink-socket.ts';
 import { connectedAddresses, readNic, writeNic, type NicSettings } from './nic.ts';
@@ -38,12 +46,20 @@ import {
   type Neighbour,
 } from './neighbour-messages.ts';
 import { watchLinks, type LinkEvent, type LinkWatch } from './watch.ts';
+import {
+  addressRequest,
+  neighbourRequest,
+  routeRequest,
+  type Change,
+  type LinkRoute,
+} from './way-messages.ts';
 
 export type { LinkAddress, Route } from './address-messages.ts';
 export type { Link } from './link-messages.ts';
 export type { Neighbour } from './neighbour-messages.ts';
 export type { NicSettings } from './nic.ts';
 export type { LinkEvent, LinkWatch } from './watch.ts';
+export type { LinkRoute } from './way-messages.ts';
 
 /** A pair of links for an endpoint. */
 export interface VethRequest {
@@ -100,6 +116,17 @@ export interface Links {
   routes(): Promise<readonly Route[]>;
   /** Which MAC the kernel knows for which address. @throws LINK_FAILED, DEADLINE */
   neighbours(): Promise<readonly Neighbour[]>;
+  /** Switches a link on and marks it, whosever it was: the caller knows that it is ours. */
+  mark(index: number, alias: string): Promise<void>;
+  /** Gives a link of ours an address, or takes it away. What is so already is no error. */
+  changeAddress(change: Change, index: number, address: IpAddress): Promise<void>;
+  /**
+   * Adds a route by a link of ours, or removes one of ours. False when another has the destination.
+   * Removing what is not there is no error.
+   */
+  changeRoute(change: Change, index: number, route: LinkRoute): Promise<boolean>;
+  /** Tells who has an address at a link of ours, for good. */
+  setNeighbour(index: number, address: IpAddress, mac: string): Promise<void>;
   /** Tells of changes; hints, not a log. */
   watch(listener: (event: LinkEvent) => void): LinkWatch;
   /** Ends watches, refuses what waits, lets what is in progress end. */
@@ -171,6 +198,7 @@ function serve(clock: Clock, reads: NetlinkSocket, tools: Tools): Links {
     setNic: (name, wanted) => bounded(async () => writeNic(tools, checkName(name), wanted)),
     connectedAddresses: () => bounded(connectedAddresses),
     transmitChecksum: (name) => bounded(async () => offload.transmitChecksum(checkName(name))),
+    ...serveWays((...asked) => bounded(() => askKernel(tools, ...asked))),
     watch: (listener) => {
       if (closed) throw stopping();
       const watch = watchLinks(libc, listener);
@@ -183,6 +211,52 @@ function serve(clock: Clock, reads: NetlinkSocket, tools: Tools): Links {
       await Promise.all([reads.close(), tools.changes.close(), tools.removals.close()]);
       await Promise.allSettled(inProgress);
       offload.close();
+    },
+  };
+}
+
+/** Sends one request; answers 0, or the errno if it is one of those that are meant to be seen. */
+type Ask = (request: NetlinkRequest, what: string, meant: readonly number[]) => Promise<number>;
+
+async function askKernel(
+  { libc, changes }: Tools,
+  request: NetlinkRequest,
+  what: string,
+  meant: readonly number[],
+): Promise<number> {
+  const [reply] = await changes.exchange([request]);
+  if (reply?.errno === 0 || meant.includes(reply?.errno ?? 0)) return reply?.errno ?? 0;
+  throw kernelError(libc, what, reply?.errno ?? 0, reply?.text);
+}
+
+/** Addresses, routes and neighbours of links of ours. */
+function serveWays(
+  ask: Ask,
+): Pick<Links, 'mark' | 'changeAddress' | 'changeRoute' | 'setNeighbour'> {
+  const { EEXIST, ENODEV, ESRCH, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL } = errorNumber;
+  return {
+    async mark(index, alias) {
+      // where there is no IPv6, there is nothing to keep the kernel from
+      const meant = [EAFNOSUPPORT, EINVAL];
+      await ask(noAddressModeRequest({ index }), `cannot set up link ${index}`, meant);
+      const up = setLinkRequest({ index }, { alias: checkAlias(alias), up: true });
+      await ask(up, `cannot switch link ${index} on`, []);
+    },
+    async changeAddress(change, index, address) {
+      const what = `cannot ${change} address ${formatAddress(address)}`;
+      await ask(addressRequest(change, index, address), what, [
+        change === 'add' ? EEXIST : EADDRNOTAVAIL,
+      ]);
+    },
+    async changeRoute(change, index, route) {
+      const what = `cannot ${change} the route to ${formatCidr(route.destination)}`;
+      const meant = change === 'add' ? [EEXIST] : [ESRCH, ENODEV];
+      const errno = await ask(routeRequest(change, index, route), what, meant);
+      return change === 'remove' || errno === 0;
+    },
+    async setNeighbour(index, address, mac) {
+      const request = neighbourRequest(index, address, macBytes(parseMac(mac)));
+      await ask(request, `cannot tell who has ${formatAddress(address)}`, []);
     },
   };
 }

@@ -22,6 +22,8 @@ export const messageFlag = {
   dump: 0x300,
   /** Makes what is not there, and refuses when it is. */
   createExclusive: 0x600,
+  /** Makes it, or puts it in the place of what is there. */
+  createReplace: 0x500,
 } as const;
 
 /** Flags of an acknowledgement: the request is not repeated in it; text follows. */

@@ -60,6 +60,8 @@ export const tables = {
     /** `up` or `down`. */
     link_state: optional('string'),
     admin_state: optional('string'),
+    /** The MAC that an internal port is to have. */
+    mac: optional('string'),
     mac_in_use: optional('string'),
     mtu: optional('integer'),
     mtu_request: optional('integer'),

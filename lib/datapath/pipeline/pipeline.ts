@@ -85,8 +85,10 @@ export class Pipeline {
   setOutside(outside: Outside | undefined): void {
     this.#outside = outside;
     this.#touch('outside', () => this.#outside && outsideUnit(this.#outside));
-    for (const segment of this.#segments.values()) {
-      if (segment.outside) this.#touchSegment(segment.id);
+    for (const { id, outside: isOut, reached } of this.#segments.values()) {
+      if (isOut || reached) this.#touchSegment(id);
+      if (!reached) continue;
+      for (const each of this.#members.get(id)?.local ?? []) this.#touchLocal(each);
     }
     for (const domain of this.#domains.keys()) this.#touchDomain(domain);
   }
@@ -186,7 +188,7 @@ export class Pipeline {
       if (segment === undefined) return undefined;
       return segmentUnit(segment, {
         uplink: this.#uplink,
-        hasOutside: this.#outside !== undefined,
+        outside: this.#outside,
         isMeasured: this.#largestMtu(segment.domain) > segment.mtu,
       });
     });
@@ -195,9 +197,14 @@ export class Pipeline {
 
   #touchDomain(domain: number): void {
     this.#touch(`domain/${domain}`, () => {
-      const ids = [...(this.#domains.get(domain) ?? [])];
-      const isOut = ids.some((id) => this.#segments.get(id)?.outside === true);
-      return this.#outside && isOut ? domainUnit(domain, this.#outside) : undefined;
+      const outside = this.#outside;
+      const segments = [...(this.#domains.get(domain) ?? [])].flatMap(
+        (id) => this.#segments.get(id) ?? [],
+      );
+      const isOut = segments.some((each) => each.outside);
+      const isReached = segments.some(({ reached }) => reached);
+      if (outside === undefined || !(isOut || isReached)) return undefined;
+      return domainUnit(domain, { outside, isOut, isReached });
     });
   }
 
@@ -235,7 +242,7 @@ export class Pipeline {
     this.#touch(`local/${id}`, () => {
       const endpoint = this.#local.get(id);
       const segment = endpoint && this.#segments.get(endpoint.segmentId);
-      return endpoint && segment && localUnit(endpoint, segment);
+      return endpoint && segment && localUnit(endpoint, segment, this.#outside);
     });
   }
 

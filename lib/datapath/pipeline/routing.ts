@@ -39,7 +39,7 @@ const ethernetHeaderBytes = 14;
 const quotedBytes = 600;
 
 /** Sends a packet to the agent, which sees by the flow's cookie what is to be said. */
-const toAgent: Instructions = {
+export const toAgent: Instructions = {
   meter: meters.icmpErrors,
   apply: [{ kind: 'output', port: reservedPort.controller, maxLength: quotedBytes }],
 };

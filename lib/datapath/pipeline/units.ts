@@ -21,7 +21,15 @@ import {
   neighboursBase,
   segmentNeighbours,
 } from './neighbours.ts';
-import { domainOutside, outsideBase, segmentOutside } from './outside.ts';
+import {
+  domainOutside,
+  endpointReached,
+  gatewayCalled,
+  outsideBase,
+  segmentOutside,
+  segmentReached,
+  type DomainWays,
+} from './outside.ts';
 import { probeAnswers, probeEcho } from './probe.ts';
 import {
   endpointRoute,
@@ -31,6 +39,7 @@ import {
   splitBase,
   subnetRoute,
   timeExceededBase,
+  toAgent,
   tooBigBase,
   unreachableBase,
 } from './routing.ts';
@@ -85,7 +94,7 @@ export function segmentUnit(
   segment: Segment,
   around: {
     readonly uplink: Uplink | undefined;
-    readonly hasOutside: boolean;
+    readonly outside: Outside | undefined;
     readonly isMeasured: boolean;
   },
 ): Unit {
@@ -102,7 +111,13 @@ export function segmentUnit(
     }
     subnetRoute(unreachable, segment);
     if (around.isMeasured) segmentMeasure(flow, segment);
-    if (around.hasOutside && segment.outside) segmentOutside(flow, segment);
+    if (around.outside !== undefined) {
+      if (segment.outside) segmentOutside(flow, segment, around.outside);
+      if (segment.reached) {
+        segmentReached(flow, segment, around.outside);
+        gatewayCalled(unreachable, segment, toAgent);
+      }
+    }
   }
   floodFlows(flow, segment);
   return flowsOnly([...flow.flows, ...unreachable.flows]);
@@ -116,9 +131,9 @@ export function outsideUnit(outside: Outside): Unit {
 }
 
 /** A tenant's way out. */
-export function domainUnit(domain: number, outside: Outside): Unit {
+export function domainUnit(domain: number, ways: DomainWays & { readonly outside: Outside }): Unit {
   const flow = new FlowWriter({ kind: 'outside', object: domain });
-  domainOutside(flow, domain, outside);
+  domainOutside(flow, domain, ways);
   return flowsOnly(flow.flows);
 }
 
@@ -133,13 +148,20 @@ export function floodPartUnit(segment: Segment, part: number, ports: readonly nu
 }
 
 /** What a container of this host adds. */
-export function localUnit(endpoint: LocalEndpoint, segment: Segment): Unit {
+export function localUnit(
+  endpoint: LocalEndpoint,
+  segment: Segment,
+  outside: Outside | undefined,
+): Unit {
   const flow = new FlowWriter({ kind: 'endpoint', object: endpoint.port });
   endpointIngress(flow, endpoint, segment);
   endpointConduct(flow, endpoint);
   endpointNeighbour(flow, endpoint, segment);
   endpointRoute(flow, endpoint, segment);
   localDestination(flow, endpoint, segment);
+  if (outside !== undefined && segment.reached) {
+    endpointReached(flow, endpoint, { segment, outside });
+  }
   return flowsOnly(flow.flows);
 }
 

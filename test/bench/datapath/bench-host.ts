@@ -64,6 +64,8 @@ export async function openBenchHost(name: string, ovsdbPath: string): Promise<Be
     datapath: 'netdev',
     vxlanPort: 4_789,
     uplinks: [],
+    hostBlocks: [],
+    runDirectory: '/nowhere',
     onSite: () => undefined,
   });
   const operations = new HostOperations({
@@ -145,6 +147,10 @@ function paperLinks(): Links {
     addresses: none,
     routes: none,
     neighbours: none,
+    mark: () => Promise.resolve(),
+    changeAddress: () => Promise.resolve(),
+    changeRoute: () => Promise.resolve(true),
+    setNeighbour: () => Promise.resolve(),
     watch: () => ({ close: () => undefined, ended: Promise.resolve() }),
     close: () => Promise.resolve(),
   };

@@ -43,6 +43,7 @@ function segmentOf(drawn: DrawnSegment, index: number): Segment {
     neighbours: drawn.isAsked ? 'asked' : 'answered',
     mtu: drawn.isLarge ? 1500 : 1450,
     outside: false,
+    reached: false,
   };
 }
 

@@ -18,6 +18,7 @@ const segment: Segment = {
   neighbours: 'answered',
   mtu: 1_450,
   outside: false,
+  reached: false,
 };
 
 const container = (port: number): LocalEndpoint => ({

@@ -7,11 +7,13 @@ import { fields, type FieldName } from '../../../lib/datapath/openflow/codec/fie
 import {
   reservedPort,
   type Action,
+  type Ct,
   type Flow,
   type Group,
   type Match,
   type Slice,
 } from '../../../lib/datapath/openflow/codec/flow.ts';
+import { Connections } from './connections.ts';
 import type { Unit } from '../../../lib/datapath/pipeline/unit.ts';
 
 /** A packet: what its fields are; absent ones are 0. `length` is with the Ethernet header. */
@@ -36,6 +38,7 @@ const tableWalkMax = 500;
 export class PaperSwitch {
   readonly #tables = new Map<number, Flow[]>();
   readonly #groups = new Map<number, Group>();
+  readonly #connections = new Connections();
 
   constructor(units: Iterable<Unit>) {
     for (const { flows, groups } of units) {
@@ -120,10 +123,11 @@ export class PaperSwitch {
         return writeSlice(state, { field: 'ipTtl' }, (state.get('ipTtl') ?? 0n) - 1n);
       case 'checkPacketLarger':
         return writeSlice(state, action.to, run.length > action.bytes ? 1n : 0n);
+      case 'ct':
+        return this.#track(action, state, run);
       case 'push':
       case 'pop':
       case 'setQueue':
-      case 'ct':
       case 'ctClear':
       case 'conjunction':
       case 'controller':
@@ -131,6 +135,15 @@ export class PaperSwitch {
       case 'opaque':
         throw new Error(`action ${action.kind} is not on paper`);
     }
+  }
+
+  /** A copy goes on in the table, tracked; here the packet goes on with what became of its addresses. */
+  #track(action: Ct, state: State, run: Run): void {
+    const tracked = this.#connections.track(action, state);
+    if (action.table !== undefined) return this.#walk(action.table, tracked, run);
+    const before = state.get('ctState') ?? 0n;
+    for (const [name, value] of tracked) state.set(name, value);
+    return void state.set('ctState', before);
   }
 }
 

@@ -1,0 +1,101 @@
+/**
+ * Connection tracking on paper (ovs-actions(7), "ct"): zones of connections of five words, NAT of the source's
+ * address. Ports are never changed: two connections that would need it are an error of the test.
+ */
+import type { Ct } from '../../../lib/datapath/openflow/codec/flow.ts';
+import type { FieldName } from '../../../lib/datapath/openflow/codec/fields.ts';
+
+type State = Map<FieldName, bigint>;
+
+/** Who speaks to whom. */
+interface Tuple {
+  readonly family: bigint;
+  readonly protocol: bigint;
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly fromPort: bigint;
+  readonly toPort: bigint;
+}
+
+interface Connection {
+  readonly asked: Tuple;
+  readonly answered: Tuple;
+}
+
+/** Bits of `ct_state` (ovs-fields(7)). */
+const bits = { new: 0x01n, established: 0x02n, reply: 0x08n, tracked: 0x20n };
+
+/** All zones of a switch. */
+export class Connections {
+  readonly #zones = new Map<number, Connection[]>();
+
+  /** Tracks a packet: answers its state, with addresses changed as the action says. */
+  track(action: Ct, state: State): State {
+    const { zone } = action;
+    if (typeof zone !== 'number') throw new Error('zones from fields are not on paper');
+    const known = this.#zones.get(zone) ?? [];
+    this.#zones.set(zone, known);
+    const now = new Map(state);
+    const tuple = readTuple(state);
+    const asked = known.find((each) => isSame(each.asked, tuple));
+    const answered = known.find((each) => isSame(each.answered, tuple));
+    const translates = action.nat !== undefined;
+    if (asked !== undefined) {
+      now.set('ctState', bits.tracked | bits.established);
+      if (translates) setSource(now, asked.answered.to);
+    } else if (answered !== undefined) {
+      now.set('ctState', bits.tracked | bits.established | bits.reply);
+      if (translates) setTarget(now, answered.asked.from);
+    } else {
+      now.set('ctState', bits.tracked | bits.new);
+      if (action.commit === true) this.#commit(known, { action, tuple, now });
+    }
+    return now;
+  }
+
+  #commit(
+    known: Connection[],
+    { action, tuple, now }: { readonly action: Ct; readonly tuple: Tuple; readonly now: State },
+  ): void {
+    const { nat } = action;
+    const source = typeof nat === 'object' ? (nat.ipv4?.first ?? nat.ipv6?.first) : undefined;
+    if (source !== undefined) setSource(now, BigInt(source));
+    const after = readTuple(now);
+    const answered = {
+      ...tuple,
+      from: after.to,
+      to: after.from,
+      fromPort: after.toPort,
+      toPort: after.fromPort,
+    };
+    if (known.some((each) => isSame(each.answered, answered))) {
+      throw new Error('two connections with one answer');
+    }
+    known.push({ asked: tuple, answered });
+  }
+}
+
+const isV4 = (state: State): boolean => state.get('ethType') === 0x800n;
+
+function readTuple(state: State): Tuple {
+  const [from, to] = isV4(state)
+    ? [state.get('ipv4Src'), state.get('ipv4Dst')]
+    : [state.get('ipv6Src'), state.get('ipv6Dst')];
+  return {
+    family: state.get('ethType') ?? 0n,
+    protocol: state.get('ipProto') ?? 0n,
+    from: from ?? 0n,
+    to: to ?? 0n,
+    fromPort: state.get('udpSrc') ?? 0n,
+    toPort: state.get('udpDst') ?? 0n,
+  };
+}
+
+const setSource = (state: State, value: bigint): State =>
+  state.set(isV4(state) ? 'ipv4Src' : 'ipv6Src', value);
+
+const setTarget = (state: State, value: bigint): State =>
+  state.set(isV4(state) ? 'ipv4Dst' : 'ipv6Dst', value);
+
+const isSame = (one: Tuple, other: Tuple): boolean =>
+  Object.entries(one).every(([key, value]) => other[key as keyof Tuple] === value);

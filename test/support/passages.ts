@@ -1,0 +1,63 @@
+/** Who reaches whom through the host's port, and what of it is left on the host. */
+import type { LabHost } from '../lab/host.ts';
+import type { Vantage } from '../lab/traffic/instrument.ts';
+import { callTcp, serveTcp } from '../lab/traffic/tcp.ts';
+import { heardFrom, listenUdp, sendUdp } from '../lab/traffic/udp.ts';
+import { dockerOk } from './docker.ts';
+
+/** A host as a place to send from. */
+export const hostItself = (host: LabHost): Vantage => ({
+  name: host.name,
+  net: host.net,
+  environment: host.environment,
+});
+
+/** The address that Docker tells of a container in a network. */
+export function addressIn(host: LabHost, container: string, network: string): Promise<string> {
+  const path = `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`;
+  return dockerOk(host, ['inspect', '-f', path, container]);
+}
+
+/** Whom a server sees when a client calls it: its addresses for TCP and UDP, each if it came through. */
+export async function seenAs(
+  client: Vantage,
+  server: Vantage,
+  { to, port }: { readonly to: string; readonly port: number },
+): Promise<{ readonly tcp: readonly string[]; readonly udp: readonly string[] }> {
+  const tcpServer = await serveTcp(server, { port, mode: 'sink' });
+  const udpServer = await listenUdp(server, { port, echo: true });
+  await callTcp(client, { to, port, bytes: 200_000, connectMs: 1_000, waitMs: 2_000 });
+  // a switch in user space may lose one of two packets that begin a connection at once
+  const datagrams = { sizes: [20, 1_200], count: 5, everyMs: 10, echo: true, waitMs: 500 };
+  const sent = await sendUdp(client, { to, port, ...datagrams });
+  const { connections } = await tcpServer.stop();
+  const heard = await udpServer.stop();
+  const whole = connections.filter(({ received, damaged }) => received === 200_000 && !damaged);
+  const senders = [...new Set(heard.senders.map(({ from }) => from))];
+  return {
+    tcp: whole.map(({ peer }) => peer),
+    udp: senders.filter(
+      (from) =>
+        heardFrom(heard, from).damaged === 0 && Object.keys(sent.answeredSizes).length === 2,
+    ),
+  };
+}
+
+/** The rules of the packet filter, addresses and routes of a host, without counters. */
+export async function hostListing(host: LabHost): Promise<Readonly<Record<string, string>>> {
+  const commands = {
+    ipv4: 'iptables-save',
+    ipv6: 'ip6tables-save',
+    nft: 'nft --stateless list ruleset',
+    routes: 'ip route show table all; ip -6 route show table all',
+    addresses: 'ip -o address',
+    forwarding:
+      'cd /proc/sys/net; grep . ipv4/ip_forward ipv4/conf/*/forwarding ipv6/conf/*/forwarding ipv6/conf/*/accept_ra',
+  };
+  const listed: Record<string, string> = {};
+  for (const [what, command] of Object.entries(commands)) {
+    const { stdout } = await host.exec(['sh', '-c', command]);
+    listed[what] = stdout.replaceAll(/^#.*\n/gm, '').replaceAll(/\[\d+:\d+\]/g, '[]');
+  }
+  return listed;
+}
