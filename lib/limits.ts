@@ -504,9 +504,12 @@ export const openflowSendBytesMax = 16 * 1024 * 1024;
 export const openflowRefusalsMax = 32;
 /** Entries of one answer, such as flows of a bridge: 100 times what a host is meant to have. */
 export const openflowEntriesMax = 1_000_000;
-/** Reconnect delays of the OpenFlow connection: first, and the ceiling it doubles up to. */
-export const openflowReconnectFirstMs = 50;
-export const openflowReconnectMaxMs = 2_000;
+/** Reconnect delays of the OpenFlow connection: first, and the ceiling it doubles up to. A switch that was
+ *  started again forwards nothing before it has its flows, and an attempt in vain takes 0.1 ms. */
+export const openflowReconnectFirstMs = 10;
+export const openflowReconnectMaxMs = 40;
+/** Neighbours told to a switch at once, each over a connection of its own. */
+export const neighboursToldAtOnce = 32;
 /** vswitchd is called stalled when it has not taken up a committed change for this long. */
 export const ovsStalledMs = 10_000;
 /** How often a dead ovs-vswitchd is looked for: it is back within a second of its restart. */

@@ -78,11 +78,15 @@ export class BridgeFlows {
   #isHeld: boolean;
   /** How often that was said; a comparison is good for what was said before it. */
   #forgotten = 0;
+  /** When it was said last. */
+  #forgottenMs = 0;
   #comparedMs = 0;
   /** Told when a comparison has ended that began after they asked. */
   #askers: (() => void)[] = [];
   #working: Promise<void> | undefined;
   #scanning: Promise<void> | undefined;
+  /** Ends the pause after a failure. */
+  #wake = new AbortController();
   /** One at a time decides what to send, and sends it. */
   #sending: Promise<unknown> = Promise.resolve();
   #failure: FairleadError | undefined;
@@ -123,7 +127,9 @@ export class BridgeFlows {
 
   /** A connection came: the bridge may be another one than before. */
   forget(): void {
+    this.#forgottenMs = this.#parts.clock.monotonicMs();
     this.#lose();
+    this.#wake.abort();
     this.#work();
   }
 
@@ -201,7 +207,10 @@ export class BridgeFlows {
         pauseMs = flowRetryFirstMs;
       } catch (thrown) {
         this.#failed(thrown);
-        await clock.sleep(pauseMs, this.#ending.signal).catch(() => undefined);
+        // what failed with the last connection may be right with the next
+        this.#wake = new AbortController();
+        const either = AbortSignal.any([this.#ending.signal, this.#wake.signal]);
+        await clock.sleep(pauseMs, either).catch(() => undefined);
         pauseMs = Math.min(pauseMs * 2, flowRetryMaxMs);
       }
     }
@@ -254,6 +263,9 @@ export class BridgeFlows {
       const changed = countChanges(changes);
       const repaired = Math.max(0, countChanges(wrong) - changed);
       this.#count({ changed, repaired, comparisons: 1 });
+      const { log, clock } = this.#parts;
+      const tookMs = Math.round(clock.monotonicMs() - this.#forgottenMs);
+      log.info({ sent: countChanges(wrong), tookMs }, 'the bridge has its flows');
       this.#isUnknown = forgotten !== this.#forgotten;
       this.#wrote(edits);
     } catch (thrown) {

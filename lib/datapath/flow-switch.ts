@@ -21,10 +21,13 @@ export class OpenFlowSwitch implements FlowSwitch {
   }
 
   async read(): Promise<ObservedFlows> {
-    await this.#connection.configure();
-    const flows = await this.#connection.flows();
-    const groups = await this.#connection.groups();
-    const meters = await this.#connection.meters();
+    // all at once: a switch that has just started is busy, and each turn of its loop is long
+    const [flows, groups, meters] = await Promise.all([
+      this.#connection.flows(),
+      this.#connection.groups(),
+      this.#connection.meters(),
+      this.#connection.configure(),
+    ]);
     return { flows: flows.map(({ flow }) => flow), groups, meters };
   }
 
@@ -64,13 +67,15 @@ export class OpenFlowSwitch implements FlowSwitch {
 
   /** There is no "add or modify" for meters; one that is there already is changed. */
   async #setMeters({ setMeters }: FlowChanges): Promise<void> {
-    for (const meter of setMeters) {
-      try {
-        await this.#connection.apply([{ kind: 'meterMod', command: 'add', meter }]);
-      } catch (thrown) {
-        if (!hasCode(thrown, 'OVS_REFUSED')) throw thrown;
-        await this.#connection.apply([{ kind: 'meterMod', command: 'modify', meter }]);
-      }
-    }
+    await Promise.all(
+      setMeters.map(async (meter) => {
+        try {
+          await this.#connection.apply([{ kind: 'meterMod', command: 'add', meter }]);
+        } catch (thrown) {
+          if (!hasCode(thrown, 'OVS_REFUSED')) throw thrown;
+          await this.#connection.apply([{ kind: 'meterMod', command: 'modify', meter }]);
+        }
+      }),
+    );
   }
 }

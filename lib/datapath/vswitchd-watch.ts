@@ -62,7 +62,8 @@ export function watchVswitchd(options: {
   };
 }
 
-async function controlSockets(runDirectory: string): Promise<readonly string[]> {
+/** The control sockets in a run directory, of a daemon that lives and of those that were killed. */
+export async function controlSockets(runDirectory: string): Promise<readonly string[]> {
   try {
     return (await readdir(runDirectory))
       .filter((name) => /^ovs-vswitchd(\.[0-9]+)?\.ctl$/.test(name))

@@ -33,6 +33,8 @@ export interface ForwardingParts {
   readonly onWays: () => void;
   /** Told when the host has come to another cluster, and at the start. */
   readonly onSite: () => void;
+  /** Told when there is a switch, which may have been started just now. */
+  readonly onSwitch: () => void;
 }
 
 /** Forwarding at work. */
@@ -83,7 +85,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     conditions: parts.conditions,
   });
   const stops = [
-    ...followBridge(connection, flows),
+    ...followBridge(connection, flows, parts.onSwitch),
     answerPackets(connection, {
       numbered: (number) => dataPlane.segmentNumbered(number),
       atPort: (port) => dataPlane.segmentAtPort(port),
@@ -115,10 +117,15 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
 }
 
 /** Compares when the bridge comes, and when somebody else changes flows; answers how to stop. */
-function followBridge(connection: OpenFlowConnection, flows: BridgeFlows): readonly (() => void)[] {
+function followBridge(
+  connection: OpenFlowConnection,
+  flows: BridgeFlows,
+  onSwitch: () => void,
+): readonly (() => void)[] {
   return [
     connection.onState((state) => {
       if (state !== 'ready') return;
+      onSwitch();
       // told of what others change from now on; what was changed before is seen by the comparison
       void connection.monitorFlows().catch(() => undefined);
       flows.forget();

@@ -2,7 +2,7 @@
  * Open vSwitch on this host, put together: the ports of endpoints, the flows between them, and the loop that
  * keeps both as the store has them.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import type { BridgeFlows, FlowCounts } from '../datapath/bridge-flows.ts';
@@ -16,8 +16,6 @@ import { WayOut } from '../datapath/outside/way-out.ts';
 import { OvsdbClient } from '../datapath/ovsdb/client.ts';
 import { HostSwitch } from '../datapath/switch.ts';
 import { ports as portNumbers } from '../datapath/pipeline/fields.ts';
-import { tunnelNeighbours } from '../datapath/tunnel-neighbours.ts';
-import { runControl } from '../datapath/unix-control.ts';
 import type { FairleadError } from '../errors.ts';
 import { Uplinks } from '../datapath/uplink/uplinks.ts';
 import type { Cidr } from '../ip/ip.ts';
@@ -29,6 +27,7 @@ import { startDatapathLoop } from './datapath-loop.ts';
 import { startForwarding } from './forwarding.ts';
 import type { PortMaker } from './operations.ts';
 import { HostOutside } from './outside.ts';
+import { TunnelWays } from './tunnel-ways.ts';
 
 /** What it is made of. */
 export interface SwitchingParts {
@@ -78,18 +77,15 @@ export interface Switching {
 
 /** Starts it. Open vSwitch may be absent, and come and go. */
 export function startSwitching(parts: SwitchingParts): Switching {
-  const { store, hostName, ovsdbPath, clock, log, conditions, links } = parts;
+  const { store, ovsdbPath, clock, log, conditions, links } = parts;
   const ovsdb = OvsdbClient.start({ path: ovsdbPath, clock, log });
+  const ways = new TunnelWays({ links, runDirectory: dirname(ovsdbPath) });
   let drifted = (): void => undefined;
   let repaired = 0;
   const forwarding = startForwarding({
-    store,
-    hostName,
-    ovsdbPath,
-    clock,
-    log,
-    conditions,
+    ...parts,
     onWays: () => drifted(),
+    onSwitch: () => void ways.remind(),
     onSite() {
       known('site');
       parts.onSite();
@@ -118,7 +114,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     ...{ clock, conditions, hostSwitch, uplinks, flows },
     showPaths: () => forwarding.showPaths(),
     outside,
-    teachNeighbours: () => teachNeighbours(hostSwitch, links, dataPlane),
+    teachNeighbours: () => ways.teach(hostSwitch.userspace(), dataPlane.peers),
     log: log.child({ part: 'reconcile' }),
   });
   drifted = () => loop.kick();
@@ -208,28 +204,4 @@ function hostOutside(
     log: log.child({ part: 'outside' }),
   });
   return new HostOutside({ wayOut, dataPlane, vxlanPort, conditions, onDecided });
-}
-
-/**
- * A userspace switch asks by itself who has the address of another host, and takes long where the kernel has
- * asked before; so it is told what the kernel knows.
- */
-async function teachNeighbours(
-  hostSwitch: HostSwitch,
-  links: Links,
-  dataPlane: DataPlane,
-): Promise<void> {
-  const ends = [...dataPlane.peers].map(({ vtep }) => vtep);
-  const userspace = hostSwitch.userspace();
-  if (ends.length === 0 || userspace === undefined) return;
-  const [list, routes, neighbours] = await Promise.all([
-    links.list(),
-    links.routes(),
-    links.neighbours(),
-  ]);
-  const { path, bridges } = userspace;
-  const known = { links: list, routes, neighbours };
-  for (const one of tunnelNeighbours(known, ends, (link) => bridges.has(link))) {
-    await runControl(path, 'tnl/neigh/set', [one.bridge, one.address, one.mac]);
-  }
 }

@@ -33,7 +33,9 @@ export async function sendBundle(
       throw new FairleadError('OVS_PROTOCOL', `no answer to ${name} of a bundle`);
     });
   const add = async () => {
-    await step('open', options);
+    // not waited for: what follows is refused if it is
+    const opened = step('open', options);
+    opened.catch(() => undefined);
     const batch = await session.sendAll(
       messages,
       (writer, message, xid) =>
@@ -42,6 +44,7 @@ export async function sendBundle(
       { signal: options.signal, onError: (index, error) => refusals.add(index, error) },
     );
     try {
+      await opened;
       await session.ask({ kind: 'barrierRequest' }, options, () => true);
     } catch (thrown) {
       session.release(batch);

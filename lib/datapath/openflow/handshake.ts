@@ -44,17 +44,20 @@ export async function openSession(
   const socket = await connectTo({ daemon: 'ovs-vswitchd', path, clock, timeoutMs, signal });
   const session = new OpenFlowSession({ ...options, socket });
   try {
+    // all at once: a switch that has just started is busy, and each turn of its loop is long
     const start: readonly Request[] = [{ kind: 'hello', versions: [version13] }];
     session.release(await session.sendAll(start, writeMessage, { onError: () => undefined }));
     let features: Features | undefined;
-    await session.ask({ kind: 'featuresRequest' }, { signal }, (reply) => {
-      if (reply.kind === 'featuresReply') features = reply;
-      return true;
-    });
+    await Promise.all([
+      session.ask({ kind: 'featuresRequest' }, { signal }, (reply) => {
+        if (reply.kind === 'featuresReply') features = reply;
+        return true;
+      }),
+      configure(session, { signal }),
+    ]);
     if (features === undefined) {
       throw new FairleadError('OVS_PROTOCOL', 'the switch does not say what it can do');
     }
-    await configure(session, { signal });
     return { session, features };
   } catch (thrown) {
     session.close(
