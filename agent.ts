@@ -20,7 +20,7 @@ import { keepHeapSmall } from './lib/runtime/heap.ts';
 import { inheritedSockets } from './lib/runtime/inherited.ts';
 import { listen, type ListenPlace } from './lib/runtime/listen.ts';
 import { notifyReady } from './lib/runtime/notify.ts';
-import { version } from './lib/version.ts';
+import { commit, version } from './lib/version.ts';
 
 /** What stopped the agent: an error it cannot live with, or nothing but a signal. */
 type Ending = PromiseWithResolvers<FairleadError | undefined>;
@@ -121,6 +121,13 @@ async function startListening(
     pools: async () => (await host).pools(),
     cluster: async () => (await host).cluster,
     nodes: async () => (await host).nodes,
+    contiv: {
+      version,
+      commit,
+      log: log.child({ part: 'api' }),
+      objects: async () => (await host).objects,
+      info: async () => (await host).info(),
+    },
   });
   const around = { clock: systemClock, log: log.child({ part: 'listen' }) };
   const listeners = [

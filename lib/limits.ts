@@ -429,12 +429,12 @@ export const objectTagCharactersMax = 128;
 /** Longest name of a service, as Contiv had it. */
 export const serviceNameCharactersMax = 256;
 /** Policies of one group: with its other links and numbers a group is written in one transaction. */
-export const groupPoliciesMax = 20;
+export const groupPoliciesMax = 18;
 /** Groups of contracts of one group; for the same reason. */
 export const groupContractsMax = 8;
 /** Groups of one application profile: each is a link and a guard, in one transaction with those that were
  *  there before. */
-export const profileGroupsMax = 30;
+export const profileGroupsMax = 28;
 /** Contracts of one group of them. */
 export const contractsMax = 256;
 /** Labels that one service asks for. */
@@ -465,6 +465,17 @@ export const groupPoolsMax = 1_024;
 export const policyRulesRemoved = 9_000;
 /** Groups that these rules may name altogether: each needs an operation of its own. */
 export const policyGroupsRemoved = 100;
+
+// --- REST of objects ---
+
+/** Largest body of a command: the longest lists that an object may have, at their longest. */
+export const apiBodyBytesMax = 256 * 1024;
+/** Headers of one request. */
+export const apiHeadersMax = 64;
+/** Longest text in a header of an answer. */
+export const apiHeaderCharactersMax = 512;
+/** Requests for objects in work at the same time; one more is told to come again. */
+export const apiRequestsMax = 64;
 
 // --- Open vSwitch ---
 

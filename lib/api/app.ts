@@ -15,6 +15,7 @@ import type { ClusterOperations } from '../store/replicated/cluster.ts';
 import type { SiteNodes } from '../host/site-nodes.ts';
 import type { DatapathFacts } from '../host/switching.ts';
 import { clusterRoutes } from './cluster.ts';
+import { contivRoutes, type ContivSources } from './contiv/routes.ts';
 import { nodeRoutes } from './nodes.ts';
 
 /** Version of every answer's shape. */
@@ -33,6 +34,8 @@ export interface ApiSources {
   /** Absent on a store that is not ours. */
   readonly cluster: () => Promise<ClusterOperations | undefined>;
   readonly nodes: () => Promise<SiteNodes>;
+  /** What Contiv's REST is made of. */
+  readonly contiv: ContivSources;
 }
 
 /** The application. */
@@ -69,6 +72,7 @@ export function createApiApp(sources: ApiSources): Hono {
     }));
     return context.json({ ...base, pools });
   });
+  app.route('/', contivRoutes(sources.contiv));
   app.route('/v1/cluster', clusterRoutes(sources.cluster));
   app.route('/v1/nodes', nodeRoutes(sources.nodes, base));
 

@@ -28,10 +28,13 @@ import { startDockerLoop } from './docker-loop.ts';
 import { Fence } from './fence.ts';
 import { startNodeLoop } from './node-loop.ts';
 import { Removals } from './removals.ts';
+import { siteInfo, type SiteInfo } from './site-info.ts';
+import { SiteObjects } from './site-objects.ts';
 import { siteNodes, type SiteNodes } from './site-nodes.ts';
 import { startSwitching, type DatapathFacts, type Switching } from './switching.ts';
 import { HostOperations } from './operations.ts';
 import { startStoreLoop } from './store-loop.ts';
+import { startTenantLoop } from './tenant-loop.ts';
 import {
   readEndpoints,
   readNetworks,
@@ -87,6 +90,9 @@ export interface Host {
   /** Of a store of our own. */
   readonly cluster: ClusterOperations | undefined;
   readonly nodes: SiteNodes;
+  /** What operators make. */
+  readonly objects: SiteObjects;
+  info(): Promise<SiteInfo>;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
   /** What the data plane did since the start. */
@@ -172,10 +178,13 @@ function assemble(
     mtuDefault: options.mtuDefault,
     onChange: () => switching.kick(),
   });
+  const nodes = siteNodes(opened, removals);
   return {
     operations,
     cluster: opened.cluster,
-    nodes: siteNodes(opened, removals),
+    nodes,
+    info: () => siteInfo(nodes, opened.cluster),
+    objects: new SiteObjects(store),
     obstacle: () => switching.obstacle(),
     datapath: () => switching.facts(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
@@ -232,6 +241,7 @@ function startLoops(
     }),
     boot: startBootLoop({ store, earlier, clock, log: log.child({ part: 'boot' }), release }),
     removals: removals.start(opened.store),
+    tenant: startTenantLoop({ store, clock, log: log.child({ part: 'tenant' }) }),
   };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createApiApp, type ApiSources } from '../../lib/api/app.ts';
 import { Conditions } from '../../lib/conditions.ts';
 import { FairleadError } from '../../lib/errors.ts';
+import { contivSources } from './contiv/contiv-site.ts';
 import { systemClock } from '../../lib/clock.ts';
 
 const sources: ApiSources = {
@@ -18,6 +19,7 @@ const sources: ApiSources = {
   pools: async () => [],
   cluster: async () => undefined,
   nodes: async () => ({ list: async () => [], remove: async () => undefined }),
+  contiv: contivSources(),
 };
 
 async function get(

@@ -1,3 +1,4 @@
+import { contivSources } from './contiv/contiv-site.ts';
 import { describe, expect, it } from 'vitest';
 import { clusterRoutes } from '../../lib/api/cluster.ts';
 import { createApiApp } from '../../lib/api/app.ts';
@@ -93,6 +94,7 @@ describe('the cluster routes', () => {
       pools: async () => [],
       cluster: () => Promise.resolve(recording(calls)),
       nodes: async () => ({ list: async () => [], remove: async () => undefined }),
+      contiv: contivSources(),
     };
     const app = createApiApp(sources);
     const answer = await app.request(`/v1/cluster${path}`, { method: 'POST', body });

@@ -156,5 +156,9 @@ function filled(oper: Oper): Oper {
     value === undefined ||
     ((typeof value === 'string' || typeof value === 'number' || Array.isArray(value)) &&
       isZero(value));
-  return Object.fromEntries(Object.entries(oper).filter(([, value]) => !isEmpty(value)));
+  return Object.fromEntries(
+    Object.entries(oper)
+      .filter(([, value]) => !isEmpty(value))
+      .toSorted(([one], [other]) => (one.toLowerCase() < other.toLowerCase() ? -1 : 1)),
+  );
 }

@@ -1,0 +1,96 @@
+/**
+ * The objects of the site as faces ask for them: commands of operators and looks at what is there. What one host
+ * changes it changes one after the other within a tenant, so that it does not get in its own way; with other
+ * hosts it meets in the store.
+ */
+import { hasCode } from '../errors.ts';
+import { KeyedQueue } from '../keyed-queue.ts';
+import type { Config, KindName } from '../model/objects/kind.ts';
+import type { ObjectName } from '../model/objects/object-keys.ts';
+import { findEndpoint, type EndpointOper } from '../network/objects/endpoint-oper.ts';
+import type { Condition } from '../network/objects/object-rows.ts';
+import { operOf, type Oper } from '../network/objects/oper.ts';
+import { showAll, showObject, type ShownObject } from '../network/objects/show.ts';
+import { planPutObject, planRemoveObject } from '../network/objects/write.ts';
+import { freshReads } from '../store/fresh-reads.ts';
+import type { Plan, Step } from '../store/plan.ts';
+import type { StateStore } from '../store/port.ts';
+import { runPlan } from '../store/run-plan.ts';
+
+/**
+ * How new what is read must be: all that was acknowledged, what this host knows, or the first if there is a
+ * quorum and else the second.
+ */
+export type Freshness = 'linearizable' | 'local' | 'best';
+
+/** An object with what was found out about it. */
+export interface InspectedObject {
+  readonly shown: ShownObject;
+  readonly oper: Oper | undefined;
+}
+
+/** What can be asked for; rejects with what plans refuse and the store fails with. */
+export class SiteObjects {
+  readonly #store: StateStore;
+  readonly #queue = new KeyedQueue();
+
+  constructor(store: StateStore) {
+    this.#store = store;
+  }
+
+  /** Makes an object, or changes the one there is. */
+  async put(name: ObjectName, config: Config, condition: Condition): Promise<void> {
+    await this.#untilDone(name, () => planPutObject(name, config, condition));
+  }
+
+  /** Removes an object. */
+  async remove(name: ObjectName, condition: Condition): Promise<void> {
+    await this.#untilDone(name, () => planRemoveObject(name, condition));
+  }
+
+  /** The object of this name, if it is there. */
+  show(name: ObjectName, freshness: Freshness): Promise<ShownObject | undefined> {
+    return this.#read(() => showObject(name), freshness);
+  }
+
+  /** All objects of a kind, in the order of their keys. */
+  list(kind: KindName, freshness: Freshness): Promise<readonly ShownObject[]> {
+    return this.#read(() => showAll(kind), freshness);
+  }
+
+  /** The object of this name with what can be found out about it, if it is there. */
+  inspect(name: ObjectName, freshness: Freshness): Promise<InspectedObject | undefined> {
+    return this.#read(function* (): Step<InspectedObject | undefined> {
+      const shown = yield* showObject(name);
+      return shown && { shown, oper: yield* operOf(shown) };
+    }, freshness);
+  }
+
+  /** The attachment that an id or name means, if there is one. */
+  endpoint(text: string, freshness: Freshness): Promise<EndpointOper | undefined> {
+    return this.#read(() => findEndpoint(text), freshness);
+  }
+
+  async #untilDone(
+    { parts: [tenant = ''] }: ObjectName,
+    plan: () => Plan<{ readonly done: boolean }>,
+  ): Promise<void> {
+    await this.#queue.run(tenant, async () => {
+      const store = freshReads(this.#store, 'linearizable');
+      while (!(await runPlan(store, plan)).done);
+    });
+  }
+
+  async #read<Value>(step: () => Step<Value>, freshness: Freshness): Promise<Value> {
+    const plan = function* (): Plan<Value> {
+      return { txn: undefined, answer: yield* step() };
+    };
+    const consistency = freshness === 'best' ? 'linearizable' : freshness;
+    try {
+      return await runPlan(freshReads(this.#store, consistency), plan);
+    } catch (thrown) {
+      if (freshness !== 'best' || !hasCode(thrown, 'QUORUM_LOST')) throw thrown;
+      return runPlan(freshReads(this.#store, 'local'), plan);
+    }
+  }
+}

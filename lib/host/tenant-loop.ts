@@ -1,0 +1,42 @@
+/** Makes the tenant that is always there when it is missing: in a new site, and when the store came to be another. */
+import type { Clock } from '../clock.ts';
+import {
+  reconcileDebounceMs,
+  reconcileIntervalMs,
+  reconcileRetryFirstMs,
+  reconcileRetryMaxMs,
+} from '../limits.ts';
+import type { Logger } from '../log.ts';
+import { planDefaultTenant } from '../network/objects/tenants.ts';
+import { freshReads } from '../store/fresh-reads.ts';
+import type { StateStore } from '../store/port.ts';
+import { runPlan } from '../store/run-plan.ts';
+import { startLoop, type Loop } from './loop.ts';
+
+/** What the loop is made of. */
+export interface TenantLoopParts {
+  readonly store: StateStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Starts the loop. */
+export function startTenantLoop({ store, clock, log }: TenantLoopParts): Loop {
+  return startLoop({
+    clock,
+    pace: {
+      intervalMs: reconcileIntervalMs,
+      debounceMs: reconcileDebounceMs,
+      retryFirstMs: reconcileRetryFirstMs,
+      retryMaxMs: reconcileRetryMaxMs,
+    },
+    run: async () => {
+      // this host alone is asked; only if it knows of none do the others hear of it
+      if (await runPlan(freshReads(store, 'local'), planDefaultTenant)) {
+        log.info('made tenant default');
+      }
+    },
+    // without quorum it is tried again until there is one
+    onError: (thrown) => log.debug({ err: thrown }, 'could not make tenant default'),
+  });
+}
