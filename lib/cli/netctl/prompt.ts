@@ -4,6 +4,8 @@ import { exitCodes, NetctlError } from './core/ending.ts';
 /** What answers come from: the standard input, or any stream. */
 export interface AnswerStream extends NodeJS.ReadableStream {
   readonly isTTY?: boolean;
+  /** Whether its end was seen. */
+  readonly readableEnded?: boolean;
   setRawMode?(isRaw: boolean): unknown;
 }
 
@@ -63,6 +65,7 @@ function withoutErased(text: string): string {
 }
 
 function nextPart(input: AnswerStream): Promise<string | undefined> {
+  if (input.readableEnded === true) return Promise.resolve(undefined);
   input.setEncoding('utf8');
   return new Promise((resolve) => {
     const done = (part: string | undefined) => {

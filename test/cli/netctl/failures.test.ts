@@ -1,21 +1,11 @@
 /** How netctl fails: texts, exit codes, and what is not asked of the server then. */
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { commandHelp } from '../../../lib/cli/netctl/core/help.ts';
 import { commandTable } from '../../../lib/cli/netctl/core/table.ts';
-import { createPrompter } from '../../../lib/cli/netctl/prompt.ts';
 import { version } from '../../../lib/version.ts';
 import { run } from '../terminal.ts';
 import { playServer, Status, type PlayedServer } from './played-server.ts';
@@ -299,86 +289,4 @@ describe('the server', () => {
 test('on a terminal errors are coloured', async () => {
   const { error } = await run(['netctl', 'tenant', 'create'], { stderrIsTty: true });
   expect(error).toBe(`\u001b[31mERRO\u001b[0m[0000] ${'Tenant name required'.padEnd(44)} \n`);
-});
-
-describe('the token', () => {
-  const file = () => join(home, '.netctl', 'config.json');
-  const put = (text: string) => {
-    mkdirSync(join(home, '.netctl'), { recursive: true });
-    writeFileSync(file(), text);
-  };
-
-  test('is not sent over plain http, which is then refused', async () => {
-    put('{"token":"secret"}');
-    const { exitCode, error } = await server.netctl('tenant rm x', { HOME: home });
-    expect({ exitCode, error: timeless(error) }).toEqual({
-      exitCode: 3,
-      error: line(
-        '"error processing netctl config: failed to set auth token: setting auth token requires a https auth_proxy URL"',
-      ),
-    });
-    expect(server.asked).toHaveLength(before);
-  });
-
-  test('file without a token is refused', async () => {
-    put('{');
-    const { exitCode, error } = await server.netctl('tenant rm x', { HOME: home });
-    expect(exitCode).toBe(3);
-    expect(error).toContain('error processing netctl config: failed to unmarshal JSON');
-    rmSync(file());
-  });
-
-  test('login needs https', async () => {
-    const { exitCode, out, error } = await server.netctl('login');
-    expect({ exitCode, error }).toEqual({ exitCode: 3, error: '' });
-    expect(out).toMatch(/^login requires a https auth_proxy URL\nNAME:\n/);
-  });
-
-  test('home that cannot be looked into is exit code 4', async () => {
-    const { exitCode } = await server.netctl('tenant rm x', { HOME: join(server.url, '\0') });
-    expect(exitCode).toBe(4);
-  });
-
-  test('has a file that only its owner reads', async () => {
-    const { writeToken } = await import('../../../lib/cli/netctl/token-file.ts');
-    await writeToken(file(), '{"token":"x"}');
-    expect(readFileSync(file(), 'utf8')).toBe('{"token":"x"}');
-    expect(statSync(file()).mode & 0o777).toBe(0o600);
-    chmodSync(file(), 0o600);
-    await expect(writeToken(join(file(), 'below'), 'x')).rejects.toMatchObject({ exitCode: 4 });
-  });
-});
-
-describe('questions', () => {
-  test('are answered line by line, also from a pipe', async () => {
-    const input = new PassThrough();
-    let out = '';
-    const prompter = createPrompter(
-      () => input,
-      (text) => void (out += text),
-    );
-    input.write('ann\r\nsec');
-    expect(await prompter.askLine('Username: ')).toBe('ann');
-    setImmediate(() => input.end('ret\n'));
-    expect(await prompter.askSecret('Password: ')).toBe('secret');
-    await expect(prompter.askLine('More: ')).rejects.toMatchObject({ exitCode: 4, message: 'EOF' });
-    expect(out).toBe('Username: Password: More: ');
-  });
-
-  test('on a terminal a secret is typed in raw mode, and erased with backspace', async () => {
-    const modes: boolean[] = [];
-    const setRawMode = (isRaw: boolean) => void modes.push(isRaw);
-    const input = Object.assign(new PassThrough(), { isTTY: true, setRawMode });
-    const prompter = createPrompter(
-      () => input,
-      () => undefined,
-    );
-    input.write('sex\u007fcret\r');
-    expect(await prompter.askSecret('Password: ')).toBe('secret');
-    input.write('ab\u0003');
-    await expect(prompter.askSecret('Password: ')).rejects.toMatchObject({
-      message: 'interrupted',
-    });
-    expect(modes).toEqual([true, false, true, false]);
-  });
 });

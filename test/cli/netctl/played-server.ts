@@ -1,6 +1,13 @@
 /** A server that a test plays: it answers what it is told to, and remembers what it was asked. */
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { makeAuthority } from '../../../lib/store/peer/authority.ts';
 import { run, type Run } from '../terminal.ts';
 
 /** One request, as `METHOD path body`, with its headers. */
@@ -31,27 +38,35 @@ export class Status {
 }
 
 /** Starts one; what is not among the answers, by `METHOD path`, is an object without fields. */
-export async function playServer(answers: Answers, place: string | 0 = 0): Promise<PlayedServer> {
+export async function playServer(
+  answers: Answers,
+  /** A socket's path, or a scheme for a free port. */
+  place: string = 'http',
+): Promise<PlayedServer> {
   const asked: Asked[] = [];
-  const server = createServer((incoming, outgoing) => {
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     let body = '';
     incoming.setEncoding('utf8').on('data', (part: string) => (body += part));
     incoming.on('end', () => {
       const { method, url, headers } = incoming;
       asked.push({ line: `${method} ${url}${body === '' ? '' : ` ${body}`}`, headers });
-      const answer = answers[`${method} ${url}`] ?? {};
-      const isStatus = answer instanceof Status;
-      outgoing.statusCode = isStatus ? answer.code : 200;
-      if (isStatus) outgoing.end(answer.body);
-      else outgoing.end(typeof answer === 'string' ? answer : `${JSON.stringify(answer)}\n`);
+      const told = answers[`${method} ${url}`] ?? {};
+      const isStatus = told instanceof Status;
+      outgoing.statusCode = isStatus ? told.code : 200;
+      if (isStatus) outgoing.end(told.body);
+      else outgoing.end(typeof told === 'string' ? told : `${JSON.stringify(told)}\n`);
     });
-  });
+  };
+  const server =
+    place === 'https' ? createSecureServer(ownCertificate(), answer) : createServer(answer);
+  const onPort = place === 'http' || place === 'https';
   await new Promise<void>((resolve) => {
-    if (place === 0) server.listen(0, '127.0.0.1', resolve);
+    if (onPort) server.listen(0, '127.0.0.1', resolve);
     else server.listen(place, resolve);
   });
-  const url =
-    place === 0 ? `http://127.0.0.1:${(server.address() as AddressInfo).port}` : `unix:${place}`;
+  const url = onPort
+    ? `${place}://127.0.0.1:${(server.address() as AddressInfo).port}`
+    : `unix:${place}`;
   return {
     url,
     asked,
@@ -65,4 +80,10 @@ export async function playServer(answers: Answers, place: string | 0 = 0): Promi
         server.close(() => resolve());
       }),
   };
+}
+
+/** A certificate that nobody has reason to trust. */
+function ownCertificate(): { readonly key: string; readonly cert: string } {
+  const { privateKey, certificate } = makeAuthority('0'.repeat(32), Date.now());
+  return { key: privateKey, cert: certificate };
 }
