@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandSet } from '../lib/cli/commands.ts';
-import { environmentName } from '../lib/cli/option.ts';
+import { variableOf, type OptionRow } from '../lib/cli/option.ts';
 import type { CommandRow } from '../lib/cli/netctl/core/command.ts';
 import { flagText, namesOf } from '../lib/cli/netctl/core/help.ts';
 import { commandTable, families, globalFlags } from '../lib/cli/netctl/core/table.ts';
@@ -49,8 +49,8 @@ ${rows.join('\n')}
 function commandsDocument(): string {
   const sections = commandSet.commands.map(({ name, summary, notes, options, operands = [] }) => {
     const rows = options.map(
-      ({ flag, short, placeholder, summary: what, defaultShown }) =>
-        `| \`${short === undefined ? '' : `-${short}, `}--${flag}${placeholder === undefined ? '' : ` ${placeholder}`}\` | \`${environmentName(flag)}\` | ${cell(defaultShown)} | ${cell(what)} |`,
+      (row) =>
+        `| \`${optionText(row)}\` | ${variableCell(row)} | ${cell(row.defaultShown)} | ${cell(row.summary)} |`,
     );
     const words = operands.map((operand) =>
       operand.optional ? `[${operand.name}]` : operand.name,
@@ -73,6 +73,16 @@ A flag wins over its variable, a variable over the default; a variable that is s
 set. A wrong value is one line on standard error and exit code 2, and nothing has been started.
 
 ${sections.join('\n')}`;
+}
+
+function optionText({ flag, short, placeholder }: OptionRow<unknown>): string {
+  const value = placeholder === undefined ? '' : ` ${cell(placeholder)}`;
+  return `${short === undefined ? '' : `-${short}, `}--${flag}${value}`;
+}
+
+function variableCell(row: OptionRow<unknown>): string {
+  const variable = variableOf(row);
+  return variable === undefined ? '' : `\`${variable}\``;
 }
 
 function netctlDocument(): string {

@@ -8,9 +8,11 @@ import { apiAnswerBytesMax, apiRequestMs } from '../limits.ts';
 
 /** How to ask. */
 export interface ApiRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly body?: unknown;
+  /** Besides those that every request has. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Lines to send instead of a body. */
   readonly lines?: AsyncIterable<string>;
 }
@@ -19,6 +21,8 @@ export interface ApiRequest {
 export interface ApiClient {
   /** The answer, as parsed JSON. @throws AGENT_DOWN, and what the agent refuses with */
   ask(asked: ApiRequest): Promise<unknown>;
+  /** What is at a path, and its ETag, to change it only as it was. */
+  read(path: string): Promise<{ readonly value: unknown; readonly etag: string | undefined }>;
   /** The answer as lines of text, each without its end. */
   lines(asked: ApiRequest): AsyncIterable<string>;
 }
@@ -30,6 +34,11 @@ export function apiClient(socketPath: string): ApiClient {
       const incoming = await open(socketPath, asked);
       const text = await whole(incoming);
       return JSON.parse(text) as unknown;
+    },
+    async read(path) {
+      const incoming = await open(socketPath, { method: 'GET', path });
+      const value = JSON.parse(await whole(incoming)) as unknown;
+      return { value, etag: incoming.headers.etag };
     },
     async *lines(asked) {
       const incoming = await open(socketPath, asked);
@@ -49,13 +58,19 @@ async function open(socketPath: string, asked: ApiRequest): Promise<IncomingMess
   const incoming = await send(socketPath, asked);
   const status = incoming.statusCode ?? 0;
   if (status < 400) return incoming;
-  throw refusalOf(await whole(incoming), status);
+  const text = await whole(incoming);
+  throw refusalInHeaders(incoming, text) ?? refusalOf(text, status);
 }
 
 function send(socketPath: string, asked: ApiRequest): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const { method, path } = asked;
-  const headers = { host: 'fairlead', 'content-type': 'application/json' };
+  const headers = {
+    host: 'fairlead',
+    accept: 'application/json',
+    'content-type': 'application/json',
+    ...asked.headers,
+  };
   const outgoing = request({ socketPath, method, path, headers, timeout: apiRequestMs });
   outgoing.on('response', resolve);
   outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer in ${apiRequestMs} ms`)));
@@ -93,6 +108,13 @@ async function whole(incoming: IncomingMessage): Promise<string> {
     }
   }
   return text;
+}
+
+/** Contiv's REST has its one line in the body, code and fix beside it. */
+function refusalInHeaders({ headers }: IncomingMessage, text: string): FairleadError | undefined {
+  const { 'x-fairlead-code': code, 'x-fairlead-fix': fix } = headers;
+  if (typeof code !== 'string' || !isErrorCode(code)) return undefined;
+  return new FairleadError(code, text.trim(), typeof fix === 'string' ? { fix } : {});
 }
 
 function refusalOf(text: string, status: number): FairleadError {

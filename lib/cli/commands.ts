@@ -5,6 +5,8 @@
 import { FairleadError } from '../errors.ts';
 import { clusterCommands } from './cluster-commands.ts';
 import { nodeCommands } from './node-commands.ts';
+import { nouns } from './objects/nouns.ts';
+import { objectCommands } from './objects/object-commands.ts';
 import { readAgentOptions, agentOptionTable } from './agent-options.ts';
 import { readOptions, rowsOf } from './option.ts';
 import type { CommandRow, CommandSet } from './command.ts';
@@ -51,8 +53,9 @@ netctl that leads to this binary is the same. docs/netctl.md has the commands, a
 
 /** Every command, in the order of help, and their groups. */
 export const commandSet: CommandSet = {
-  commands: [...ownCommands, ...clusterCommands, ...nodeCommands],
+  commands: [...ownCommands, ...objectCommands, ...clusterCommands, ...nodeCommands],
   groups: [
+    ...nouns.map(({ name, summary }) => ({ name, summary })),
     { name: 'cluster', summary: 'make hosts one cluster, see how it does, save and recover it' },
     {
       name: 'snapshot',

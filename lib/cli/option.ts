@@ -28,6 +28,8 @@ export interface OptionRow<Value> {
   readonly defaultShown: string;
   /** The default as a user would have typed it; undefined leaves the option out. */
   readonly defaultText: string | undefined | ((facts: DefaultFacts) => string);
+  /** False for what only a flag may say. */
+  readonly hasVariable?: boolean;
   readonly read: Reader<Value>;
 }
 
@@ -61,7 +63,12 @@ export interface OptionSources {
   readonly stdoutIsTty: boolean;
 }
 
-/** The environment variable of a flag. */
+/** The environment variable of an option, if it has one. */
+export function variableOf({ flag, hasVariable }: OptionRow<unknown>): string | undefined {
+  return hasVariable === false ? undefined : environmentName(flag);
+}
+
+/** The environment variable of a flag: `--data-dir` is FAIRLEAD_DATA_DIR. */
 export function environmentName(flag: string): string {
   return `FAIRLEAD_${flag.replaceAll('-', '_').toUpperCase()}`;
 }
@@ -100,9 +107,9 @@ function textOf(
 ): { text: string | undefined; origin: string } {
   const flagText = flags[row.flag];
   if (flagText !== undefined) return { text: flagText, origin: `--${row.flag}` };
-  const variable = environmentName(row.flag);
-  const variableText = environment[variable];
-  if (variableText !== undefined && variableText !== '') {
+  const variable = variableOf(row);
+  const variableText = variable === undefined ? undefined : environment[variable];
+  if (variable !== undefined && variableText !== undefined && variableText !== '') {
     return { text: variableText, origin: variable };
   }
   const { defaultText } = row;

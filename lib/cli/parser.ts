@@ -6,7 +6,7 @@
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { FairleadError } from '../errors.ts';
 import type { CommandGroup, CommandRow, CommandSet } from './command.ts';
-import { environmentName, type OptionRow } from './option.ts';
+import { variableOf, type OptionRow } from './option.ts';
 
 /** What an argument list asks for. */
 export type Invocation =
@@ -109,8 +109,10 @@ function flagText({ flag, short, placeholder }: OptionRow<unknown>): string {
   return `${short === undefined ? '' : `-${short}, `}--${flag}${value}`;
 }
 
-function help({ flag, summary, defaultShown }: OptionRow<unknown>): string {
-  return `${summary} (default: ${defaultShown}) [${environmentName(flag)}]`;
+function help(row: OptionRow<unknown>): string {
+  const variable = variableOf(row);
+  const hint = variable === undefined ? '' : ` [${variable}]`;
+  return `${row.summary} (default: ${row.defaultShown})${hint}`;
 }
 
 /** commander names values in camel case; we name them by their flag. */

@@ -1,0 +1,121 @@
+/**
+ * The objects of an operator as nouns of the command line. What they have comes from their descriptions in the
+ * model; here is only how they are called.
+ */
+import type { Field, ObjectKind } from '../../model/objects/kind.ts';
+import { objectKinds } from '../../model/objects/kinds.ts';
+import type { OperandRow, OptionRow } from '../option.ts';
+import type { Reading } from '../reading.ts';
+
+/** A noun. */
+export interface Noun {
+  readonly name: string;
+  readonly kind: ObjectKind;
+  readonly summary: string;
+  /** The fields of the key besides the tenant, as operands. */
+  readonly operands: readonly (OperandRow & { readonly field: string })[];
+  /** Whether its objects belong to tenants. */
+  readonly ofTenant: boolean;
+  /** What a new one has unless something else is said, as with netctl. */
+  readonly initial: Readonly<Record<string, string>>;
+}
+
+function noun(
+  name: string,
+  kind: ObjectKind,
+  summary: string,
+  initial: Noun['initial'] = {},
+): Noun {
+  const ofTenant = kind.name !== 'tenant' && kind.key.includes('tenantName');
+  const fields = kind.key.filter((field) => !(ofTenant && field === 'tenantName'));
+  const operands = fields.map((field, at) => ({
+    field,
+    name: at === fields.length - 1 ? 'NAME' : capitals(field),
+    summary: lowerFirst(kind.fields[field]?.doc ?? ''),
+  }));
+  return { name, kind, summary, operands, ofTenant, initial };
+}
+
+/** Fields whose own name says too much or too little. */
+const flagNames: Readonly<Record<string, string>> = {
+  networkName: 'network',
+  cfgdTag: 'tag',
+  extContractsGrps: 'external-contracts',
+  netProfile: 'netprofile',
+  fromEndpointGroup: 'from-group',
+  toEndpointGroup: 'to-group',
+  DSCP: 'dscp',
+};
+
+/** The nouns, in the order of help. */
+export const nouns: readonly Noun[] = [
+  noun('tenant', objectKinds.tenant, 'tenants: names and addresses of their own'),
+  noun('network', objectKinds.network, 'networks', { encap: 'vxlan' }),
+  noun('group', objectKinds.endpointGroup, 'endpoint groups: containers that policies are about'),
+  noun('policy', objectKinds.policy, 'policies: sets of rules'),
+  noun('rule', objectKinds.rule, 'rules of policies', { direction: 'in', action: 'allow' }),
+  noun('netprofile', objectKinds.netprofile, 'network profiles: bandwidth and DSCP of groups'),
+  noun('service', objectKinds.serviceLB, 'services: one address for many containers'),
+  {
+    name: 'endpoint',
+    kind: objectKinds.endpoint,
+    summary: 'endpoints: containers on networks',
+    operands: [{ field: 'id', name: 'ID', summary: 'part of the id or name of a container' }],
+    ofTenant: false,
+    initial: {},
+  },
+];
+
+/** The flag of a field. */
+export function flagOf(field: string): string {
+  return flagNames[field] ?? field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The fields that flags set: all but those of the key. */
+export function settableFields({ kind }: Noun): readonly (readonly [string, Field])[] {
+  return Object.entries(kind.fields).filter(([name]) => !kind.key.includes(name));
+}
+
+/** The flags of the fields. They have no variables: what is in an environment must not end up in an object. */
+export function fieldOptions(
+  of: Noun,
+  initial: Noun['initial'] = {},
+): readonly OptionRow<unknown>[] {
+  return settableFields(of).map(([name, field]) => ({
+    flag: flagOf(name),
+    placeholder: placeholderOf(name, field),
+    summary: lowerFirst(field.doc).replace(/\.$/, ''),
+    defaultShown: initial[name] ?? String(('default' in field && field.default) || 'none'),
+    defaultText: undefined,
+    hasVariable: false,
+    read: (text) => readField(field, text),
+  }));
+}
+
+function placeholderOf(name: string, field: Field): string {
+  if (field.type === 'whole') return 'N';
+  if (field.type === 'list') return `${capitals(name).replace(/S$/, '')},…`;
+  return field.words?.join('|') ?? capitals(name);
+}
+
+function readField(field: Field, text: string): Reading<unknown> {
+  switch (field.type) {
+    case 'text':
+      return { value: text };
+    case 'list':
+      return { value: text === '' ? [] : text.split(',') };
+    case 'whole': {
+      const isWhole = /^-?(?:0|[1-9][0-9]{0,14})$/.test(text);
+      return isWhole ? { value: Number(text) } : { mustBe: 'a whole number' };
+    }
+  }
+}
+
+function capitals(field: string): string {
+  const flag = flagOf(field).replace(/-(?:name|id)$/, '');
+  return flag.replaceAll('-', '_').toUpperCase();
+}
+
+function lowerFirst(text: string): string {
+  return /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text;
+}

@@ -1,0 +1,225 @@
+/**
+ * `fairlead NOUN ls|get|create|set|rm`: the objects of the model through the agent's API, with the same requests
+ * as Contiv's clients make. Nothing here decides anything: flags become fields, and the API says what is wrong.
+ */
+import { FairleadError } from '../../errors.ts';
+import { readConfig } from '../../model/objects/read-config.ts';
+import { isZero } from '../../model/objects/shape.ts';
+import { clientOf } from '../cluster-commands.ts';
+import { apiOptions, switchRow, type ApiOptions } from '../cluster-options.ts';
+import type { CommandContext, CommandRow } from '../command.ts';
+import { readOptions, rowsOf, type OptionRow, type OptionTable } from '../option.ts';
+import { readOneOf, type Reading } from '../reading.ts';
+import {
+  inspectionText,
+  listText,
+  objectForms,
+  type ObjectForm,
+  type ShownObject,
+} from './forms.ts';
+import { fieldOptions, flagOf, nouns, settableFields, type Noun } from './nouns.ts';
+
+interface ObjectOptions extends ApiOptions {
+  readonly output: ObjectForm;
+}
+const shownOptions: OptionTable<ObjectOptions> = {
+  output: {
+    flag: 'output',
+    short: 'o',
+    placeholder: 'FORM',
+    summary: `form of the answer: ${objectForms.join(', ')}`,
+    defaultShown: 'table',
+    defaultText: 'table',
+    read: readOneOf(objectForms),
+  },
+  ...apiOptions,
+};
+
+const tenantOption: OptionRow<string> = {
+  flag: 'tenant',
+  short: 't',
+  placeholder: 'TENANT',
+  summary: 'tenant it belongs to',
+  defaultShown: 'default',
+  defaultText: 'default',
+  read: (text): Reading<string> => (text === '' ? { mustBe: 'a name' } : { value: text }),
+};
+const allTenants = switchRow('all-tenants', 'of all tenants');
+const dryRun = switchRow('dry-run', 'show what would be sent, and send nothing');
+const isOn = (row: OptionRow<boolean>, { sources }: CommandContext): boolean =>
+  readOptions<{ readonly on: boolean }>({ on: row }, sources).on;
+
+const tenantRows = ({ ofTenant }: Noun) => (ofTenant ? [tenantOption] : []);
+
+/** Every command of every noun. */
+export const objectCommands: readonly CommandRow[] = nouns.flatMap((noun) =>
+  noun.kind.access === 'all'
+    ? [listCommand(noun), getCommand(noun), createCommand(noun), setCommand(noun), rmCommand(noun)]
+    : [getCommand(noun)],
+);
+
+function listCommand(noun: Noun): CommandRow {
+  const tenants = noun.ofTenant ? [tenantOption, allTenants] : [];
+  return {
+    name: `${noun.name} ls`,
+    summary: `list ${pluralOf(noun)}`,
+    notes: '',
+    options: [...tenants, ...rowsOf(shownOptions)],
+    async run(context) {
+      const { output } = readOptions(shownOptions, context.sources);
+      const path = `/api/v1/${noun.kind.plural}/`;
+      const all = (await clientOf(context).ask({ method: 'GET', path })) as readonly ShownObject[];
+      const isAll = !noun.ofTenant || isOn(allTenants, context);
+      const tenant = tenantOf(context);
+      const objects = isAll ? all : all.filter(({ tenantName }) => tenantName === tenant);
+      context.writeOut(listText(noun, objects, output));
+    },
+  };
+}
+
+function getCommand(noun: Noun): CommandRow {
+  return {
+    name: `${noun.name} get`,
+    summary: `show all about one of the ${pluralOf(noun)}`,
+    notes: '',
+    operands: noun.operands,
+    options: [...tenantRows(noun), ...rowsOf(shownOptions)],
+    async run(context) {
+      const { output } = readOptions(shownOptions, context.sources);
+      const path = `/api/v1/inspect/${noun.kind.plural}/${pathKey(keyOf(noun, context))}/`;
+      const inspected = (await clientOf(context).ask({ method: 'GET', path })) as ShownObject;
+      context.writeOut(inspectionText(noun, inspected, output));
+    },
+  };
+}
+
+function createCommand(noun: Noun): CommandRow {
+  return {
+    name: `${noun.name} create`,
+    summary: `make one of the ${pluralOf(noun)}; refused when it is there`,
+    notes: '',
+    operands: noun.operands,
+    options: [
+      ...tenantRows(noun),
+      ...fieldOptions(noun, noun.initial),
+      dryRun,
+      ...rowsOf(shownOptions),
+    ],
+    async run(context) {
+      const given = givenFields(noun, context);
+      const object = { ...keyFields(noun, context), ...noun.initial, ...given };
+      await write(noun, context, { object, headers: { 'if-none-match': '*' }, done: 'created' });
+    },
+  };
+}
+
+function setCommand(noun: Noun): CommandRow {
+  return {
+    name: `${noun.name} set`,
+    summary: `change one of the ${pluralOf(noun)}; what is not given stays`,
+    notes: 'A text that is given as nothing is cleared: --FLAG "".',
+    operands: noun.operands,
+    options: [...tenantRows(noun), ...fieldOptions(noun), dryRun, ...rowsOf(shownOptions)],
+    async run(context) {
+      const path = objectPath(noun, context);
+      const { value, etag } = await clientOf(context).read(path);
+      const object = { ...(value as ShownObject), ...givenFields(noun, context) };
+      const headers = etag === undefined ? {} : { 'if-match': etag };
+      await write(noun, context, { object, headers, done: 'changed' });
+    },
+  };
+}
+
+function rmCommand(noun: Noun): CommandRow {
+  return {
+    name: `${noun.name} rm`,
+    summary: `remove one of the ${pluralOf(noun)}`,
+    notes: '',
+    operands: noun.operands,
+    options: [...tenantRows(noun), ...rowsOf(apiOptions)],
+    async run(context) {
+      await clientOf(context).ask({ method: 'DELETE', path: objectPath(noun, context) });
+      context.writeOut(`${noun.name}/${keyOf(noun, context).join(':')} removed\n`);
+    },
+  };
+}
+
+/** Sends an object, or shows it when it should only be tried. */
+async function write(
+  noun: Noun,
+  context: CommandContext,
+  sent: {
+    readonly object: ShownObject;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly done: string;
+  },
+): Promise<void> {
+  const { output } = readOptions(shownOptions, context.sources);
+  const key = keyOf(noun, context).join(':');
+  if (isOn(dryRun, context)) {
+    const config = readConfig(noun.kind, key, sent.object);
+    const fields = Object.entries(config).filter(([, value]) => !isZero(value));
+    const shown = { key, ...Object.fromEntries(fields) };
+    context.writeOut(listText(noun, [shown], output));
+    return;
+  }
+  const { object: body, headers } = sent;
+  const path = objectPath(noun, context);
+  const answer = (await clientOf(context).ask({
+    method: 'PUT',
+    path,
+    body,
+    headers,
+  })) as ShownObject;
+  if (output === 'table') context.writeOut(`${noun.name}/${key} ${sent.done}\n`);
+  else context.writeOut(listText(noun, [answer], output));
+}
+
+function tenantOf({ sources }: CommandContext): string {
+  return readOptions<{ readonly tenant: string }>({ tenant: tenantOption }, sources).tenant;
+}
+
+function keyFields(noun: Noun, context: CommandContext): Readonly<Record<string, string>> {
+  const tenant = noun.ofTenant ? { tenantName: tenantOf(context) } : {};
+  const words = noun.operands.map(({ field, name }) => {
+    const word = context.sources.operands[name] ?? '';
+    if (word !== '') return [field, word] as const;
+    throw new FairleadError('USAGE', `${name} is empty`, { fix: 'give a name' });
+  });
+  return { ...tenant, ...Object.fromEntries(words) };
+}
+
+function keyOf(noun: Noun, context: CommandContext): readonly string[] {
+  const fields = keyFields(noun, context);
+  return noun.kind.access === 'inspect'
+    ? Object.values(fields)
+    : noun.kind.key.map((field) => fields[field] ?? '');
+}
+
+function objectPath(noun: Noun, context: CommandContext): string {
+  return `/api/v1/${noun.kind.plural}/${pathKey(keyOf(noun, context))}/`;
+}
+
+function pathKey(key: readonly string[]): string {
+  return key.map(encodeURIComponent).join(':');
+}
+
+/** The fields that were given by flags, read as what they are. */
+function givenFields(noun: Noun, { sources }: CommandContext): ShownObject {
+  const rows = new Map(fieldOptions(noun).map((row) => [row.flag, row]));
+  const given = settableFields(noun).flatMap(([field]) => {
+    const flag = flagOf(field);
+    const text = sources.flags[flag];
+    const reading = text === undefined ? undefined : rows.get(flag)?.read(text);
+    if (reading === undefined) return [];
+    if ('value' in reading) return [[field, reading.value] as const];
+    throw new FairleadError('USAGE', `--${flag} ${JSON.stringify(text)}`, {
+      fix: `must be ${reading.mustBe}`,
+    });
+  });
+  return Object.fromEntries(given);
+}
+
+function pluralOf({ name }: Noun): string {
+  return name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`;
+}
