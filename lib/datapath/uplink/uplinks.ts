@@ -11,10 +11,11 @@ import type { LinkEvent, Links, LinkWatch, NicSettings } from '../link/links.ts'
 import type { OvsdbClient } from '../ovsdb/client.ts';
 import { mutate } from '../ovsdb/operations.ts';
 import type { Change } from '../ovsdb/replica.ts';
+import type { Row } from '../ovsdb/schema.ts';
 import { uplinkChanges } from './changes.ts';
 import { decodeFound, encodeFound, foundKey, rememberedNics } from './found.ts';
 import { whyNotUplink, type HostUse } from './judge.ts';
-import { uplinkBridgeName } from './layout.ts';
+import { uplinkBridgeName, wirePeerName, wirePortName } from './layout.ts';
 import { observeUplinks, usersOfLinks, wireNumber, type ObservedUplinks } from './observe.ts';
 
 /** What it is made of. */
@@ -47,6 +48,8 @@ export interface UplinkProblem {
   /** One line for a person. */
   readonly message: string;
 }
+
+const patchNames: ReadonlySet<string> = new Set([wirePortName, wirePeerName]);
 
 interface Look extends HostUse {
   readonly observed: ObservedUplinks;
@@ -231,6 +234,16 @@ export class Uplinks {
   }
 
   #onChange(change: Change): void {
+    // that ports come and go is told by the rows of ports
+    const isSet =
+      change.Bridge.values().some(
+        ({ old, new: row }) => row?.name === uplinkBridgeName && old?.ports === row.ports,
+      ) ||
+      change.Interface.values().some(
+        ({ old, new: row }) =>
+          old !== undefined && row !== undefined && patchNames.has(row.name) && !isSame(old, row),
+      );
+    if (isSet) this.#parts.onDrift();
     for (const { new: row } of change.Interface.values()) {
       const number = row && wireNumber(row);
       if (number === undefined || number === this.#number) continue;
@@ -249,6 +262,11 @@ export class Uplinks {
     this.#told.set(name, told);
     onDrift();
   }
+}
+
+/** Whether a patch leads where it led. */
+function isSame(one: Row<'Interface'>, other: Row<'Interface'>): boolean {
+  return one.options === other.options && one.type === other.type;
 }
 
 function failed(name: string, reason: string): UplinkProblem {
