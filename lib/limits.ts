@@ -562,6 +562,9 @@ export const hostBlockPrefixMax = { 4: 18, 6: 114 } as const;
 export const hostBlockPrefixMin = { 4: 8, 6: 8 } as const;
 /** Largest answer of a daemon's control socket: what we ask for is a line. */
 export const controlAnswerBytesMax = 64 * 1024;
+/** Pause before a container's coming is said on the wire once more (RFC 5227 section 1.1: ANNOUNCE_INTERVAL is
+ *  2 s; a switch or machine that missed the first word should not do so for long). */
+export const announceRepeatMs = 1_000;
 /** UDP port of VXLAN (RFC 7348 section 4.1). */
 export const vxlanPortDefault = 4789;
 /** Copies in one group. A copy takes up to 72 bytes of a message, which has at most 65 535. A network that has

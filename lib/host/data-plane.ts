@@ -47,8 +47,17 @@ export class DataPlane {
 
   /** Largest packet of the networks that travel in VXLAN, bytes; undefined without any. */
   get largestVxlanMtu(): number | undefined {
+    return this.#largestMtu('vxlan');
+  }
+
+  /** The same of the networks on VLANs. */
+  get largestVlanMtu(): number | undefined {
+    return this.#largestMtu('vlan');
+  }
+
+  #largestMtu(kind: Segment['encapsulation']['kind']): number | undefined {
     const mtus = [...this.#segments.values()]
-      .filter(({ encapsulation }) => encapsulation.kind === 'vxlan')
+      .filter(({ encapsulation }) => encapsulation.kind === kind)
       .map(({ mtu }) => mtu);
     return mtus.length === 0 ? undefined : Math.max(...mtus);
   }
@@ -112,6 +121,17 @@ export class DataPlane {
   /** The way out of tenants; undefined while there is none. */
   setOutside(outside: Outside | undefined): void {
     this.#flows.edit((pipeline) => pipeline.setOutside(outside));
+  }
+
+  /** An endpoint of this host whose network is on the wire, with that network. */
+  endpointOnWire(
+    endpointId: string,
+  ): { readonly endpoint: LocalAttachment; readonly segment: Segment } | undefined {
+    const endpoint = this.#attachments.get(endpointId);
+    const segment = endpoint && this.#segments.get(endpoint.segmentId);
+    if (endpoint === undefined || segment === undefined || this.#wire === undefined)
+      return undefined;
+    return segment.encapsulation.kind === 'vlan' ? { endpoint, segment } : undefined;
   }
 
   /** The switch has a port for an endpoint, or none any more. */

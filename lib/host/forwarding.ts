@@ -15,6 +15,7 @@ import type { Logger } from '../log.ts';
 import { SiteView } from '../network/site-view.ts';
 import type { StateStore } from '../store/port.ts';
 import { DataPlane } from './data-plane.ts';
+import { Announcer } from './announcer.ts';
 import { answerPackets } from './gateway-answers.ts';
 import { showPaths } from './peer-families.ts';
 import { startPeerProbes } from './peer-probes.ts';
@@ -41,6 +42,8 @@ export interface ForwardingParts {
 export interface Forwarding {
   readonly dataPlane: DataPlane;
   readonly flows: BridgeFlows;
+  /** Says on the wire that an endpoint is here now. */
+  announce(endpointId: string): void;
   /** Shows where MTUs, and families of tunnels, do not fit one another. */
   showPaths(): void;
   /** Says whether the host was removed: then it forwards nothing of what hosts share. */
@@ -91,6 +94,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
       atPort: (port) => dataPlane.segmentAtPort(port),
     }),
   ];
+  const announcer = new Announcer({ connection, dataPlane, clock });
   const view = new SiteView(hostName);
   const siteLoop = startSiteLoop({
     store,
@@ -104,11 +108,13 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   return {
     dataPlane,
     flows,
+    announce: (endpointId) => announcer.announce(endpointId),
     showPaths: () => showPaths(parts.conditions, { self: view.self, dataPlane }),
     setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
       await siteLoop.close();
       await probes.close();
+      announcer.close();
       for (const stop of stops) stop();
       await flows.close();
       await connection.close();

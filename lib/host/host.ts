@@ -230,6 +230,7 @@ function startLoops(
       version: options.version,
       bootId: earlier.bootId,
       vtepAddress: options.vtepAddress,
+      uplinks: options.uplinks,
       advertised: async () => ownAddresses(opened),
       log: log.child({ part: 'node' }),
     }),

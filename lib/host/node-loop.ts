@@ -34,6 +34,8 @@ export interface NodeLoopParts {
   readonly links: Pick<Links, 'list' | 'addresses' | 'routes'>;
   /** `--vtep-ip`. */
   readonly vtepAddress: string | undefined;
+  /** `--uplinks`. */
+  readonly uplinks: readonly string[];
   /** Addresses by which the cluster reaches this host, in order of preference. */
   readonly advertised: () => Promise<readonly string[]>;
   readonly clock: Clock;
@@ -92,7 +94,7 @@ export function startNodeLoop(parts: NodeLoopParts): Loop {
 
 /** Answers whether the host has an address to be reached by. */
 async function announce(parts: NodeLoopParts): Promise<boolean> {
-  const { links, store, hostName: name, version, bootId } = parts;
+  const { links, store, hostName: name, version, bootId, uplinks } = parts;
   const [list, addresses, routes, advertised, known] = await Promise.all([
     links.list(),
     links.addresses(),
@@ -118,7 +120,10 @@ async function announce(parts: NodeLoopParts): Promise<boolean> {
   // a host that nobody can reach has nothing to say
   if (vtep === undefined) return false;
   const { address, pathMtu } = vtep;
-  await runPlan(store, () => planAnnounceNode({ name, vtep: address, pathMtu, bootId, version }));
+  const uplinkMtus = list.filter((link) => uplinks.includes(link.name)).map(({ mtu }) => mtu);
+  const onWire = uplinkMtus.length === 0 ? {} : { uplinkMtu: Math.min(...uplinkMtus) };
+  const facts = { name, vtep: address, pathMtu, ...onWire, bootId, version };
+  await runPlan(store, () => planAnnounceNode(facts));
   return true;
 }
 

@@ -24,7 +24,7 @@ import type { Logger } from '../log.ts';
 import type { StateStore } from '../store/port.ts';
 import type { DataPlane } from './data-plane.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
-import { startForwarding } from './forwarding.ts';
+import { startForwarding, type Forwarding } from './forwarding.ts';
 import type { PortMaker } from './operations.ts';
 import { HostOutside } from './outside.ts';
 import { TunnelWays } from './tunnel-ways.ts';
@@ -119,7 +119,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
   });
   drifted = () => loop.kick();
   return {
-    ports: portMaker(hostSwitch, dataPlane),
+    ports: portMaker(hostSwitch, forwarding),
     obstacle: () => hostSwitch.obstacle() ?? flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     facts: () => factsOf(flows, repaired),
@@ -140,7 +140,10 @@ const factsOf = (
 ): DatapathFacts => ({ flows: { wanted: flowCount, ...counts }, ports: { repaired } });
 
 /** An endpoint is attached when it has its port and its flows. */
-function portMaker(hostSwitch: HostSwitch, dataPlane: DataPlane): PortMaker {
+function portMaker(
+  hostSwitch: HostSwitch,
+  { dataPlane, announce }: Pick<Forwarding, 'dataPlane' | 'announce'>,
+): PortMaker {
   return {
     ready: (signal) => hostSwitch.ready(signal),
     release: (endpointId) => hostSwitch.release(endpointId),
@@ -148,6 +151,7 @@ function portMaker(hostSwitch: HostSwitch, dataPlane: DataPlane): PortMaker {
       await hostSwitch.attach(port, signal);
       const bound = AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]);
       await dataPlane.attached(port.endpointId, bound);
+      announce(port.endpointId);
     },
   };
 }

@@ -103,6 +103,8 @@ export const nodeSchema = z.strictObject({
   vtep: z.string(),
   /** Largest packet that it can send to others, bytes. */
   pathMtu: z.int().min(linkMtuMin).max(linkMtuMax),
+  /** Largest packet that its uplinks carry, bytes; absent without any. */
+  uplinkMtu: z.int().min(linkMtuMin).max(linkMtuMax).optional(),
   /** Changes with every boot of the machine. */
   bootId: z.string(),
   /** Of Fairlead. */

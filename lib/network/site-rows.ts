@@ -85,7 +85,7 @@ export class SiteRows {
     if (seen.kind === 'tenant') return String(this.tenant(seen.tenant)?.number);
     if (seen.kind !== 'node') return undefined;
     const node = this.node(seen.host);
-    return node && `${node.number} ${node.vtep} ${node.pathMtu}`;
+    return node && `${node.number} ${node.vtep} ${node.pathMtu} ${node.uplinkMtu}`;
   }
 
   /** A Docker network of this host. */

@@ -226,15 +226,17 @@ describe('a container of a shared network', () => {
       return (await one.createNetwork({ id: id(n), ...create })).network.mtu;
     };
     expect(await sizeOf(1)).toBe(1450);
-    for (const [name, pathMtu, vtep] of [
-      ['one', 9000, '192.0.2.1'],
-      ['two', 1400, '192.0.2.2'],
+    expect(await sizeOf(5, { encap: 'vlan' })).toBe(1500);
+    for (const [name, pathMtu, vtep, uplinks] of [
+      ['one', 9000, '192.0.2.1', { uplinkMtu: 9000 }],
+      ['two', 1400, '192.0.2.2', { uplinkMtu: 8000 }],
+      ['three', 1500, '192.0.2.3', {}],
     ] as const) {
-      const facts = { name, pathMtu, vtep, bootId: 'b', version: '1' };
+      const facts = { name, pathMtu, vtep, ...uplinks, bootId: 'b', version: '1' };
       await runPlan(one.store, () => planAnnounceNode(facts));
     }
     expect(await sizeOf(2)).toBe(1350);
-    expect(await sizeOf(3, { encap: 'vlan' })).toBe(1400);
+    expect(await sizeOf(3, { encap: 'vlan' })).toBe(8000);
     expect(await sizeOf(4, { [mtuOption]: '1300' })).toBe(1300);
     // what a call made, the same call finds again
     expect(await sizeOf(1)).toBe(1450);

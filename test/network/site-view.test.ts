@@ -169,8 +169,13 @@ const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
     .tuple(tenantName, networkName, fc.integer({ min: 1, max: 3 }), encapsulation, mtu)
     .map(([t, n, number, how, size]) => siteNetwork(t, n, { number, encapsulation: how, ...size })),
   fc
-    .tuple(hostName, fc.integer({ min: 1, max: 3 }), fc.constantFrom(1500, 1400, 9000))
-    .map(([name, number, pathMtu]) => node(name, number, { pathMtu })),
+    .tuple(
+      hostName,
+      fc.integer({ min: 1, max: 3 }),
+      fc.constantFrom(1500, 1400, 9000),
+      fc.constantFrom<object>({}, { uplinkMtu: 1500 }, { uplinkMtu: 9000 }),
+    )
+    .map(([name, number, pathMtu, uplinks]) => node(name, number, { pathMtu, ...uplinks })),
   fc
     .tuple(tenantName, networkName, endpointNumber, hostName)
     // an id is in one network at a time

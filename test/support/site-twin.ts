@@ -48,7 +48,7 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
   const here = (tenant: string): boolean =>
     joined.some(({ networkId }) => hostNetworkOf(networkId)?.site?.tenant === tenant);
   const idOf = ({ tenant, name, number }: SiteNetwork): string => `${tenant}:${name}:${number}`;
-  const paths = nodes.map(({ pathMtu }) => pathMtu);
+  const uplinks = nodes.flatMap(({ uplinkMtu }) => uplinkMtu ?? []);
   const inVxlan = nodes.map(({ pathMtu, vtep }) => pathMtu - (vtep.includes(':') ? 70 : 50));
 
   for (const network of hostNetworks) {
@@ -72,7 +72,8 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
     return tenant !== undefined && here(network.tenant) ? [{ network, tenant }] : [];
   });
   for (const { network, tenant } of shown) {
-    const least = network.encapsulation.kind === 'vlan' ? [1500, ...paths] : inVxlan;
+    const isVlan = network.encapsulation.kind === 'vlan';
+    const least = isVlan ? uplinks : inVxlan;
     world.segment.set(idOf(network), {
       id: idOf(network),
       number: network.number,
@@ -81,7 +82,7 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       subnets: network.subnets.map(subnet),
       routed: network.mode === 'routing',
       neighbours: network.arp === 'proxy' ? 'answered' : 'asked',
-      mtu: network.mtu ?? (least.length === 0 ? 1450 : Math.min(...least)),
+      mtu: network.mtu ?? (least.length === 0 ? (isVlan ? 1500 : 1450) : Math.min(...least)),
       outside: network.outside,
       reached: false,
     });

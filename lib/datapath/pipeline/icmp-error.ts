@@ -4,6 +4,7 @@
  * section 2.4e) nothing is made. Pure: bytes in, bytes out.
  */
 import { addressBytes, type IpAddress } from '../../ip/ip.ts';
+import { checksum, sum } from './checksum.ts';
 
 /** What is wrong. */
 export type IcmpComplaint =
@@ -138,21 +139,6 @@ function ipv6Error(packet: Uint8Array, router: IpAddress, complaint: IcmpComplai
   const addresses = sum(answer.subarray(8, ipv6HeaderBytes), 0);
   view.setUint16(ipv6HeaderBytes + 2, checksum(icmp, addresses + icmpBytes + 58));
   return answer;
-}
-
-/** The Internet checksum (RFC 1071) of bytes, on top of a sum. */
-function checksum(bytes: Uint8Array, start: number): number {
-  let folded = sum(bytes, start);
-  while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);
-  return ~folded & 0xffff;
-}
-
-function sum(bytes: Uint8Array, start: number): number {
-  let total = start;
-  for (let index = 0; index < bytes.length; index += 2) {
-    total += (at(bytes, index) << 8) | (bytes[index + 1] ?? 0);
-  }
-  return total;
 }
 
 const at = (bytes: Uint8Array, index: number): number => bytes[index] ?? 0;

@@ -26,11 +26,12 @@ const bare: SiteVlan = { name: 'bare', tag: 'native', net: 11 };
 const conditionMs = 40_000;
 
 describe.for([
-  ['a bond with LACP', 'lacp'],
-  ['two NICs at a switch that knows of no bond', 'none'],
-] as const)('%s', ([, bond]) => {
+  ['a bond with LACP, jumbo frames', 'lacp', 9000],
+  ['two NICs at a switch that knows of no bond', 'none', 1500],
+] as const)('%s', ([, bond, mtu]) => {
   const lab = labOfSite(2, {
     bond,
+    mtu,
     machines: [machineOn('shopm', [shop]), machineOn('barem', [bare])],
   });
   let uplinks = 'eth1,eth2';
@@ -58,7 +59,21 @@ describe.for([
       await untilReaches(container('shop-h2'), to);
     }
     await untilClear(one(), 'UPLINK_DOWN', conditionMs);
+    await untilBothMembers();
   }, 240_000);
+
+  const appctl = async (line: string): Promise<string> => {
+    return (await one().ovsAppctl(line.split(' '))).stdout;
+  };
+
+  /** Both ends of the bond use both members. */
+  const untilBothMembers = async (): Promise<void> => {
+    await until('both members are in use', async () => {
+      const near = await appctl('bond/show fl-bond');
+      const far = bond === 'lacp' ? await lab.site.switch.appctl(['bond/show', 'h1bond']) : near;
+      return [near, far].every((text) => text.match(/: enabled/g)?.length === 2);
+    });
+  };
 
   it('is one way: every station hears what is sent to all once', async () => {
     const { mac } = await linkOf(container('shop-h1'));
@@ -73,6 +88,17 @@ describe.for([
     );
     expect(ends.map(({ name }) => heard.filter(({ at }) => at === name).length)).toEqual([50, 50]);
     expect(heard).toHaveLength(100);
+  });
+
+  it('carries packets as large as the uplinks do, and containers know how large', async () => {
+    expect((await linkOf(container('shop-h2'))).mtu).toBe(mtu);
+    for (const [from, to, heads] of [
+      [container('shop-h1'), shop4, 28],
+      [container('shop-h2'), addressesIn(shop, stationOf(one()))[1], 48],
+    ] as const) {
+      const plan = { to, size: mtu - heads, fragments: 'never', count: 5 } as const;
+      expect(await ping(from, plan)).toMatchObject({ received: 5, damaged: 0, errors: [] });
+    }
   });
 
   it('goes on when a member is cut, whichever, and takes it back', async () => {
@@ -95,19 +121,12 @@ describe.for([
       expect(result.duplicates).toBe(0);
       // carrier lost is seen at once; a partner may take the three seconds of LACP to go on
       expect(result.silenceUs).toBeLessThan(4_000_000);
-      await until('both members are back', async () => {
-        const text = await appctl('bond/show fl-bond');
-        return text.match(/: enabled/g)?.length === 2;
-      });
+      await untilBothMembers();
     }
     const { flow, isConfirmed } = await call.stop();
     expect([flow.error, flow.damaged, isConfirmed]).toEqual(['', false, true]);
     await sink.stop();
   });
-
-  const appctl = async (line: string): Promise<string> => {
-    return (await one().ovsAppctl(line.split(' '))).stdout;
-  };
 
   it('speaks LACP when the switch does', async () => {
     const lacp = await appctl('lacp/show fl-bond');

@@ -365,7 +365,9 @@ describe('the host itself', () => {
 it('a container that has moved to another host with its MAC is reached at once from where it was', async () => {
   const mac = '02:42:0a:3d:0a:32';
   const [ipv4, ipv6] = addressesIn(shop, 50);
-  const options = ['--ip', ipv4, '--ip6', ipv6, '--mac-address', mac];
+  // it says nothing by itself: IPv6 would, and so would newer engines for it
+  const silence = ['--sysctl', 'net.ipv6.conf.all.disable_ipv6=1'];
+  const options = ['--ip', ipv4, '--ip6', ipv6, '--mac-address', mac, ...silence];
   const wish = { name: 'mover', network: 'shop.blue', options };
   for (const [host, before] of [
     [lab.host(2), undefined],
@@ -375,12 +377,11 @@ it('a container that has moved to another host with its MAC is reached at once f
     if (before !== undefined) await dockerOk(before, ['rm', '-f', 'mover']);
     await runContainer(host, wish);
     const mover = await containerOf(host, 'mover');
-    // it says something, as a container does that is seen by a switch and by nobody else
-    await ping(mover, { to: addressesIn(shop, 1)[0], count: 1 });
     for (const name of ['shop-h1', 'shop-h2', 'shop-h3']) {
       await untilReaches(container(name), ipv4, 2_000);
-      await untilReaches(container(name), ipv6, 2_000);
     }
     await untilReaches(machine('shopm'), ipv4, 2_000);
+    // now it has spoken, to everybody, from here
+    await ping(mover, { to: '10.61.10.77', count: 1, waitMs: 100 });
   }
 });
