@@ -35,7 +35,7 @@ test('a container is announced by each of its addresses', () => {
       expect(parseAddress(said?.ip?.source ?? '')).toEqual(ipv6);
       // override, and the option with the MAC
       const payload = Buffer.from(said?.payload ?? []);
-      expect(payload.subarray(-8).toString('hex')).toBe('02010242' + '0a3d0a32');
+      expect(payload.subarray(-8).toString('hex')).toBe('020102420a3d0a32');
       expect(advertisement?.at(14 + 40 + 4)).toBe(0x20);
     }),
   );
