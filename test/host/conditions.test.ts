@@ -46,7 +46,7 @@ describe('tunnels of two families', () => {
       };
       showPaths(conditions, {
         self,
-        dataPlane: { peers, largestVxlanMtu: undefined, misfits: [] },
+        dataPlane: { peers, largestVxlanMtu: undefined, largestVlanMtu: undefined, misfits: [] },
       });
       return conditions.list().map(({ code, message }) => `${code}: ${message}`);
     };

@@ -36,6 +36,11 @@ const link = {
   ...{ up: true, running: true, promiscuous: false },
 };
 
+const uplinks = [
+  { ...link, index: 3, name: 'eth1', mtu: 9000 },
+  { ...link, index: 4, name: 'eth2', mtu: 4000 },
+];
+
 /** Runs the loop of a host while something is looked at. */
 async function whileRunning(name: string, look: () => Promise<void>): Promise<void> {
   const loop = startNodeLoop({
@@ -44,9 +49,10 @@ async function whileRunning(name: string, look: () => Promise<void>): Promise<vo
     version: '1',
     bootId: 'b',
     vtepAddress: undefined,
+    uplinks: ['eth1', 'eth2', 'eth9'],
     advertised: async () => [],
     links: {
-      list: async () => [link],
+      list: async () => [link, ...uplinks],
       addresses: async () => addresses,
       routes: async () => [route(4), route(6)],
     },
@@ -61,11 +67,12 @@ async function whileRunning(name: string, look: () => Promise<void>): Promise<vo
   }
 }
 
-async function vtepOf(name: string): Promise<string | undefined> {
+async function nodeOf(name: string) {
   const store = asStateStore(whole, async () => {});
   const [row] = (await store.range({ start: `/node/${name}` })).rows;
-  return row && nodeSchema.parse(JSON.parse(row.value)).vtep;
+  return row && nodeSchema.parse(JSON.parse(row.value));
 }
+const vtepOf = async (name: string) => (await nodeOf(name))?.vtep;
 const isAt = (name: string, address: string) =>
   until(`${name} is at ${address}`, async () => (await vtepOf(name)) === address);
 const codes = () => conditions.list().map(({ code }) => code);
@@ -80,6 +87,11 @@ describe('a host', () => {
       await isAt('a', '192.0.2.9');
       expect(codes()).toEqual([]);
     });
+  });
+
+  it('says how large a packet all of its uplinks carry that are there', async () => {
+    await whileRunning('a', async () => void (await isAt('a', '192.0.2.1')));
+    expect(await nodeOf('a')).toMatchObject({ pathMtu: 1500, uplinkMtu: 4000 });
   });
 
   it('says so when it has lost its address, and does not fall back on the other family', async () => {
