@@ -62,11 +62,8 @@ const identity: Identity = {
 /** Starts it. The bridge may be absent, and come and go. */
 export function startForwarding(parts: ForwardingParts): Forwarding {
   const { store, hostName, ovsdbPath, clock, log } = parts;
-  const connection = OpenFlowConnection.start({
-    path: join(dirname(ovsdbPath), `${bridgeName}.mgmt`),
-    clock,
-    log,
-  });
+  const path = join(dirname(ovsdbPath), `${bridgeName}.mgmt`);
+  const connection = OpenFlowConnection.start({ path, clock, log });
   const flows = new BridgeFlows({
     flowSwitch: new OpenFlowSwitch(connection),
     identity,
