@@ -90,8 +90,8 @@ export interface Host {
   /** Of a store of our own. */
   readonly cluster: ClusterOperations | undefined;
   readonly nodes: SiteNodes;
-  /** What operators make. */
-  readonly objects: SiteObjects;
+  /** What operators make; not before the tenant that is always there was looked for. */
+  readonly objects: Promise<SiteObjects>;
   info(): Promise<SiteInfo>;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
@@ -184,7 +184,7 @@ function assemble(
     cluster: opened.cluster,
     nodes,
     info: () => siteInfo(nodes, opened.cluster),
-    objects: new SiteObjects(store),
+    objects: loops.tenant.tried.then(() => new SiteObjects(store)),
     obstacle: () => switching.obstacle(),
     datapath: () => switching.facts(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),

@@ -20,9 +20,16 @@ export interface TenantLoopParts {
   readonly log: Logger;
 }
 
+/** The loop, and when it has begun to be of use. */
+export interface TenantLoop extends Loop {
+  /** Resolves when the tenant is there, or could not be made at first. */
+  readonly tried: Promise<void>;
+}
+
 /** Starts the loop. */
-export function startTenantLoop({ store, clock, log }: TenantLoopParts): Loop {
-  return startLoop({
+export function startTenantLoop({ store, clock, log }: TenantLoopParts): TenantLoop {
+  const first = Promise.withResolvers<void>();
+  const loop = startLoop({
     clock,
     pace: {
       intervalMs: reconcileIntervalMs,
@@ -31,12 +38,22 @@ export function startTenantLoop({ store, clock, log }: TenantLoopParts): Loop {
       retryMaxMs: reconcileRetryMaxMs,
     },
     run: async () => {
-      // this host alone is asked; only if it knows of none do the others hear of it
-      if (await runPlan(freshReads(store, 'local'), planDefaultTenant)) {
-        log.info('made tenant default');
+      try {
+        // this host alone is asked; only if it knows of none do the others hear of it
+        if (await runPlan(freshReads(store, 'local'), planDefaultTenant)) {
+          log.info('made tenant default');
+        }
+      } finally {
+        first.resolve();
       }
     },
     // without quorum it is tried again until there is one
     onError: (thrown) => log.debug({ err: thrown }, 'could not make tenant default'),
   });
+  return {
+    kick: () => loop.kick(),
+    settled: (signal) => loop.settled(signal),
+    close: () => loop.close(),
+    tried: first.promise,
+  };
 }
