@@ -5,6 +5,7 @@
  * works where native code cannot be loaded, and a failure to load becomes an error line.
  */
 import { createApiApp } from './lib/api/app.ts';
+import { openDoor } from './lib/api/door.ts';
 import type { AgentOptions } from './lib/cli/agent-options.ts';
 import { main, processTerminal } from './lib/cli/main.ts';
 import { systemClock } from './lib/clock.ts';
@@ -133,6 +134,7 @@ async function startListening(
   const listeners = [
     await listen(place('plugin', options.pluginSocket), plugin.fetch, around),
     await listen(place('api', options.apiSocket), api.fetch, around),
+    ...(await openDoor(options, api.fetch, around)),
   ];
   const { discoveryFile } = options;
   const discovery = discoveryFile && writeDiscoveryFile(discoveryFile, options.pluginSocket);

@@ -30,6 +30,7 @@ export const errorTable = {
   REQUEST_TOO_LARGE: { httpStatus: 413, exitCode: 2 },
   REQUEST_METHOD: { httpStatus: 405, exitCode: 2 },
   REQUEST_UNKNOWN: { httpStatus: 404, exitCode: 2 },
+  API_DENIED: { httpStatus: 401, exitCode: 4, fix: 'send the token of --api-token-file' },
   ADDRESS_INVALID: usage,
   OPTION_UNKNOWN: usage,
   OPTION_MISSING: usage,

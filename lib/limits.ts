@@ -474,6 +474,8 @@ export const apiBodyBytesMax = 256 * 1024;
 export const apiHeadersMax = 64;
 /** Longest text in a header of an answer. */
 export const apiHeaderCharactersMax = 512;
+/** Shortest token of the API by TCP: 96 random bits in base64. */
+export const apiTokenCharactersMin = 16;
 /** Requests for objects in work at the same time; one more is told to come again. */
 export const apiRequestsMax = 64;
 

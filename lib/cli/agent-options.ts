@@ -9,6 +9,7 @@ import { linkMtuDefault, linkMtuMax, linkMtuMin, vxlanPortDefault } from '../lim
 import { logFormats, logLevels, type LogFormat, type LogLevel } from '../log.ts';
 import type { Cidr } from '../ip/ip.ts';
 import type { DefaultBlock } from '../network/ipam/block.ts';
+import { apiListenTable, checkApiListen, type ApiListenOptions } from './api-listen.ts';
 import { readOptions, type OptionSources, type OptionTable } from './option.ts';
 import type { StoreChoice } from '../store/open.ts';
 import { readEndpoints, readStore } from './store-reading.ts';
@@ -28,7 +29,7 @@ import {
 } from './reading.ts';
 
 /** What the agent was told, checked. All paths are absolute. */
-export interface AgentOptions {
+export interface AgentOptions extends ApiListenOptions {
   readonly dataDir: string;
   readonly runDir: string;
   readonly hostName: string;
@@ -149,6 +150,7 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
     defaultText: ({ textOf }) => `${textOf('run-dir')}/api.sock`,
     read: readSocketPath,
   },
+  ...apiListenTable,
   ovsDbSocket: {
     flag: 'ovs-db',
     placeholder: 'unix:PATH',
@@ -289,6 +291,7 @@ export function readAgentOptions(sources: OptionSources): AgentOptions {
       },
     );
   }
+  checkApiListen(options);
   if (options.discoveryFile !== undefined) {
     checkDiscoveryFile(options.discoveryFile, fileNameOf(options.pluginName));
   }

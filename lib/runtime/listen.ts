@@ -1,21 +1,29 @@
 /**
- * Serving HTTP on a unix socket, of our own or handed over by systemd, by the one form that works alike
- * on Node, Bun and Deno: a `net` server whose connections are given to an HTTP server. (Bun's own HTTP
- * server opens a TCP port when it is told to use a descriptor.)
+ * Serving HTTP on a unix socket, of our own or handed over by systemd, or on a TCP port, with or without TLS, by the
+ * one form that works alike on Node, Bun and Deno: a `net` server whose connections are given to an HTTP server.
+ * (Bun's own HTTP server opens a TCP port when it is told to use a descriptor.)
  */
 import { readlinkSync } from 'node:fs';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
-import { createServer as createNetServer } from 'node:net';
+import { createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
 import { systemClock, type Clock } from '../clock.ts';
 import { asFairleadError, describeError, FairleadError } from '../errors.ts';
-import { requestHeadBytesMax } from '../limits.ts';
+import { connectionsMax, requestHeadBytesMax, requestReceiveMs } from '../limits.ts';
 import { silentLogger, type Logger } from '../log.ts';
 import { Connections } from './connections.ts';
 import { beginListening, listenAtPath, type SocketFile } from './socket-path.ts';
 
 /** Where to listen. */
-export type ListenPlace = { readonly path: string } | { readonly descriptor: number };
+export type ListenPlace = { readonly path: string } | { readonly descriptor: number } | TcpPlace;
+
+/** A TCP port; `tls` are a certificate and its key, both PEM. */
+export interface TcpPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
 
 /** A listener at work. */
 export interface Listener {
@@ -46,13 +54,16 @@ export async function listen(
 ): Promise<Listener> {
   const connections = new Connections(clock, log);
   const http = createHttp(fetch, connections, log);
-  const server = createNetServer((socket) => {
+  const server = createServer(place, (socket) => {
     if (connections.add(socket)) http.emit('connection', socket);
   });
   let file: SocketFile | undefined;
   try {
     if ('path' in place) {
       file = await listenAtPath(server, place.path);
+    } else if ('port' in place) {
+      const { host, port } = place;
+      await beginListening(server, { host, port }, `${host} port ${port}`);
     } else {
       requireSocket(place.descriptor);
       await beginListening(server, { fd: place.descriptor }, `descriptor ${place.descriptor}`);
@@ -71,6 +82,24 @@ export async function listen(
       await ended;
     },
   };
+}
+
+function createServer(place: ListenPlace, take: (socket: Socket) => void): NetServer {
+  if (!('tls' in place) || place.tls === undefined) return createNetServer(take);
+  let server: TlsServer;
+  try {
+    server = createTlsServer(
+      { ...place.tls, minVersion: 'TLSv1.2', handshakeTimeout: requestReceiveMs },
+      take,
+    );
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new FairleadError('SOCKET_FAILED', `certificate or key do not do: ${why}`, { cause });
+  }
+  // those that have not shown yet that they speak TLS count, too
+  server.maxConnections = connectionsMax;
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return server;
 }
 
 /** The HTTP server; it never listens itself. */

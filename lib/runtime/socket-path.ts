@@ -59,7 +59,10 @@ export async function listenAtPath(server: Server, path: string): Promise<Socket
  */
 export function beginListening(
   server: Server,
-  where: { readonly path: string } | { readonly fd: number },
+  where:
+    | { readonly path: string }
+    | { readonly fd: number }
+    | { readonly host: string; readonly port: number },
   shownAs: string,
 ): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -12,6 +12,8 @@ interface Row {
   /** Texts that are taken, and what they become. */
   readonly good: readonly (readonly [string, unknown])[];
   readonly bad: readonly string[];
+  /** What it cannot be given without. */
+  readonly beside?: readonly string[];
 }
 
 const badPaths = ['', 'relative', './x', '/a\0b', '/a\nb', '~/x'];
@@ -108,6 +110,56 @@ const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
     byDefault: '/run/fairlead/api.sock',
     good: [['/x.sock', '/x.sock']],
     bad: badSockets,
+  },
+  apiListen: {
+    flag: 'api-listen',
+    byDefault: undefined,
+    beside: ['--api-insecure', 'anywhere'],
+    good: [
+      ['127.0.0.1:9999', { host: '127.0.0.1', port: 9999 }],
+      ['[::]:443', { host: '::', port: 443 }],
+    ],
+    bad: [
+      '',
+      '9999',
+      ':9999',
+      '127.0.0.1',
+      '127.0.0.1:0',
+      '127.0.0.1:65536',
+      '::1:9999',
+      '1.2.3:9',
+    ],
+  },
+  apiCertificate: {
+    flag: 'api-cert',
+    byDefault: undefined,
+    beside: ['--api-listen', '[::]:443', '--api-key', '/k', '--api-token-file', '/t'],
+    good: [['/etc/c.pem', '/etc/c.pem']],
+    bad: badPaths,
+  },
+  apiKey: {
+    flag: 'api-key',
+    byDefault: undefined,
+    beside: ['--api-listen', '[::]:443', '--api-cert', '/c', '--api-token-file', '/t'],
+    good: [['/etc/k.pem', '/etc/k.pem']],
+    bad: badPaths,
+  },
+  apiTokenFile: {
+    flag: 'api-token-file',
+    byDefault: undefined,
+    beside: ['--api-listen', '[::]:443', '--api-cert', '/c', '--api-key', '/k'],
+    good: [['/etc/token', '/etc/token']],
+    bad: badPaths,
+  },
+  apiInsecure: {
+    flag: 'api-insecure',
+    byDefault: undefined,
+    beside: ['--api-listen', '127.0.0.1:9999'],
+    good: [
+      ['loopback', 'loopback'],
+      ['anywhere', 'anywhere'],
+    ],
+    bad: ['', 'true', 'localhost'],
   },
   ovsDbSocket: {
     flag: 'ovs-db',
@@ -289,6 +341,7 @@ describe.each(Object.entries(rows))('%s', (name, row) => {
   const valueOf = (options: AgentOptions | undefined): unknown =>
     options?.[name as keyof AgentOptions];
   const variable = environmentName(row.flag);
+  const beside = row.beside ?? [];
 
   test('has its default', async () => {
     const { agent, exitCode } = await run(['agent']);
@@ -297,17 +350,18 @@ describe.each(Object.entries(rows))('%s', (name, row) => {
   });
 
   test.each(row.good)('takes %j by flag and by environment', async (text, value) => {
-    expect(valueOf((await run(['agent', `--${row.flag}`, text])).agent)).toEqual(value);
-    expect(valueOf((await run(['agent', `--${row.flag}=${text}`])).agent)).toEqual(value);
-    expect(valueOf((await run(['agent'], { environment: { [variable]: text } })).agent)).toEqual(
-      value,
-    );
+    const given = [
+      await run(['agent', ...beside, `--${row.flag}`, text]),
+      await run(['agent', ...beside, `--${row.flag}=${text}`]),
+      await run(['agent', ...beside], { environment: { [variable]: text } }),
+    ];
+    for (const { agent } of given) expect(valueOf(agent)).toEqual(value);
   });
 
   test('the flag wins over the environment', async () => {
     const [text, value] = row.good[0] ?? ['', undefined];
     const environment = { [variable]: row.bad[1] ?? '' };
-    const { agent } = await run(['agent', `--${row.flag}`, text], { environment });
+    const { agent } = await run(['agent', ...beside, `--${row.flag}`, text], { environment });
     expect(valueOf(agent)).toEqual(value);
   });
 
@@ -369,6 +423,37 @@ test('uplinks as Contiv named them are uplinks, unless both are said', async () 
     'error: --uplinks and --vlan-uplinks both name NICs (USAGE): must be one of them\n',
   ]);
 });
+
+test.each([
+  [
+    '--api-insecure loopback',
+    'options for --api-listen without it (USAGE): add --api-listen HOST:PORT',
+  ],
+  ['--api-cert /c', 'options for --api-listen without it (USAGE): add --api-listen HOST:PORT'],
+  [
+    '--api-listen [::]:443 --api-cert /c --api-key /k',
+    '--api-listen without TLS and token (USAGE): give --api-cert, --api-key and --api-token-file, or --api-insecure loopback',
+  ],
+  [
+    '--api-listen 127.0.0.1:9 --api-insecure loopback --api-token-file /t',
+    '--api-insecure with TLS or token (USAGE): must be one of them',
+  ],
+  [
+    '--api-listen 0.0.0.0:9999 --api-insecure loopback',
+    '--api-insecure loopback, and --api-listen at 0.0.0.0 (USAGE): listen at 127.0.0.1 or [::1], or say --api-insecure anywhere',
+  ],
+])('the API by TCP is safe, or said not to be: %s', async (flags, said) => {
+  const { exitCode, error } = await run(['agent', ...flags.split(' ')]);
+  expect([exitCode, error]).toEqual([2, `error: ${said}\n`]);
+});
+
+test.each(['127.0.0.1:9999', '[::1]:9999', 'localhost:9999'])(
+  'the API may be plain at %s',
+  async (place) => {
+    const { agent } = await run(['agent', '--api-listen', place, '--api-insecure', 'loopback']);
+    expect(agent?.apiListen?.port).toBe(9_999);
+  },
+);
 
 test('two faces cannot share a socket', async () => {
   const { error, exitCode } = await run([

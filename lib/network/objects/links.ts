@@ -16,11 +16,11 @@ import {
 import { isZero, namedBy } from '../../model/objects/shape.ts';
 import { encodeRecord } from '../../model/record.ts';
 import { siteNetworkKey } from '../../model/site-keys.ts';
-import type { SiteNetwork, SiteNetworkName } from '../../model/site.ts';
+import { defaultTenant, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
 import { asRead, type Step, type TxnDraft } from '../../store/plan.ts';
 import { countGuard, readGuard } from '../ipam/guard.ts';
 import { readSiteNetwork } from '../site-networks.ts';
-import { putTenant, readTenant } from '../tenants.ts';
+import { guardTenant, putTenant, readTenant } from '../tenants.ts';
 
 /** An object that comes, changes or goes. */
 export interface NamingObject {
@@ -91,7 +91,13 @@ function* comeToName(
 }
 
 function* touchTenant(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
-  const stored = yield* readTenant(named.parts[0] ?? '');
+  const [tenant = ''] = named.parts;
+  // the tenant that is always there is, even for the first command of a new site
+  if (tenant === defaultTenant) {
+    yield* guardTenant(draft, tenant);
+    return;
+  }
+  const stored = yield* readTenant(tenant);
   if (stored === undefined) throw missing(named, refers);
   putTenant(draft, stored.value, stored);
 }

@@ -82,6 +82,8 @@ describe('tenants', () => {
   it('default is always there (contiv.md a.4: it could be deleted)', async () => {
     expect(await remove('tenant', 'default')).toBe('409 cannot delete default, it is always there');
     expect(await runPlan(host.store, planDefaultTenant)).toBe(false);
+    const fresh = new Operator(new SiteHost(new MapStore(), 'one').store);
+    expect(await fresh.put('policy', 'default:p')).toBe(true);
   });
 
   it('that Docker’s calls made are shown, and not removed under a host that is about to use them', async () => {
