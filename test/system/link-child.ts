@@ -5,11 +5,22 @@
 import { createInterface } from 'node:readline';
 import { unreachable } from '../../lib/assert.ts';
 import { asFairleadError } from '../../lib/errors.ts';
-import { openLinks, type LinkEvent, type VethRequest } from '../../lib/datapath/link/links.ts';
+import {
+  openLinks,
+  type LinkEvent,
+  type NicSettings,
+  type VethRequest,
+} from '../../lib/datapath/link/links.ts';
 
 type Call =
   | { readonly method: 'list' | 'addresses' | 'routes' | 'watch' | 'events' | 'close' }
-  | { readonly method: 'get' | 'transmitChecksum'; readonly name: string }
+  | { readonly method: 'get' | 'transmitChecksum' | 'nic'; readonly name: string }
+  | {
+      readonly method: 'setNic';
+      readonly name: string;
+      readonly wanted: Partial<NicSettings>;
+    }
+  | { readonly method: 'connected' }
   | { readonly method: 'create'; readonly request: VethRequest }
   | { readonly method: 'createMany'; readonly requests: readonly VethRequest[] }
   | { readonly method: 'remove'; readonly name: string; readonly alias: string }
@@ -47,6 +58,12 @@ async function run(call: Call): Promise<unknown> {
       return links.get(call.name);
     case 'transmitChecksum':
       return links.transmitChecksum(call.name);
+    case 'nic':
+      return links.nic(call.name);
+    case 'setNic':
+      return links.setNic(call.name, call.wanted);
+    case 'connected':
+      return [...(await links.connectedAddresses())];
     case 'create':
       return links.createVeth(call.request);
     case 'createMany':

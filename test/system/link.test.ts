@@ -8,7 +8,13 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Link, LinkAddress, LinkEvent, Route } from '../../lib/datapath/link/links.ts';
+import type {
+  Link,
+  LinkAddress,
+  LinkEvent,
+  NicSettings,
+  Route,
+} from '../../lib/datapath/link/links.ts';
 import { linkGroup } from '../../lib/datapath/link/veth.ts';
 import { until } from '../support/until.ts';
 
@@ -300,6 +306,58 @@ describe.each(runtimes)('on %s', (runtime, argv) => {
       return told('changed') && told('removed');
     });
     expect(await child.end()).toBe(0);
+  });
+
+  test('a NIC is read, made silent and put back', async () => {
+    await ip('-n', space, 'link', 'add', 'eth1', 'type', 'veth', 'peer', 'eth2');
+    await ip('-n', space, 'link', 'set', 'eth2', 'up');
+    const inSpace = async (...command: string[]) =>
+      (await run('ip', ['netns', 'exec', space, ...command])).stdout.trim();
+    await inSpace('sysctl', '-w', 'net.ipv4.conf.eth1.rp_filter=2');
+    const found = await child.value<NicSettings>({ method: 'nic', name: 'eth1' });
+    expect(found).toMatchObject({ up: false, promiscuous: false });
+    expect(found.kernel).toMatchObject({ ipv4ReversePath: '2', ipv6Disabled: '0' });
+    const kernel = {
+      ipv4Forwarding: '0',
+      ipv4ReversePath: '1',
+      ipv4ArpIgnore: '8',
+      ipv6Disabled: '1',
+    };
+    const merging = { gro: found.merging.gro !== true };
+    const wanted = { up: true, promiscuous: true, kernel, merging };
+    await child.value({ method: 'setNic', name: 'eth1', wanted });
+    const silent = await child.value<NicSettings>({ method: 'nic', name: 'eth1' });
+    expect(silent).toMatchObject({ up: true, promiscuous: true, kernel, merging });
+    const names = ['ipv4.conf.eth1.arp_ignore', 'ipv6.conf.eth1.disable_ipv6'];
+    const shown = await inSpace('sysctl', '-n', ...names.map((name) => `net.${name}`));
+    expect(shown).toBe('8\n1');
+    expect(await inSpace('ethtool', '-k', 'eth1')).toContain(
+      `generic-receive-offload: ${merging.gro ? 'on' : 'off'}`,
+    );
+    expect((await seen(space)).get('eth1')?.flags).toEqual(
+      expect.arrayContaining(['UP', 'PROMISC']),
+    );
+    expect(await ip('-n', space, '-6', 'addr', 'show', 'dev', 'eth1')).toBe('');
+    await child.value({ method: 'setNic', name: 'eth1', wanted: found });
+    expect(await child.value({ method: 'nic', name: 'eth1' })).toEqual(found);
+    expect((await child.ask({ method: 'nic', name: 'eth7' })).error?.code).toBe('LINK_FAILED');
+  });
+
+  test('addresses that connections over IPv6 come from are known', async () => {
+    expect(await child.value({ method: 'connected' })).toEqual([]);
+    const talk = `const { createServer, connect } = require('node:net');
+      createServer(() => {}).listen(7000, '::1', () => connect(7000, '::1'));`;
+    const talking = spawn('ip', ['netns', 'exec', space, process.execPath, '-e', talk]);
+    try {
+      await until('a connection', async () => {
+        const addresses = await child.value<string[]>({ method: 'connected' });
+        return addresses.join() === '::1';
+      });
+    } finally {
+      const ended = once(talking, 'exit');
+      talking.kill('SIGKILL');
+      await ended;
+    }
   });
 
   test('the event loop turns while links are removed', async () => {
