@@ -98,6 +98,7 @@ describe('a shared network', () => {
       [option({ 'pkt-tag': '7' }), 'pkt-tag 1, not 7'],
       [option({ mode: 'bridge' }), 'mode routing, not bridge'],
       [option({ arp: 'flood' }), 'arp proxy, not flood'],
+      [option({ outside: 'false' }), 'outside true, not false'],
       [option({ 'com.docker.network.driver.mtu': '1400' }), 'MTU none, not 1400'],
       [{ internal: true }, 'internal false, not true'],
     ] as const) {
@@ -198,6 +199,31 @@ describe('a container of a shared network', () => {
     const own = await one.createNetwork({ id: id(2), subnets: ['10.1.0.0/24'] });
     await one.attach(own, id('c'));
     expect((await joinOf(own, id('c'))).gateways).toBeUndefined();
+  });
+
+  it.each([
+    ['true', { ipv4: '10.7.0.1' }],
+    ['false', {}],
+  ])('outside=%s says who is the way out of a network of one host', async (outside, gateways) => {
+    const subnets = ['10.7.0.0/24'];
+    const own = await one.createNetwork({ id: id(3), subnets, options: { outside } });
+    await one.attach(own, id('d'));
+    expect((await joinOf(own, id('d'))).gateways).toEqual(gateways);
+  });
+
+  it('has no way out of an internal network, whoever asks for one', async () => {
+    const options = { outside: 'true' };
+    const own = one.createNetwork({ id: id(4), internal: true, options });
+    await expect(own).rejects.toEqual(refused('REQUEST_INVALID'));
+    const shared = {
+      ...sharedAs('blue'),
+      internal: true,
+      options: { ...options, network: 'blue' },
+    };
+    const made = one.createNetwork({ id: id(4), ...shared });
+    await expect(made).rejects.toEqual(refused('REQUEST_INVALID'));
+    const odd = one.createNetwork({ id: id(5), options: { outside: 'yes' } });
+    await expect(odd).rejects.toEqual(refused('REQUEST_INVALID'));
   });
 
   it('gets links for what all hosts can carry when it starts, and keeps them', async () => {

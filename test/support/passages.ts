@@ -43,21 +43,23 @@ export async function seenAs(
   };
 }
 
-/** The rules of the packet filter, addresses and routes of a host, without counters. */
-export async function hostListing(host: LabHost): Promise<Readonly<Record<string, string>>> {
-  const commands = {
-    ipv4: 'iptables-save',
-    ipv6: 'ip6tables-save',
-    nft: 'nft --stateless list ruleset',
-    routes: 'ip route show table all; ip -6 route show table all',
-    addresses: 'ip -o address',
-    forwarding:
-      'cd /proc/sys/net; grep . ipv4/ip_forward ipv4/conf/*/forwarding ipv6/conf/*/forwarding ipv6/conf/*/accept_ra',
-  };
-  const listed: Record<string, string> = {};
-  for (const [what, command] of Object.entries(commands)) {
+/**
+ * Rules of the packet filter, addresses, routes and what is forwarded on a host, as sets of lines. Chains that are
+ * built in and empty say nothing: iptables makes them when it looks.
+ */
+export async function hostListing(host: LabHost): Promise<readonly string[]> {
+  const commands = [
+    'iptables-save',
+    'ip6tables-save',
+    'ip route show table all; ip -6 route show table all',
+    'ip -o address',
+    'cd /proc/sys/net; grep -s . ipv4/ip_forward ipv4/conf/*/forwarding ipv6/conf/*/forwarding ipv6/conf/*/accept_ra',
+  ];
+  const listed: string[] = [];
+  for (const command of commands) {
     const { stdout } = await host.exec(['sh', '-c', command]);
-    listed[what] = stdout.replaceAll(/^#.*\n/gm, '').replaceAll(/\[\d+:\d+\]/g, '[]');
+    const lines = stdout.replaceAll(/\[\d+:\d+\]/g, '').split('\n');
+    listed.push(...lines.filter((line) => !/^(?:#.*|\*.*|COMMIT|:[A-Z]+ ACCEPT *|)$/.test(line)));
   }
-  return listed;
+  return listed.toSorted((one, other) => (one < other ? -1 : 1));
 }
