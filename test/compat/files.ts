@@ -11,7 +11,7 @@ export interface TranscriptFile {
 
 /** All of them, or those whose names contain one of these texts. */
 export function transcriptFiles(wanted: readonly string[] = []): readonly TranscriptFile[] {
-  return ['netctl', 'rest'].flatMap((folder) =>
+  return ['fairlead', 'netctl', 'rest'].flatMap((folder) =>
     readdirSync(join(import.meta.dirname, folder))
       .filter((file) => file.endsWith('.txt'))
       .toSorted()
