@@ -21,6 +21,7 @@ export const conditionTable = {
   HOST_MTU_SMALL: { severity: 'error', touchesTraffic: true },
   ENDPOINT_MTU: { severity: 'warning', touchesTraffic: true },
   HOST_REMOVED: { severity: 'error', touchesTraffic: true },
+  HOST_COPIED: { severity: 'error', touchesTraffic: true },
   VTEP_IN_USE: { severity: 'error', touchesTraffic: true },
   VTEP_FAMILIES: { severity: 'error', touchesTraffic: true },
   TUNNEL_FAILED: { severity: 'error', touchesTraffic: true },

@@ -63,6 +63,7 @@ export const errorTable = {
     ...conflict,
     fix: 'to let it in as a new one: fairlead cluster join with a new token; on an etcd: systemctl restart fairlead',
   },
+  HOST_COPIED: { ...conflict, fix: 'give one of the two another --name, or stop it' },
   NODE_UNKNOWN: { ...missing, fix: 'fairlead node list' },
   NODE_NOT_STOPPED: {
     ...conflict,

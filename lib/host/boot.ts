@@ -1,7 +1,7 @@
 /**
  * After a boot no container of before is left: a host says so at once, without waiting for Docker, so that the
- * others stop sending to endpoints that nobody has any more. Their addresses stay its own until its engine has
- * given them back, or the sweep sees that it has not.
+ * others stop sending to endpoints that nobody has any more, and gives their addresses back. What an engine gives
+ * back later is not taken twice: an address that an endpoint has by then stays.
  */
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
@@ -18,10 +18,12 @@ import { bootKey } from '../model/keys.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import { bootSchema } from '../model/site.ts';
 import { planDeleteEndpoint } from '../network/endpoints.ts';
+import { planAddressRelease } from '../network/ipam/calls.ts';
+import type { PoolAddressRecord } from '../network/sweep.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
 import { startLoop, type Loop } from './loop.ts';
-import { readEndpoints } from './records.ts';
+import { readEndpoints, readHeldAddresses, readPoolAddresses, readPools } from './records.ts';
 
 /** Where the kernel says which boot this is (proc(5)). */
 const bootIdPath = '/proc/sys/kernel/random/boot_id';
@@ -36,22 +38,27 @@ export interface EarlierBoot {
   readonly bootId: string;
   /** As they were when the agent started: what comes later is of this boot. */
   readonly endpoints: readonly Stored<Endpoint>[];
-  /** Whether this boot is noted already. */
-  readonly isNoted: boolean;
+  /** Their addresses. */
+  readonly addresses: readonly PoolAddressRecord[];
 }
 
 /** Looks what the host has of an earlier boot. To be asked before any call of Docker's is answered. */
 export async function readEarlierBoot(store: StateStore, bootId: string): Promise<EarlierBoot> {
-  const [row] = (await store.range({ start: bootKey, consistency: 'local' })).rows;
-  const before = row && decodeRecord(bootSchema, row).value.id;
+  const before = await readNoted(store);
   // of a host that never noted one nothing is known: its sweep looks at what its engine has
   const isOther = before !== undefined && before !== bootId;
-  const endpoints = isOther ? await readEndpoints(store) : [];
-  return { bootId, endpoints, isNoted: before === bootId };
+  if (!isOther) return { bootId, endpoints: [], addresses: [] };
+  const addresses = [...(await readHeldAddresses(store))];
+  for (const { value: pool } of await readPools(store)) {
+    addresses.push(...(await readPoolAddresses(store, pool)));
+  }
+  return { bootId, endpoints: await readEndpoints(store), addresses };
 }
 
 /** What the loop is made of. */
 export interface BootLoopParts {
+  /** Name of this host among others. */
+  readonly hostName: string;
   readonly store: StateStore;
   readonly earlier: EarlierBoot;
   readonly clock: Clock;
@@ -60,9 +67,11 @@ export interface BootLoopParts {
   readonly release: (endpointId: string) => void;
 }
 
-/** Removes the endpoints of an earlier boot, as soon as the store takes it; then notes this boot. */
-export function startBootLoop({ store, earlier, clock, log, release }: BootLoopParts): Loop {
-  let isDone = earlier.isNoted;
+/** Removes the endpoints of an earlier boot, as soon as the store takes it; then notes this boot, again in each
+ *  cluster that the host comes to. */
+export function startBootLoop(parts: BootLoopParts): Loop {
+  const { store, earlier, clock, log } = parts;
+  let isTold = earlier.endpoints.length === 0;
   return startLoop({
     clock,
     pace: {
@@ -72,21 +81,49 @@ export function startBootLoop({ store, earlier, clock, log, release }: BootLoopP
       retryMaxMs: reconcileRetryMaxMs,
     },
     run: async (signal) => {
-      if (isDone) return;
-      for (const { value, modRevision } of earlier.endpoints) {
-        const plan = () => planDeleteEndpoint(value.networkId, value.id, { modRevision });
-        const gone = await runPlan(store, plan, { signal });
-        if (gone !== undefined) release(value.id);
+      for (const { value, modRevision } of isTold ? [] : earlier.endpoints) {
+        await remove(parts, { networkId: value.networkId, id: value.id, modRevision }, signal);
       }
-      const value = encodeRecord({ id: earlier.bootId });
-      // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
-      await store.txn({ compare: [], then: [{ op: 'put', key: bootKey, value }] });
-      isDone = true;
-      const { length } = earlier.endpoints;
-      if (length > 0) log.info({ endpoints: length }, 'this machine was booted: they are gone');
+      if (!isTold) {
+        log.info({ endpoints: earlier.endpoints.length }, 'this machine was booted: they are gone');
+      }
+      isTold = true;
+      await noteBoot(store, earlier.bootId);
     },
     onError: (thrown) => {
       log.debug({ err: asFairleadError(thrown) }, 'could not say yet what a boot has ended');
     },
   });
+}
+
+/** An endpoint as it was seen. */
+interface Seen extends Pick<Endpoint, 'networkId' | 'id'> {
+  readonly modRevision: number;
+}
+
+/** Only who removes an endpoint gives its addresses back, once: later they may be another's. */
+async function remove(
+  { store, hostName, earlier, release }: BootLoopParts,
+  { networkId, id, modRevision }: Seen,
+  signal: AbortSignal,
+): Promise<void> {
+  const plan = () => planDeleteEndpoint(networkId, id, { modRevision });
+  if ((await runPlan(store, plan, { signal })) === undefined) return;
+  release(id);
+  for (const { poolId, address, value } of earlier.addresses) {
+    if (value.endpointId !== id) continue;
+    await runPlan(store, () => planAddressRelease({ poolId, address }, hostName), { signal });
+  }
+}
+
+async function noteBoot(store: StateStore, bootId: string): Promise<void> {
+  if ((await readNoted(store)) === bootId) return;
+  const value = encodeRecord({ id: bootId });
+  // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
+  await store.txn({ compare: [], then: [{ op: 'put', key: bootKey, value }] });
+}
+
+async function readNoted(store: StateStore): Promise<string | undefined> {
+  const [row] = (await store.range({ start: bootKey, consistency: 'local' })).rows;
+  return row && decodeRecord(bootSchema, row).value.id;
 }

@@ -169,7 +169,10 @@ function assemble(
   const onSite = () => announce();
   const switching = startSwitching({ ...options, ...shared, links, log, onSite });
   const loops = startLoops(options, { clock, log, conditions, store, fence }, parts, switching);
-  announce = () => loops.node.kick();
+  announce = () => {
+    loops.node.kick();
+    loops.boot.kick();
+  };
   const operations = new HostOperations({
     ...shared,
     ports: switching.ports,
@@ -238,9 +241,10 @@ function startLoops(
       fence,
       clock,
       conditions,
+      doubt: () => opened.doubt(),
       onStanding: (isRemoved) => switching.setRemoved(isRemoved),
     }),
-    boot: startBootLoop({ store, earlier, clock, log: log.child({ part: 'boot' }), release }),
+    boot: startBootLoop({ ...shared, earlier, log: log.child({ part: 'boot' }), release }),
     removals: removals.start(opened.store),
     tenant: startTenantLoop({ store, clock, log: log.child({ part: 'tenant' }) }),
   };

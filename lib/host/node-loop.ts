@@ -17,7 +17,7 @@ import { parseAddress } from '../ip/ip.ts';
 import type { Logger } from '../log.ts';
 import { decodeRecord } from '../model/record.ts';
 import { nodeKey } from '../model/site-keys.ts';
-import { nodeSchema } from '../model/site.ts';
+import { nodeSchema, type SiteNode } from '../model/site.ts';
 import { planAnnounceNode } from '../network/nodes.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
@@ -44,7 +44,7 @@ export interface NodeLoopParts {
 }
 
 /** What may keep a host from being listed with an address; each is a condition. */
-const obstacles = ['VTEP_UNUSABLE', 'VTEP_IN_USE'] as const;
+const obstacles = ['VTEP_UNUSABLE', 'VTEP_IN_USE', 'HOST_COPIED'] as const;
 
 /** Starts the loop. */
 export function startNodeLoop(parts: NodeLoopParts): Loop {
@@ -53,6 +53,7 @@ export function startNodeLoop(parts: NodeLoopParts): Loop {
   // what was so when the host was listed, and until when that is good enough
   let before = '';
   let goodUntilMs = 0;
+  let listed: SiteNode | undefined;
   const loop = startLoop({
     clock,
     pace: {
@@ -64,12 +65,12 @@ export function startNodeLoop(parts: NodeLoopParts): Loop {
     run: async () => {
       const now = JSON.stringify(await links.addresses());
       if (now === before && clock.monotonicMs() < goodUntilMs) return;
-      const isReachable = await announce(parts);
+      listed = await announce(parts, listed);
       for (const code of obstacles) conditions.clear(code);
       lastFailure = '';
       before = now;
       // a host that has just joined a cluster has an address then
-      goodUntilMs = clock.monotonicMs() + (isReachable ? reconcileIntervalMs : 0);
+      goodUntilMs = clock.monotonicMs() + (listed === undefined ? 0 : reconcileIntervalMs);
     },
     onError: (thrown) => {
       const error = asFairleadError(thrown);
@@ -92,8 +93,11 @@ export function startNodeLoop(parts: NodeLoopParts): Loop {
   };
 }
 
-/** Answers whether the host has an address to be reached by. */
-async function announce(parts: NodeLoopParts): Promise<boolean> {
+/** Answers what the host is listed as; undefined when it has no address to be reached by. */
+async function announce(
+  parts: NodeLoopParts,
+  before: SiteNode | undefined,
+): Promise<SiteNode | undefined> {
   const { links, store, hostName: name, version, bootId, uplinks } = parts;
   const [list, addresses, routes, advertised, known] = await Promise.all([
     links.list(),
@@ -118,13 +122,12 @@ async function announce(parts: NodeLoopParts): Promise<boolean> {
     );
   }
   // a host that nobody can reach has nothing to say
-  if (vtep === undefined) return false;
+  if (vtep === undefined) return undefined;
   const { address, pathMtu } = vtep;
   const uplinkMtus = list.filter((link) => uplinks.includes(link.name)).map(({ mtu }) => mtu);
   const onWire = uplinkMtus.length === 0 ? {} : { uplinkMtu: Math.min(...uplinkMtus) };
   const facts = { name, vtep: address, pathMtu, ...onWire, bootId, version };
-  await runPlan(store, () => planAnnounceNode(facts));
-  return true;
+  return runPlan(store, () => planAnnounceNode(facts, before));
 }
 
 /** Where the other hosts think that the tunnel of this one ends. */

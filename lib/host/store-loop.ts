@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
-import { asFairleadError, describeError, hasCode } from '../errors.ts';
+import { asFairleadError, describeError, hasCode, type FairleadError } from '../errors.ts';
 import { reconcileDebounceMs, storeProbeMs } from '../limits.ts';
 import type { Fence } from './fence.ts';
 import { startLoop, type Loop } from './loop.ts';
@@ -14,12 +14,22 @@ export interface StoreLoopParts {
   readonly fence: Pick<Fence, 'check'>;
   readonly clock: Clock;
   readonly conditions: Conditions;
+  /** Why others take this host for a copy of another, if so. */
+  readonly doubt: () => FairleadError | undefined;
   /** Told with every look whether the host was removed. */
   readonly onStanding: (isRemoved: boolean) => void;
 }
 
 /** Starts the loop. */
-export function startStoreLoop({ fence, clock, conditions, onStanding }: StoreLoopParts): Loop {
+export function startStoreLoop(parts: StoreLoopParts): Loop {
+  const { fence, clock, conditions, onStanding } = parts;
+  let isDoubted = false;
+  const showDoubt = (doubt: FairleadError | undefined): void => {
+    // others raise it, too, for their reasons
+    if (doubt === undefined && !isDoubted) return;
+    isDoubted = doubt !== undefined;
+    conditions.set('HOST_COPIED', doubt && describeError(doubt));
+  };
   return startLoop({
     clock,
     pace: {
@@ -32,6 +42,7 @@ export function startStoreLoop({ fence, clock, conditions, onStanding }: StoreLo
       await fence.check();
       conditions.clear('STORE_UNAVAILABLE');
       conditions.clear('HOST_REMOVED');
+      showDoubt(undefined);
       onStanding(false);
     },
     onError: (thrown) => {
@@ -42,6 +53,7 @@ export function startStoreLoop({ fence, clock, conditions, onStanding }: StoreLo
         onStanding(true);
       }
       conditions.raise('STORE_UNAVAILABLE', describeError(error));
+      showDoubt(parts.doubt());
     },
   });
 }

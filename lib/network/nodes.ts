@@ -13,12 +13,19 @@ import { takeNumber } from './numbers.ts';
 /** What a host says of itself. */
 export type NodeFacts = Omit<SiteNode, 'number'>;
 
-/** Notes what a host says; the first time it gets a number. Nothing is written when nothing is new. Refuses
- *  with SITE_LIMIT, and with VTEP_IN_USE when another host's tunnel ends there. */
-export function* planAnnounceNode(facts: NodeFacts): Plan<SiteNode> {
+/** Notes what a host says; the first time it gets a number. Nothing is written when nothing is new. `before` is
+ *  what this agent was answered the last time. Refuses with SITE_LIMIT, with VTEP_IN_USE when another host's
+ *  tunnel ends there, and with HOST_COPIED when another machine has listed itself by this name meanwhile. */
+export function* planAnnounceNode(facts: NodeFacts, before?: SiteNode): Plan<SiteNode> {
   const key = nodeKey(facts.name);
   const [row] = (yield { start: key }).rows;
   const stored = row && decodeRecord(nodeSchema, row);
+  if (before !== undefined && stored !== undefined && stored.value.bootId !== before.bootId) {
+    throw new FairleadError(
+      'HOST_COPIED',
+      `a machine at ${stored.value.vtep} says that it is ${facts.name}, as this one does`,
+    );
+  }
   const draft: TxnDraft = { compare: [asRead(key, stored)], then: [] };
   yield* claimVtep(draft, facts, stored?.value.vtep);
   const number = stored?.value.number ?? (yield* takeNumber(draft, 'node', facts.name));

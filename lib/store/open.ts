@@ -40,6 +40,8 @@ export interface OpenedStore {
   readonly hostName: string;
   /** Which member of which cluster the host is now: another text when it has become another. */
   identity(): string;
+  /** Why others take this host for a copy of another, if so. */
+  doubt(): FairleadError | undefined;
   /** Of our own store. */
   readonly cluster: ClusterOperations | undefined;
   close(): Promise<void>;
@@ -54,7 +56,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   if (choice.engine === 'etcd') {
     const store = await openEtcdUrl(choice, { clock, log, onFatal: options.onFatal });
     const identity = (): string => 'etcd';
-    return { store, hostName, identity, cluster: undefined, close: () => store.close() };
+    const doubt = (): undefined => undefined;
+    return { store, hostName, identity, doubt, cluster: undefined, close: () => store.close() };
   }
   const node = await ClusterNode.open({ ...options, timing: timingDefault });
   const cluster = new NodeOperations(node);
@@ -66,6 +69,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       const { clusterId, epoch, memberId } = node.identity;
       return `${clusterId} ${epoch} ${memberId}`;
     },
+    doubt: () => node.doubt,
     cluster,
     close: () => node.close(),
   };

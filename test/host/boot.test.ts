@@ -35,6 +35,7 @@ async function start(
   await meanwhile();
   const loop = startBootLoop({
     store,
+    hostName: 'one',
     earlier,
     clock: systemClock,
     log: silentLogger(),
@@ -62,18 +63,27 @@ describe('after a boot', () => {
     expect(await there()).toEqual([id('c')]);
   });
 
-  it('addresses stay the host’s until its engine gives them back', async () => {
+  it('addresses of before are others’ to have, and those taken since are not', async () => {
     await start('boot-1');
-    const { ipv4 = '' } = await host.attach(made, id('a'));
+    const own = await host.createNetwork({ id: id(3), subnets: ['10.3.0.0/24'] });
+    const [asked = ''] = ((await host.attach(made, id('a'))).ipv4 ?? '').split('/');
+    const local = (await host.attach(own, id('b'))).ipv4 ?? '';
+    const since = await host.requestAddress(made.pools[0]?.poolId ?? '');
     await start('boot-2');
     const other = new SiteHost(whole, 'two');
     const part = await other.createNetwork({ id: id(2), ...sharedAs('blue') });
-    const [asked = ''] = ipv4.split('/');
-    await expect(other.attach(part, id('d'), asked)).rejects.toMatchObject({
+    await other.attach(part, id('d'), asked);
+    const [kept = ''] = since.split('/');
+    await expect(other.attach(part, id('e'), kept)).rejects.toMatchObject({
       code: 'ADDRESS_IN_USE',
     });
-    await host.releaseAddress(made.pools[0]?.poolId ?? '', ipv4);
-    await other.attach(part, id('d'), asked);
+    // the engine's own release comes late: the address is another host's by now
+    await host.releaseAddress(made.pools[0]?.poolId ?? '', asked);
+    await expect(host.attach(made, id('f'), asked)).rejects.toMatchObject({
+      code: 'ADDRESS_IN_USE',
+    });
+    expect((await host.attach(own, id('g'), local.split('/')[0])).ipv4).toBe(local);
+    expect(wrongOfSite(whole)).toEqual([]);
   });
 
   it('removals are tried until the store takes them, and the boot is noted only then', async () => {
@@ -92,6 +102,20 @@ describe('after a boot', () => {
     };
     expect(await start('boot-2', { store })).toEqual([id('a')]);
     expect(whole.rows.get(`host/one/${bootKey}`)?.value).toContain('boot-2');
+  });
+
+  it('the boot is noted again where the host has come to another cluster', async () => {
+    const earlier = await readEarlierBoot(host.store, 'boot-1');
+    const release = () => {};
+    const around = { clock: systemClock, log: silentLogger() };
+    const loop = startBootLoop({ store: host.store, hostName: 'one', earlier, release, ...around });
+    const noted = () => whole.rows.get(`host/one/${bootKey}`)?.value;
+    await loop.settled(AbortSignal.timeout(5_000));
+    expect(noted()).toContain('boot-1');
+    whole.rows.delete(`host/one/${bootKey}`);
+    await loop.settled(AbortSignal.timeout(5_000));
+    expect(noted()).toContain('boot-1');
+    await loop.close();
   });
 
   it('of a host that never noted one nothing is believed to be gone', async () => {

@@ -1,6 +1,7 @@
 /** Hosts of a cluster: what they say of themselves. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { planAnnounceNode, type NodeFacts } from '../../lib/network/nodes.ts';
+import type { SiteNode } from '../../lib/model/site.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 import { MapStore } from '../support/map-store.ts';
 
@@ -61,6 +62,21 @@ describe('a host', () => {
     const both = ['a', 'b'].map((name) => announce(facts(name, { vtep: '192.0.2.9' })));
     const outcomes = (await Promise.allSettled(both)).map(({ status }) => status);
     expect(outcomes.toSorted()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('of which a copy has listed itself says so, and lists itself no more', async () => {
+    const original = await announce(facts('a'));
+    const copy = await announce(facts('a', { bootId: 'copy', vtep: '192.0.2.8' }));
+    const again = (said: NodeFacts, before: SiteNode) =>
+      runPlan(whole, () => planAnnounceNode(said, before));
+    await expect(again(facts('a'), original)).rejects.toMatchObject({
+      code: 'HOST_COPIED',
+      message: 'a machine at 192.0.2.8 says that it is a, as this one does',
+    });
+    await again(facts('a', { bootId: 'copy', vtep: '192.0.2.8' }), copy);
+    expect(whole.rows.get('/node/a')?.value).toContain('192.0.2.8');
+    // an agent that is started anew takes the name over, as after a boot
+    expect(await announce(facts('a'))).toMatchObject({ vtep: '192.0.2.1' });
   });
 
   it('that an older version listed gets its claim without a change of its row', async () => {

@@ -34,6 +34,7 @@ export interface ClusterProblem {
     | 'QUORUM_LOST'
     | 'MEMBER_DOWN'
     | 'MEMBER_REMOVED'
+    | 'MEMBER_EXISTS'
     | 'NO_SPACE'
     | 'CERTIFICATE_ENDS'
     | 'CHANGE_WAITS'

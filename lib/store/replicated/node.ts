@@ -226,6 +226,14 @@ export class ClusterNode implements NodeParts {
     await peers?.close();
   }
 
+  /** Why another member takes this one for a copy of one that is there, if so. */
+  get doubt(): FairleadError | undefined {
+    const states = this.#peers?.states() ?? [];
+    return states
+      .map(({ connected, lastError }) => (connected ? undefined : lastError))
+      .find((error) => hasCode(error, 'MEMBER_EXISTS'));
+  }
+
   /** Members that are connected. */
   connected(): readonly MemberId[] {
     const states = this.#peers?.states() ?? [];

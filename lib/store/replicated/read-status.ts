@@ -52,6 +52,7 @@ export async function readStatus(node: ClusterNode): Promise<ClusterStatus> {
     listen: file?.listen,
     pin: authority === undefined ? undefined : keyFingerprint(authority),
     ending: engine.retired,
+    doubt: node.doubt,
   });
 }
 

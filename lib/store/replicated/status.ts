@@ -32,7 +32,14 @@ export interface StatusParts {
   readonly listen: string | undefined;
   readonly pin: string | undefined;
   /** Why this member is in no cluster any more, if so. */
-  readonly ending: { readonly message: string; readonly fix: string | undefined } | undefined;
+  readonly ending: Why | undefined;
+  /** Why others take this member for a copy of another, if so. */
+  readonly doubt: Why | undefined;
+}
+
+interface Why {
+  readonly message: string;
+  readonly fix: string | undefined;
 }
 
 /** The status. */
@@ -97,11 +104,15 @@ function problemsOf(
   parts: StatusParts,
   members: readonly MemberStatus[],
 ): readonly ClusterProblem[] {
-  const { status, ending, leaderless, waitingFor, wallMs } = parts;
+  const { status, ending, doubt, leaderless, waitingFor, wallMs } = parts;
   const problems: ClusterProblem[] = [];
-  if (ending !== undefined) {
-    const { message, fix } = ending;
-    problems.push({ code: 'MEMBER_REMOVED', message, ...(fix === undefined ? {} : { fix }) });
+  for (const [code, why] of [
+    ['MEMBER_REMOVED', ending],
+    ['MEMBER_EXISTS', doubt],
+  ] as const) {
+    if (why === undefined) continue;
+    const { message, fix } = why;
+    problems.push({ code, message, ...(fix === undefined ? {} : { fix }) });
   }
   if (leaderless) {
     problems.push({

@@ -26,7 +26,10 @@ import { until } from '../../support/until.ts';
 
 /** What a test may choose of a host. */
 export type Choices = Partial<
-  Pick<NodeOptions, 'clock' | 'between' | 'featureLevel' | 'version' | 'limits' | 'timing'>
+  Pick<
+    NodeOptions,
+    'clock' | 'between' | 'featureLevel' | 'version' | 'limits' | 'timing' | 'remains'
+  >
 >;
 
 /** A host. */
