@@ -5,7 +5,7 @@ import { ping, untilReaches } from '../lab/traffic/pings.ts';
 import { callTcp, serveTcp } from '../lab/traffic/tcp.ts';
 import { containerOf } from '../lab/traffic/vantages.ts';
 import { startAgent } from '../support/agent-process.ts';
-import { untilClear, untilCondition } from '../support/conditions.ts';
+import { conditionsOf, untilClear, untilCondition } from '../support/conditions.ts';
 import { labOfSite } from '../support/lab-site.ts';
 import { ipOk, nicOf, untilNicIs } from '../support/nics.ts';
 import { vsctlOk } from '../support/ovs.ts';
@@ -49,10 +49,14 @@ describe('a host with an uplink', () => {
       ] as const;
       const options = ['encap=vlan', `pkt-tag=${tag}`];
       await createShared([host], { name, tenant: 'blue', subnets, options });
+    }
+    const starting = kinds.map(async ({ name, vlan }) => {
+      const [ipv4, ipv6] = machineOf(vlan);
       const addresses = ['--ip', ipv4.replace(/1$/, '2'), '--ip6', ipv6.replace(/1$/, '2')];
       await runContainer(host, { name, network: `${name}.blue`, options: addresses });
       containers.set(name, await containerOf(host, name));
-    }
+    });
+    await Promise.all(starting);
   });
 
   const containerIn = (name: string): Vantage => {
@@ -73,6 +77,7 @@ describe('a host with an uplink', () => {
     }
     await server.stop();
     expect((await nicOf(lab.host(1), 'eth1'))[0]).toMatch(/\bUP\b/);
+    expect([...(await conditionsOf(lab.host(1))).keys()]).toEqual([]);
   });
 
   it('never takes a NIC that the host uses, and gives back what it had', async () => {
