@@ -50,6 +50,7 @@ describe('a host with an uplink', () => {
       const options = ['encap=vlan', `pkt-tag=${tag}`];
       await createShared([host], { name, tenant: 'blue', subnets, options });
     }
+    await host.image();
     const starting = kinds.map(async ({ name, vlan }) => {
       const [ipv4, ipv6] = machineOf(vlan);
       const addresses = ['--ip', ipv4.replace(/1$/, '2'), '--ip6', ipv6.replace(/1$/, '2')];
