@@ -51,8 +51,8 @@ export interface Forwarding {
   close(): Promise<void>;
 }
 
-/** When two of a kind are the same. Whose a flow is belongs to what it is. */
-const identity: Identity = {
+/** When two of a kind are the same on our bridge. Whose a flow is belongs to what it is. */
+export const bridgeIdentity: Identity = {
   flowKey,
   flowBody: (flow) => `${flow.cookie.toString(16)} ${flowBody(flow)}`,
   groupBody,
@@ -66,7 +66,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   const connection = OpenFlowConnection.start({ path, clock, log });
   const flows = new BridgeFlows({
     flowSwitch: new OpenFlowSwitch(connection),
-    identity,
+    identity: bridgeIdentity,
     clock,
     log: log.child({ part: 'flows' }),
     // what a former agent left forwards on until it is known what should be

@@ -17,6 +17,7 @@ import { openPluginClient, type PluginClient } from '../support/plugin-client.ts
 import { until } from '../support/until.ts';
 import { attachFigures, benchAttachCost } from './datapath/attach-cost.ts';
 import { benchFlows, flowFigures } from './datapath/flows.ts';
+import { benchHosts, hostsFigures } from './datapath/hosts.ts';
 import { report, timed } from './figures.ts';
 import { benchStore, storeFigures } from './store/store-group.ts';
 
@@ -46,6 +47,7 @@ export const groups: readonly BenchGroup[] = [
   { name: 'store', figures: storeFigures, needs: 'nothing', run: benchStore },
   { name: 'datapath-agent', figures: attachFigures, needs: 'nothing', run: benchAttachCost },
   { name: 'datapath-flows', figures: flowFigures, needs: 'nothing', run: benchFlows },
+  { name: 'datapath-hosts', figures: hostsFigures, needs: 'nothing', run: benchHosts },
 ];
 
 /** Runs work beside a fresh agent. A stand-in's records are unknown to the engine and would be swept,
