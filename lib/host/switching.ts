@@ -11,7 +11,7 @@ import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import type { Links } from '../datapath/link/links.ts';
 import { KernelSettings } from '../datapath/outside/kernel-settings.ts';
 import { hostFilter } from '../datapath/outside/packet-filter.ts';
-import { runProgram } from '../datapath/outside/run-program.ts';
+import { runProgram, type RunProgram } from '../datapath/outside/run-program.ts';
 import { WayOut } from '../datapath/outside/way-out.ts';
 import { OvsdbClient } from '../datapath/ovsdb/client.ts';
 import { HostSwitch } from '../datapath/switch.ts';
@@ -45,6 +45,8 @@ export interface SwitchingParts {
   readonly hostBlocks: readonly Cidr[];
   /** Where things of this boot are kept. */
   readonly runDirectory: string;
+  /** How programs of the host are run, when not as usual. */
+  readonly runProgram?: RunProgram;
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -202,7 +204,7 @@ function hostOutside(
   const wayOut = new WayOut({
     blocks,
     links,
-    filter: hostFilter(runProgram),
+    filter: hostFilter(parts.runProgram ?? runProgram),
     settings: new KernelSettings(join(parts.runDirectory, 'kernel-settings.json')),
     bridge: bridgeName,
     log: log.child({ part: 'outside' }),

@@ -65,7 +65,9 @@ export async function openBenchHost(name: string, ovsdbPath: string): Promise<Be
     vxlanPort: 4_789,
     uplinks: [],
     hostBlocks: [],
-    runDirectory: '/nowhere',
+    runDirectory: dataDirectory,
+    // this process is in the machine's own network, and no host of the lab
+    runProgram: () => Promise.resolve({ code: 0, stdout: '', stderr: '' }),
     onSite: () => undefined,
   });
   const operations = new HostOperations({

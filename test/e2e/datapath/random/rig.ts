@@ -72,7 +72,7 @@ export class Rig {
       log: silentLogger(),
     });
     const started: RigHost[] = [];
-    for (const host of hosts) started.push(await startHost(host, opened.store));
+    for (const host of hosts) started.push(await startHost(host, opened.store, directory));
     return new Rig(started, opened, directory);
   }
 
@@ -135,7 +135,7 @@ export class Rig {
   }
 }
 
-async function startHost(host: LabHost, whole: StateStore): Promise<RigHost> {
+async function startHost(host: LabHost, whole: StateStore, directory: string): Promise<RigHost> {
   const containers = await makeContainers(host);
   const store = prefixed(whole, hostPrefix(host.name));
   const log = silentLogger();
@@ -147,6 +147,10 @@ async function startHost(host: LabHost, whole: StateStore): Promise<RigHost> {
     datapath: 'netdev',
     vxlanPort: 4_789,
     uplinks: [],
+    hostBlocks: [],
+    runDirectory: directory,
+    // this process is in the machine's own network, and no host of the lab
+    runProgram: () => Promise.resolve({ code: 0, stdout: '', stderr: '' }),
     clock,
     log,
     conditions: new Conditions(clock),
