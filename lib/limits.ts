@@ -474,6 +474,9 @@ export const apiBodyBytesMax = 256 * 1024;
 export const apiHeadersMax = 64;
 /** Longest text in a header of an answer. */
 export const apiHeaderCharactersMax = 512;
+/** How long a command is tried while other hosts change what it is about, and the longest pause between. */
+export const objectConflictMs = 4_000;
+export const objectPauseMaxMs = 64;
 /** Shortest token of the API by TCP: 96 random bits in base64. */
 export const apiTokenCharactersMin = 16;
 /** Requests for objects in work at the same time; one more is told to come again. */

@@ -187,7 +187,7 @@ function assemble(
     cluster: opened.cluster,
     nodes,
     info: () => siteInfo(nodes, opened.cluster),
-    objects: loops.tenant.tried.then(() => new SiteObjects(store)),
+    objects: loops.tenant.tried.then(() => new SiteObjects(store, clock)),
     obstacle: () => switching.obstacle(),
     datapath: () => switching.facts(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),

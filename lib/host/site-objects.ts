@@ -3,8 +3,10 @@
  * changes it changes one after the other within a tenant, so that it does not get in its own way; with other
  * hosts it meets in the store.
  */
+import type { Clock } from '../clock.ts';
 import { hasCode } from '../errors.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
+import { objectConflictMs, objectPauseMaxMs } from '../limits.ts';
 import type { Config, KindName } from '../model/objects/kind.ts';
 import type { ObjectName } from '../model/objects/object-keys.ts';
 import { findEndpoint, type EndpointOper } from '../network/objects/endpoint-oper.ts';
@@ -32,15 +34,17 @@ export interface InspectedObject {
 /** What can be asked for; rejects with what plans refuse and the store fails with. */
 export class SiteObjects {
   readonly #store: StateStore;
+  readonly #clock: Clock;
   readonly #queue = new KeyedQueue();
 
-  constructor(store: StateStore) {
+  constructor(store: StateStore, clock: Clock) {
     this.#store = store;
+    this.#clock = clock;
   }
 
   /** Makes an object, or changes the one there is. */
   async put(name: ObjectName, config: Config, condition: Condition): Promise<void> {
-    await this.#untilDone(name, () => planPutObject(name, config, condition));
+    await this.#untilDone(name, (attempt) => planPutObject(name, config, condition, attempt));
   }
 
   /** Removes an object. */
@@ -73,11 +77,23 @@ export class SiteObjects {
 
   async #untilDone(
     { parts: [tenant = ''] }: ObjectName,
-    plan: () => Plan<{ readonly done: boolean }>,
+    plan: (attempt: number) => Plan<{ readonly done: boolean }>,
   ): Promise<void> {
     await this.#queue.run(tenant, async () => {
-      const store = freshReads(this.#store, 'linearizable');
-      while (!(await runPlan(store, plan)).done);
+      const untilMs = this.#clock.monotonicMs() + objectConflictMs;
+      for (let busy = 0; ;) {
+        try {
+          const store = freshReads(this.#store, 'linearizable');
+          if ((await runPlan(store, plan)).done) return;
+        } catch (thrown) {
+          if (!hasCode(thrown, 'STORE_CONFLICT') || this.#clock.monotonicMs() > untilMs) {
+            throw thrown;
+          }
+          // hosts near the one that leads are quicker: wait for a moment at which they do nothing
+          busy += 1;
+          await this.#clock.sleep(Math.random() * Math.min(objectPauseMaxMs, 2 ** busy));
+        }
+      }
     });
   }
 

@@ -8,6 +8,7 @@ import { decodeRecord, encodeRecord } from '../model/record.ts';
 import { numberCursorKey, numberKey, numberSpan, type NumberKind } from '../model/site-keys.ts';
 import { numberCursorSchema, numberOwnerSchema } from '../model/site.ts';
 import { asRead, type Step, type TxnDraft } from '../store/plan.ts';
+import { hash } from './ipam/spread.ts';
 
 const kindNames: Readonly<Record<NumberKind, string>> = {
   tenant: 'tenants',
@@ -24,17 +25,30 @@ export interface NumberSpan {
   readonly last: number;
 }
 
-/** Gives an owner the next free number, of those that may be given. Refuses with SITE_LIMIT when all are taken. */
+/** How a number is looked for. */
+export interface NumberSearch {
+  /** Those that may be given; all of the kind when it is left out. */
+  readonly span?: NumberSpan;
+  /** How many times others came first: who met them looks elsewhere next. */
+  readonly attempt?: number;
+}
+
+/**
+ * Gives an owner the next free number, of those that may be given. Refuses with SITE_LIMIT when all are taken.
+ * Those who take numbers at the same time have only a number in common, not where to look next.
+ */
 export function* takeNumber(
   draft: TxnDraft,
   kind: NumberKind,
   owner: string,
-  { first, last }: NumberSpan = numberSpan[kind],
+  { span = numberSpan[kind], attempt = 0 }: NumberSearch = {},
 ): Step<number> {
+  const { first, last } = span;
   const cursorKey = numberCursorKey(kind);
   const [row] = (yield { start: cursorKey }).rows;
   const cursor = row && decodeRecord(numberCursorSchema, row);
-  const from = Math.max(first, (cursor?.value.number ?? 0) + 1);
+  const next = (cursor?.value.number ?? 0) + 1 + distanceFor(owner, attempt);
+  const from = Math.max(first, next);
   const number =
     (yield* nextFree(kind, from, last)) ?? (yield* nextFree(kind, first, Math.min(from - 1, last)));
   if (number === undefined) {
@@ -46,13 +60,21 @@ export function* takeNumber(
     );
   }
   const key = numberKey(kind, number);
-  draft.compare.push(asRead(cursorKey, cursor), asRead(key, undefined));
+  draft.compare.push(asRead(key, undefined));
   draft.then.push(
     { op: 'put', key, value: encodeRecord({ owner }) },
     { op: 'put', key: cursorKey, value: encodeRecord({ number }) },
   );
   return number;
 }
+
+/** How far from the next number to look: the farther, the more often others came first. */
+function distanceFor(owner: string, attempt: number): number {
+  return attempt === 0 ? 0 : hash(`${owner} ${attempt}`) % 2 ** Math.min(attempt, farthestBits);
+}
+
+/** 256 numbers: more that take one at the same time never meet. */
+const farthestBits = 8;
 
 /** Gives an owner the tag or VNI that was asked for. Refuses with TAG_IN_USE. */
 export function* claimNumber(

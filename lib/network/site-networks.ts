@@ -91,10 +91,13 @@ function* chooseEncapsulation(
   if (kind === 'vlan') {
     return {
       kind,
-      tag: wanted.tag ?? (yield* takeNumber(draft, 'vlan', owner, newTags(settings, 'vlan'))),
+      tag:
+        wanted.tag ??
+        (yield* takeNumber(draft, 'vlan', owner, { span: newTags(settings, 'vlan') })),
     };
   }
-  const vni = wanted.tag ?? (yield* takeNumber(draft, 'vni', owner, newTags(settings, 'vni')));
+  const vni =
+    wanted.tag ?? (yield* takeNumber(draft, 'vni', owner, { span: newTags(settings, 'vni') }));
   // options say so for VLANs only
   if (vni === 'native') throw new FairleadError('REQUEST_INVALID', 'no VNI is native');
   return { kind, vni };

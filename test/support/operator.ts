@@ -29,7 +29,7 @@ export class Operator {
     const named = Object.fromEntries(described.key.map((field, n) => [field, parts[n]]));
     const config = readConfig(described, key, { ...named, ...body });
     const name = nameFor(kind, key);
-    const plan = () => planPutObject(name, config, condition);
+    const plan = (attempt: number) => planPutObject(name, config, condition, attempt);
     for (;;) {
       const { done, created } = await runPlan(this.#store, plan);
       if (done) return created;

@@ -3,8 +3,8 @@
  *
  *     /tenant/<T>  /network/<T>/<N>              as in `../keys.ts`
  *     /object/<kind>/<key>                       any other object
- *     /guard/<kind>/<key>                        there as long as the object, and changed with whatever comes
- *                                                to name it, so that it is not removed at the same time
+ *     /guard/<kind>/<key>                        keeps those who come to name the object and who removes it
+ *                                                from missing one another
  *     /link/<kind>/<key>/<kind>/<key>            the first is named by the second
  *     /group-pool/<T>/<N>/<hex address>          the pool of a group that ends with this address
  *     /contiv-tag/<tag>                          which network or group has this tag
@@ -67,9 +67,8 @@ export function objectOfKey(kind: KindName, key: string): ObjectName {
   return { kind, parts };
 }
 
-/** Key of an object's guard. The tenant's row is its own. */
-export const guardKey = (name: ObjectName): string =>
-  name.kind === 'tenant' ? objectKey(name) : `/guard/${name.kind}/${path(name.parts)}`;
+/** Key of an object's guard. */
+export const guardKey = (name: ObjectName): string => `/guard/${name.kind}/${path(name.parts)}`;
 
 /** Key of a link. */
 export const linkKey = (named: ObjectName, naming: ObjectName): string =>

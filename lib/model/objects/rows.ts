@@ -62,6 +62,12 @@ export const groupPoolSchema = z.strictObject({
 /** The pool of a group. */
 export type GroupPool = z.infer<typeof groupPoolSchema>;
 
+/** The guard of an object, as stored. */
+export const guardSchema = z.strictObject({
+  /** Somebody found that nobody names the object, and is about to look again. */
+  closed: z.literal(true).optional(),
+});
+
 /** Who has a tag, as stored. */
 export const tagOwnerSchema = z.strictObject({
   kind: z.enum(['network', 'endpointGroup']),

@@ -304,10 +304,11 @@ function* noteRequest(
   const noted = mine?.value.serial === serial;
   if (asked && noted) return false;
   if (!asked) draft.then.push({ op: 'put', key: request, value: encodeRecord({ host }) });
-  if (noted) return true;
   const key = sharedPoolKey(space, cidr);
-  const note: SharedPool = { space, cidr, serial };
+  // another call of this host may be about to forget it: a request without a note is never taken back
   draft.compare.push(asRead(key, mine));
+  if (noted) return true;
+  const note: SharedPool = { space, cidr, serial };
   draft.then.push({ op: 'put', key, value: encodeRecord(note) });
   return true;
 }

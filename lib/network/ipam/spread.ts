@@ -25,7 +25,7 @@ export function lookBehind(
 const farthestBits = 16;
 
 /** FNV-1a, 32 bits: near names come far apart. */
-function hash(text: string): number {
+export function hash(text: string): number {
   let sum = 0x81_1c_9d_c5;
   for (let at = 0; at < text.length; at++) {
     sum = Math.imul(sum ^ text.charCodeAt(at), 0x01_00_01_93) >>> 0;

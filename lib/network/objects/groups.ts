@@ -28,14 +28,14 @@ export const groupSpecial: Special = {
     return { ...config, cfgdTag: before['cfgdTag'] ?? '' };
   },
   first: ['tenantName', 'networkName'],
-  *prepare(draft, name, config, before) {
+  *prepare(draft, name, config, { before, attempt }) {
     if (before !== undefined) return { number: before.number };
     yield* requireNoNetwork(draft, name);
     const group = typed(kind, config);
     if (group.ipPool !== '') yield* reservePool(draft, group);
     const owner = { kind, tenant: group.tenantName, name: group.groupName } as const;
     yield* claimTag(draft, group.cfgdTag, owner);
-    return { number: yield* takeNumber(draft, 'group', name.parts.join(':')) };
+    return { number: yield* takeNumber(draft, 'group', name.parts.join(':'), { attempt }) };
   },
   *before(_name, config) {
     const { tenantName, networkName, ipPool } = typed(kind, config);

@@ -1,26 +1,22 @@
 /**
- * What objects name each other, in transactions. Whoever comes to name an object changes that one's guard, and
- * whoever removes it compares the guard and removes it, too: of both at the same time only one passes. Behind an
- * object that others name there is a row for each of them, so that "in use" is one read. Pure.
+ * What objects name each other, in transactions. Whoever comes to name an object passes that one's guard, which
+ * whoever removes it closes before. Behind an object that others name there is a row for each of them, so that
+ * "in use" is one read. Pure.
  */
 import { FairleadError } from '../../errors.ts';
 import type { Config, Field, Reference } from '../../model/objects/kind.ts';
 import { describedKind } from '../../model/objects/kinds.ts';
-import {
-  guardKey,
-  keyText,
-  linkKey,
-  nameOf,
-  type ObjectName,
-} from '../../model/objects/object-keys.ts';
+import { keyText, linkKey, nameOf, type ObjectName } from '../../model/objects/object-keys.ts';
 import { isZero, namedBy } from '../../model/objects/shape.ts';
 import { encodeRecord } from '../../model/record.ts';
-import { siteNetworkKey } from '../../model/site-keys.ts';
+import { siteNetworkKey, tenantKey } from '../../model/site-keys.ts';
 import { defaultTenant, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
+import type { Compare, KeyValue } from '../../store/port.ts';
 import { asRead, type Step, type TxnDraft } from '../../store/plan.ts';
-import { countGuard, readGuard } from '../ipam/guard.ts';
+import { passGuard, readGuard } from '../ipam/guard.ts';
 import { readSiteNetwork } from '../site-networks.ts';
-import { guardTenant, putTenant, readTenant } from '../tenants.ts';
+import { guardTenant } from '../tenants.ts';
+import { passObjectGuard, readObjectGuard } from './guards.ts';
 
 /** An object that comes, changes or goes. */
 export interface NamingObject {
@@ -83,48 +79,54 @@ function* comeToName(
   named: ObjectName,
   refers: Reference,
 ): Step<void> {
-  if (named.kind === 'tenant') yield* touchTenant(draft, named, refers);
-  else if (named.kind === 'network') yield* touchNetwork(draft, named, refers);
-  else yield* touchGuard(draft, named, refers);
+  if (named.kind === 'tenant') yield* passTenant(draft, named, refers);
+  else if (named.kind === 'network') yield* passNetwork(draft, named, refers);
+  else yield* passNamed(draft, named, refers);
   if (!refers.linked) return;
   draft.then.push({ op: 'put', key: linkKey(named, naming), value: encodeRecord({}) });
 }
 
-function* touchTenant(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
+function* passTenant(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
   const [tenant = ''] = named.parts;
-  // the tenant that is always there is, even for the first command of a new site
-  if (tenant === defaultTenant) {
-    yield* guardTenant(draft, tenant);
+  const guard = yield* readObjectGuard(named);
+  const [row] = (yield { start: tenantKey(tenant) }).rows;
+  if (row !== undefined) {
+    draft.compare.push(thereAs(row));
+    passObjectGuard(draft, guard);
     return;
   }
-  const stored = yield* readTenant(tenant);
-  if (stored === undefined) throw missing(named, refers);
-  putTenant(draft, stored.value, stored);
+  // the tenant that is always there is, even for the first command of a new site
+  if (tenant !== defaultTenant) throw missing(named, refers);
+  yield* guardTenant(draft, tenant);
 }
 
-function* touchGuard(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
-  const key = guardKey(named);
-  const [row] = (yield { start: key }).rows;
-  if (row === undefined) throw missing(named, refers);
-  if (draft.then.some((each) => each.op === 'put' && each.key === key)) return;
-  draft.compare.push(asRead(key, row));
-  draft.then.push({ op: 'put', key, value: row.value });
+function* passNamed(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
+  const guard = yield* readObjectGuard(named);
+  if (guard.modRevision === 0) throw missing(named, refers);
+  passObjectGuard(draft, guard);
 }
 
-function* touchNetwork(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
-  const network = yield* readNamedNetwork(named);
-  if (network === undefined) throw missing(named, refers);
+function* passNetwork(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
   const name = siteName(named);
+  const guard = yield* readGuard(name);
+  const network = yield* readSiteNetwork(name);
+  if (network === undefined) throw missing(named, refers);
   draft.compare.push(asRead(siteNetworkKey(name), network));
   if (!refers.linked) return;
-  countGuard(draft, yield* readGuard(name));
+  passGuard(draft, guard);
   if (network.value.createdBy === 'operator') return;
   // what an operator builds on does not go with the last Docker network
   const kept: SiteNetwork = { ...network.value, createdBy: 'operator' };
   draft.then.push({ op: 'put', key: siteNetworkKey(name), value: encodeRecord(kept) });
 }
 
-const readNamedNetwork = (named: ObjectName) => readSiteNetwork(siteName(named));
+/** The condition that a row was not removed since it was read; it may have changed. */
+const thereAs = ({ key, createRevision }: KeyValue): Compare => ({
+  key,
+  target: 'createRevision',
+  operator: '=',
+  value: createRevision,
+});
 
 /** The network of an object's name. */
 export const siteName = ({ parts: [tenant = '', network = ''] }: ObjectName): SiteNetworkName => ({
@@ -137,19 +139,6 @@ function missing(named: ObjectName, refers: Reference): FairleadError {
     .replace('{key}', keyText(named))
     .replace('{name}', named.parts.at(-1) ?? '');
   return new FairleadError('REFERENCE_UNKNOWN', said);
-}
-
-/** The guard of a new object. */
-export function putGuard(draft: TxnDraft, name: ObjectName): void {
-  draft.then.push({ op: 'put', key: guardKey(name), value: encodeRecord({}) });
-}
-
-/** Adds that an object's guard goes with it, if nobody came to name it in the meantime. */
-export function* removeGuard(draft: TxnDraft, name: ObjectName): Step<void> {
-  const key = guardKey(name);
-  const [row] = (yield { start: key }).rows;
-  draft.compare.push(asRead(key, row));
-  if (row !== undefined) draft.then.push({ op: 'delete', start: key });
 }
 
 /** The name of an object by its configuration. */

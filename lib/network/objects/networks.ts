@@ -20,7 +20,7 @@ import type { GlobalConfig } from '../../model/objects/global.ts';
 import { objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
 import type { Pool, PoolAddress } from '../../model/pool.ts';
 import { encodeRecord } from '../../model/record.ts';
-import { siteNetworkKey } from '../../model/site-keys.ts';
+import { siteNetworkKey, tenantKey } from '../../model/site-keys.ts';
 import type { SiteNetwork, SiteNetworkName, SiteSubnet } from '../../model/site.ts';
 import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
 import { parseSpan, requireUnicast, spanOf } from '../ipam/block.ts';
@@ -29,6 +29,7 @@ import { findOverlap, putPool } from '../ipam/shared-pools.ts';
 import { claimNumber, takeNumber, type NumberSpan } from '../numbers.ts';
 import { newArp, newMode, newTags, useSettings } from '../settings.ts';
 import { readSiteNetwork, titleOf } from '../site-networks.ts';
+import { guardTenant } from '../tenants.ts';
 import { linkNamed, siteName } from './links.ts';
 import { requireCondition, type Condition, type PutAnswer } from './object-rows.ts';
 import { claimTag } from './tags.ts';
@@ -51,6 +52,7 @@ export function* planPutNetwork(
   name: ObjectName,
   config: NetworkConfig,
   condition: Condition,
+  attempt: number,
 ): Plan<PutAnswer> {
   const site = siteName(name);
   const existing = yield* readSiteNetwork(site);
@@ -59,20 +61,22 @@ export function* planPutNetwork(
   const draft: TxnDraft = { compare: [asRead(siteNetworkKey(site), undefined)], then: [] };
   const settings = yield* useSettings(draft);
   yield* linkNamed(draft, { name, config, before: undefined }, ['tenantName']);
+  yield* claimTenant(draft, site.tenant);
   const subnets = wantedSubnets(config);
   for (const subnet of subnets) yield* requireFree(site.tenant, subnet);
   yield* requireNoGroup(draft, site);
-  const encapsulation = yield* chooseTag(draft, config, settings, titleOf(site));
+  const owner = { title: titleOf(site), attempt };
+  const encapsulation = yield* chooseTag(draft, config, settings, owner);
   const guard = yield* readGuard(site);
   for (const subnet of subnets) addPool(draft, site, guard, subnet);
   countGuard(draft, guard);
-  const owner = { kind: 'network', tenant: site.tenant, name: site.network } as const;
-  yield* claimTag(draft, config.cfgdTag, owner);
+  const tagged = { kind: 'network', tenant: site.tenant, name: site.network } as const;
+  yield* claimTag(draft, config.cfgdTag, tagged);
   const mode = newMode(settings, encapsulation.kind);
   const network: SiteNetwork = {
     tenant: site.tenant,
     name: site.network,
-    number: yield* takeNumber(draft, 'network', titleOf(site)),
+    number: yield* takeNumber(draft, 'network', owner.title, { attempt }),
     encapsulation,
     subnets: subnets.map(siteSubnet),
     internal: false,
@@ -170,28 +174,40 @@ function* requireNoGroup(draft: TxnDraft, { tenant, network }: SiteNetworkName):
   draft.compare.push(asRead(key, undefined));
 }
 
+/** Of two that add a subnet to the tenant, one is made again: its row is put with every subnet. */
+function* claimTenant(draft: TxnDraft, tenant: string): Step<void> {
+  const isMade = draft.then.some((each) => each.op === 'put' && each.key === tenantKey(tenant));
+  if (!isMade) yield* guardTenant(draft, tenant);
+}
+
+/** For whom a tag is, and how many times others came first. */
+interface TagSeeker {
+  readonly title: string;
+  readonly attempt: number;
+}
+
 function* chooseTag(
   draft: TxnDraft,
   { encap, pktTag }: NetworkConfig,
   settings: GlobalConfig,
-  owner: string,
+  owner: TagSeeker,
 ): Step<SiteNetwork['encapsulation']> {
   const kind = encap === 'vlan' ? 'vlan' : 'vni';
   const span = newTags(settings, kind);
   if (pktTag !== 0) requireInRange(kind, pktTag, span);
   const tag = pktTag === 0 ? yield* takeFree(draft, kind, owner, span) : pktTag;
-  if (pktTag !== 0) yield* claimFree(draft, kind, pktTag, owner);
+  if (pktTag !== 0) yield* claimFree(draft, kind, pktTag, owner.title);
   return kind === 'vlan' ? { kind: 'vlan', tag } : { kind: 'vxlan', vni: tag };
 }
 
 function* takeFree(
   draft: TxnDraft,
   kind: 'vni' | 'vlan',
-  owner: string,
+  { title, attempt }: TagSeeker,
   span: NumberSpan,
 ): Step<number> {
   try {
-    return yield* takeNumber(draft, kind, owner, span);
+    return yield* takeNumber(draft, kind, title, { span, attempt });
   } catch (cause) {
     if (!hasCode(cause, 'SITE_LIMIT')) throw cause;
     const said = kind === 'vlan' ? 'no vlans available' : 'no vxlans available';

@@ -11,7 +11,8 @@ import { withoutZeros, withZeros, type ObjectRow } from '../../model/objects/row
 import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
 import { sameValue } from '../same-value.ts';
 import { groupSpecial } from './groups.ts';
-import { linkNamed, namingFields, putGuard, removeGuard } from './links.ts';
+import { closeObjectGuard, putObjectGuard, readObjectGuard, removeObjectGuard } from './guards.ts';
+import { linkNamed, namingFields } from './links.ts';
 import {
   putObject,
   readAll,
@@ -66,6 +67,7 @@ export function* planPutPlain(
   name: ObjectName,
   given: Config,
   condition: Condition,
+  attempt: number,
 ): Plan<PutAnswer> {
   const kind = describedKind(name.kind);
   const special = specials[name.kind] ?? {};
@@ -80,7 +82,7 @@ export function* planPutPlain(
   const draft: TxnDraft = { compare: [asRead(objectKey(name), stored)], then: [] };
   const first = special.first ?? ['tenantName'];
   yield* linkNamed(draft, { name, config, before }, first);
-  const more = yield* prepared(special, draft, name, config, stored?.value);
+  const more = yield* prepared(special, draft, name, config, { before: stored?.value, attempt });
   const rest = namingFields(name).filter((field) => !first.includes(field));
   yield* linkNamed(draft, { name, config, before }, rest);
   const row: ObjectRow = { config, ...more };
@@ -90,7 +92,7 @@ export function* planPutPlain(
     const txn = yield* firstOf(special, name, config);
     if (txn !== undefined) return { txn, answer: { done: false, created: false } };
   }
-  if (stored === undefined && named[name.kind] !== undefined) putGuard(draft, name);
+  if (stored === undefined && named[name.kind] !== undefined) putObjectGuard(draft, name);
   putObject(draft, name, row);
   return { txn: draft, answer: { done: true, created: stored === undefined } };
 }
@@ -108,9 +110,9 @@ function* prepared(
   draft: TxnDraft,
   name: ObjectName,
   config: Config,
-  before: ObjectRow | undefined,
+  around: { readonly before: ObjectRow | undefined; readonly attempt: number },
 ): Step<Partial<ObjectRow>> {
-  return special.prepare === undefined ? {} : yield* special.prepare(draft, name, config, before);
+  return special.prepare === undefined ? {} : yield* special.prepare(draft, name, config, around);
 }
 
 function sameRow(one: ObjectRow, other: ObjectRow): boolean {
@@ -132,6 +134,8 @@ function requireFixed(
 
 /** Removes an object. Refuses with OBJECT_UNKNOWN, OBJECT_IN_USE and OBJECT_CHANGED. */
 export function* planRemovePlain(name: ObjectName, condition: Condition): Plan<RemoveAnswer> {
+  // before anything that it guards is looked at
+  const guard = named[name.kind] === undefined ? undefined : yield* readObjectGuard(name);
   const stored = yield* readObject(name);
   requireCondition(name, stored?.modRevision, condition);
   if (stored === undefined) throw unknownObject(name);
@@ -141,11 +145,10 @@ export function* planRemovePlain(name: ObjectName, condition: Condition): Plan<R
   };
   const special = specials[name.kind];
   if (special?.remove !== undefined) yield* special.remove(draft, name, stored.value);
-  const said = named[name.kind];
-  if (said !== undefined) {
-    if (said !== '') yield* requireUnnamed(name, said);
-    yield* removeGuard(draft, name);
-  }
+  const said = named[name.kind] ?? '';
+  if (said !== '') yield* requireUnnamed(name, said);
+  if (guard?.isClosed === false) return { txn: closeObjectGuard(guard), answer: { done: false } };
+  if (guard !== undefined) removeObjectGuard(draft, guard);
   const before = withZeros(describedKind(name.kind), stored.value.config);
   yield* linkNamed(draft, { name, config: undefined, before }, namingFields(name));
   return { txn: draft, answer: { done: true } };

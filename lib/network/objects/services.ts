@@ -50,7 +50,7 @@ export const serviceSpecial: Special = {
     return config;
   },
   first: ['tenantName', 'networkName'],
-  *prepare(draft, _name, config, before) {
+  *prepare(draft, _name, config, { before }) {
     const kept = before && keptAddress(config, before);
     if (kept !== undefined) return { address: kept };
     if (before !== undefined) yield* giveBack(draft, before);

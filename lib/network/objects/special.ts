@@ -17,7 +17,7 @@ export interface Special {
     draft: TxnDraft,
     name: ObjectName,
     config: Config,
-    before: ObjectRow | undefined,
+    around: { readonly before: ObjectRow | undefined; readonly attempt: number },
   ) => Step<Partial<ObjectRow>>;
   /** Refuses its removal, or adds what goes with it. */
   readonly remove?: (draft: TxnDraft, name: ObjectName, row: ObjectRow) => Step<void>;

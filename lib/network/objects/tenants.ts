@@ -9,6 +9,7 @@ import { defaultTenant, tenantSchema } from '../../model/site.ts';
 import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
 import { takeNumber } from '../numbers.ts';
 import { putTenant } from '../tenants.ts';
+import { closeObjectGuard, readObjectGuard, removeObjectGuard } from './guards.ts';
 import {
   countRows,
   requireCondition,
@@ -23,13 +24,14 @@ export function* planPutTenant(
   name: ObjectName,
   config: TenantConfig,
   condition: Condition,
+  attempt: number,
 ): Plan<PutAnswer> {
   const [row] = (yield { start: tenantKey(config.tenantName) }).rows;
   requireCondition(name, row?.createRevision, condition);
   if (row !== undefined) throw new FairleadError('OBJECT_FIXED', tenantKind.frozen);
   const draft: TxnDraft = { compare: [], then: [] };
   const { tenantName, defaultNetwork } = config;
-  const number = yield* takeNumber(draft, 'tenant', tenantName);
+  const number = yield* takeNumber(draft, 'tenant', tenantName, { attempt });
   const given = defaultNetwork === '' ? {} : { defaultNetwork };
   putTenant(draft, { name: tenantName, number, ...given }, undefined);
   return { txn: draft, answer: { done: true, created: true } };
@@ -63,6 +65,7 @@ const inhabitants: readonly (readonly [KindName, string])[] = [
 export function* planRemoveTenant(name: ObjectName, condition: Condition): Plan<RemoveAnswer> {
   const [tenant = ''] = name.parts;
   const key = tenantKey(tenant);
+  const guard = yield* readObjectGuard(name);
   const [row] = (yield { start: key }).rows;
   requireCondition(name, row?.createRevision, condition);
   if (row === undefined) throw unknownObject(name);
@@ -78,17 +81,17 @@ export function* planRemoveTenant(name: ObjectName, condition: Condition): Plan<
       `cannot delete ${tenant}, a host is about to make a network in it`,
     );
   }
+  if (!guard.isClosed) return { txn: closeObjectGuard(guard), answer: { done: false } };
   const { number } = decodeRecord(tenantSchema, row).value;
-  return {
-    txn: {
-      compare: [asRead(key, row)],
-      then: [
-        { op: 'delete', start: key },
-        { op: 'delete', start: numberKey('tenant', number) },
-      ],
-    },
-    answer: { done: true },
+  const draft: TxnDraft = {
+    compare: [asRead(key, row)],
+    then: [
+      { op: 'delete', start: key },
+      { op: 'delete', start: numberKey('tenant', number) },
+    ],
   };
+  removeObjectGuard(draft, guard);
+  return { txn: draft, answer: { done: true } };
 }
 
 function* requireNone(tenant: string, kind: KindName, said: string): Step<void> {

@@ -23,7 +23,7 @@ import { planPutTenant, planRemoveTenant } from './tenants.ts';
 
 /**
  * Makes an object with a configuration from `readConfig`, or changes the one there is. Plan and run it until it
- * answers `done`; nothing is seen to change before.
+ * answers `done`; nothing is seen to change before. `attempt` counts those of this command that others came before.
  * Refuses with OBJECT_INVALID, OBJECT_FIXED, OBJECT_CONFLICT, OBJECT_IN_USE, REFERENCE_UNKNOWN, OBJECT_CHANGED,
  * SITE_LIMIT, and what subnets and addresses are refused with.
  */
@@ -31,13 +31,14 @@ export function planPutObject(
   name: ObjectName,
   config: Config,
   condition: Condition = {},
+  attempt = 0,
 ): Plan<PutAnswer> {
   if (!isMadeKind(name.kind)) throw invalid('Invalid object type');
   switch (name.kind) {
     case 'tenant':
-      return planPutTenant(name, typed(name.kind, config), condition);
+      return planPutTenant(name, typed(name.kind, config), condition, attempt);
     case 'network':
-      return planPutNetwork(name, typed(name.kind, config), condition);
+      return planPutNetwork(name, typed(name.kind, config), condition, attempt);
     case 'global':
       return planPutSettings(name, typed(name.kind, config), condition);
     case 'endpointGroup':
@@ -49,7 +50,7 @@ export function planPutObject(
     case 'serviceLB':
     case 'aciGw':
     case 'Bgp':
-      return planPutPlain(name, config, condition);
+      return planPutPlain(name, config, condition, attempt);
     default:
       return unreachable(name.kind);
   }

@@ -1,5 +1,6 @@
 /** Contiv's REST over a store in memory, as one host serves it. For tests of faces. */
 import { contivRoutes, type ContivSources } from '../../../lib/api/contiv/routes.ts';
+import { systemClock } from '../../../lib/clock.ts';
 import { SiteObjects } from '../../../lib/host/site-objects.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import { planDefaultTenant } from '../../../lib/network/objects/tenants.ts';
@@ -9,7 +10,7 @@ import { SiteHost } from '../../support/site-hosts.ts';
 
 /** What the routes are made of, on a store of their own or that of others. */
 export function contivSources(whole: MapStore = new MapStore()): ContivSources {
-  const objects = new SiteObjects(new SiteHost(whole, 'one').store);
+  const objects = new SiteObjects(new SiteHost(whole, 'one').store, systemClock);
   return {
     version: '1.2.3',
     commit: undefined,
