@@ -80,6 +80,7 @@ it('a host that loses its address says so, and is back with it', async () => {
   await lab.site.renumber(here, { ipv4: '198.18.0.2', ipv6: 'fd00:198:18::2' });
   await untilClear(here, 'VTEP_UNUSABLE', lookMs);
   await untilReaches(await at(1), addressOf(2), 30_000);
+  for (const host of lab.hosts) await untilClear(host, 'PEER_UNREACHABLE', lookMs);
 });
 
 it('a host that is cut off is named by both sides, and learns afterwards what it missed', async () => {
