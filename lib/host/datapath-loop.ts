@@ -10,6 +10,7 @@ import type { HostSwitch } from '../datapath/switch.ts';
 import type { UplinkProblem, Uplinks } from '../datapath/uplink/uplinks.ts';
 import { asFairleadError, describeError } from '../errors.ts';
 import {
+  absentConfirmMs,
   reconcileDebounceMs,
   reconcileIntervalMs,
   reconcileRetryFirstMs,
@@ -75,10 +76,12 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
       showUplinks(conditions, await parts.uplinks.reconcile(signal));
       if (report.repaired > 0) log.info({ repaired: report.repaired }, 'reconciled the switch');
       showForeign(conditions, report.foreign);
-      detachedBefore = showReport(conditions, report, detachedBefore);
+      const before = detachedBefore;
+      detachedBefore = showReport(conditions, report, before);
+      const isNew = [...detachedBefore].some((endpointId) => !before.has(endpointId));
       showFailure(conditions, undefined);
       lastFailure = '';
-      return soonMs;
+      return isNew ? Math.min(absentConfirmMs, soonMs ?? absentConfirmMs) : soonMs;
     },
     onError: (thrown) => {
       const error = asFairleadError(thrown);
