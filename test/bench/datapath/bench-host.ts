@@ -89,7 +89,7 @@ export async function openBenchHost(name: string, ovsdbPath: string): Promise<Be
       const wanted = switching.facts().flows.changed + count;
       await work();
       const isSent = () => switching.facts().flows.changed >= wanted;
-      await until('the flows are sent', isSent, { everyMs: 1, timeoutMs: 60_000 });
+      await until('the flows are sent', isSent, { everyMs: 5, timeoutMs: 60_000 });
     },
     reads: () => ({ ...counts }),
     async close() {

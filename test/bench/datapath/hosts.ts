@@ -11,7 +11,6 @@ import { inNamespace, ipBatch } from '../../lab/site/cable.ts';
 import type { Vantage } from '../../lab/traffic/instrument.ts';
 import { ping, startPings } from '../../lab/traffic/pings.ts';
 import { callTcp, megabitsPerSecond, serveTcp } from '../../lab/traffic/tcp.ts';
-import { labLinks } from '../../e2e/datapath/random/lab-links.ts';
 import { Rig, type RigHost } from '../../e2e/datapath/random/rig.ts';
 import {
   addressOf,
@@ -209,17 +208,21 @@ async function benchFirstPackets(
   for (let at = 0; at < firstPackets; at += 1) {
     const endpoint = end(10 + at, one.host.name);
     const { host: name, container: peer } = linkNames(endpointId(endpoint));
-    const links = labLinks(one.host, one.containers);
     // the link is there and waits, so that what is measured is all that has to be told to whom
-    const alias = `fairlead:${endpointId(endpoint)}`;
-    await links.createVeth({ host: name, peer, mtu, alias });
+    const far = `peer name ${peer} netns ${one.containers.namespace} mtu ${mtu}`;
+    await ipBatch(one.host.namespace, [
+      `link add ${name} mtu ${mtu} type veth ${far}`,
+      `link set ${name} addrgenmode none`,
+    ]);
     const place = await moveOut(one, endpoint, `f${at}n${networks}`);
     await ipBatch(place.namespace, [
       `neigh add ${target.address} lladdr ${macOf(end(2, 'h2'))} dev eth0`,
     ]);
+    const world = worldOf(rig, networks, [...pair, endpoint]);
+    const rows = rig.rowsOf(world);
     const pings = await startPings(place, { to: target.address, everyMs: 1 });
     const begunMs = performance.now();
-    await rig.become(worldOf(rig, networks, [...pair, endpoint]));
+    await rig.become(world, rows);
     attached.push(performance.now() - begunMs);
     await until('a ping is answered', async () => (await pings.ask()).received > 0, {
       everyMs: 20,

@@ -42,7 +42,10 @@ export function labLinks(host: LabHost, containers: Containers): Links {
     get: async (name) => (await listLinks(namespace)).find((link) => link.name === name),
     async createVeth({ host: name, peer, mtu, alias }) {
       const there = await listLinks(namespace);
-      if (there.some((link) => link.name === name)) return;
+      if (there.some((link) => link.name === name)) {
+        await ipBatch(namespace, [`link set ${name} alias ${alias} up`]);
+        return;
+      }
       const far = `peer name ${peer} netns ${containers.namespace} mtu ${mtu}`;
       await ipBatch(namespace, [
         `link add ${name} mtu ${mtu} type veth ${far}`,

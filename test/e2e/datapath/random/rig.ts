@@ -83,12 +83,16 @@ export class Rig {
     return found;
   }
 
-  /** Makes the store that of a world, and attaches and detaches as agents do on Docker's calls. */
-  async become(world: World): Promise<void> {
-    const rows = rowsOf(
+  /** The rows of a world. */
+  rowsOf(world: World): Rows {
+    return rowsOf(
       world,
       this.hosts.map(({ host }) => host.name),
     );
+  }
+
+  /** Makes the store that of a world, and attaches and detaches as agents do on Docker's calls. */
+  async become(world: World, rows: Rows = this.rowsOf(world)): Promise<void> {
     await this.#write(rows);
     for (const [id, host] of this.#attached) {
       const isThere = [...world.endpoints.values()].some((each) => endpointId(each) === id);
