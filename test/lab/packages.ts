@@ -36,6 +36,16 @@ const packageOf: Readonly<Record<string, string>> = {
   // a command of the headers that gcc needs
   gencat: 'libc6-dev',
 };
+/** Commands that only the virtual machine needs. */
+const packageOfMore: Readonly<Record<string, string>> = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  debootstrap: 'debootstrap',
+  'mkfs.ext4': 'e2fsprogs',
+  depmod: 'kmod',
+};
+
+/** All packages of the lab. */
+export const labPackages = (): string[] => [...new Set(Object.values(packageOf))].toSorted();
 
 /** The absolute path of a command, or `undefined`. */
 export function commandPath(name: string): string | undefined {
@@ -51,10 +61,11 @@ export function commandPath(name: string): string | undefined {
     });
 }
 
-/** Packages to install: the ones whose commands are missing. */
-export function missingPackages(): string[] {
-  const missing = Object.keys(packageOf).filter((command) => !isUsable(command));
-  return [...new Set(missing.map((command) => packageOf[command] ?? command))].toSorted();
+/** Packages to install: the ones whose commands are missing. `more`: commands besides the lab's own. */
+export function missingPackages(more: readonly string[] = []): string[] {
+  const missing = [...Object.keys(packageOf), ...more].filter((command) => !isUsable(command));
+  const named = missing.map((command) => packageOf[command] ?? packageOfMore[command] ?? command);
+  return [...new Set(named)].toSorted();
 }
 
 function isUsable(command: string): boolean {
@@ -68,11 +79,11 @@ function isUsable(command: string): boolean {
  * Makes sure that everything the lab runs is installed. Says what it does on standard error.
  * @throws {Error} when not root, not on Debian, or when apt fails
  */
-export async function ensurePackages(): Promise<void> {
+export async function ensurePackages(more: readonly string[] = []): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new Error('the lab makes network namespaces and runs daemons: start it as root');
   }
-  const missing = missingPackages();
+  const missing = missingPackages(more);
   if (missing.length === 0) return;
   const packages = missing.join(' ');
   if (commandPath('apt-get') === undefined) {
@@ -87,7 +98,7 @@ export async function ensurePackages(): Promise<void> {
   } finally {
     if (ownPolicy) rmSync(policyFile, { force: true });
   }
-  const still = missingPackages();
+  const still = missingPackages(more);
   if (still.length > 0) throw new Error(`still missing after the installation: ${still.join(' ')}`);
 }
 

@@ -9,6 +9,7 @@ import { startOvs, vsctl } from '../ovs.ts';
 import { makeOvsDirectories, recordOf, type HostPlace, type OvsPlace } from '../place.ts';
 import { runOk } from '../run.ts';
 import { cutCable, ipBatch, layCable } from './cable.ts';
+import { labDatapath } from '../datapath.ts';
 import type { SitePlan } from './plan.ts';
 
 /** The host's NICs for VLAN networks. The agent's `--uplinks` names one or both. */
@@ -48,7 +49,7 @@ export class SiteSwitch {
     }
     makeOvsDirectories(this.place);
     await startOvs(this.place, 'both');
-    const settings = ['datapath_type=netdev', 'fail_mode=standalone'];
+    const settings = [`datapath_type=${await labDatapath()}`, 'fail_mode=standalone'];
     await this.vsctl(['add-br', bridge, '--', 'set', 'bridge', bridge, ...settings]);
   }
 

@@ -12,6 +12,7 @@ import { labNames, type HostPlace } from '../place.ts';
 import { runOk } from '../run.ts';
 import { waitFor } from '../wait.ts';
 import { cutCable, inNamespace, ipBatch, layCable } from './cable.ts';
+import { labDatapath } from '../datapath.ts';
 import type { SitePlan } from './plan.ts';
 
 /** The operator's bridge on every host. It is foreign to the agent. */
@@ -54,6 +55,8 @@ export async function plugUnderlay(place: HostPlace, plan: SitePlan): Promise<vo
   const from = { namespace: outside, link: portOf(place) };
   await layCable({ from, to: { namespace: place.namespace, link: underlayNic }, mtu: plan.mtu });
   await ipBatch(outside, [`link set ${portOf(place)} master ${underlay}`]);
+  // the kernel's switch takes frames away from the kernel, but behind the place where this drops them
+  if ((await labDatapath()) === 'system') return;
   // a switch in user space gets copies: without this the kernel takes every frame a second time, and answers
   // with the NIC's own MAC who asks for the host
   const chain = `chain ingress { type filter hook ingress device ${underlayNic} priority 0; drop; }\n`;
@@ -70,7 +73,8 @@ export async function unplugUnderlay(place: HostPlace): Promise<void> {
  *  it is there. The switch must run. */
 export async function ensurePhy(place: HostPlace, plan: SitePlan): Promise<void> {
   const mac = `02:fa:00:00:00:${place.number.toString(16).padStart(2, '0')}`;
-  const bridge = ['datapath_type=netdev', 'fail_mode=standalone', `other-config:hwaddr="${mac}"`];
+  const type = `datapath_type=${await labDatapath()}`;
+  const bridge = [type, 'fail_mode=standalone', `other-config:hwaddr="${mac}"`];
   const command = [
     ...['--may-exist', 'add-br', phyBridge, '--', 'set', 'bridge', phyBridge, ...bridge],
     ...['--', '--may-exist', 'add-port', phyBridge, underlayNic],
