@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { slowness } from './test/support/slowness.ts';
 
 /**
  * Projects: `unit` runs in parallel and touches nothing but temporary folders; `system` starts real daemons in
@@ -23,8 +24,8 @@ export default defineConfig({
           name: 'system',
           include: ['test/{disk,e2e,lab,system}/**/*.test.ts'],
           exclude: ['test/e2e/datapath/**'],
-          testTimeout: 180_000,
-          hookTimeout: 240_000,
+          testTimeout: 180_000 * slowness,
+          hookTimeout: 240_000 * slowness,
           pool: 'forks',
           fileParallelism: false,
         },
@@ -33,8 +34,8 @@ export default defineConfig({
         test: {
           name: 'datapath',
           include: ['test/e2e/datapath/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 240_000,
+          testTimeout: 600_000 * slowness,
+          hookTimeout: 240_000 * slowness,
           pool: 'forks',
           fileParallelism: false,
         },

@@ -13,7 +13,7 @@ let agents: SiteAgents;
 
 beforeAll(async () => {
   agents = await SiteAgents.start(lab.hosts, { form: 'binary' });
-}, 240_000);
+});
 
 interface NetworkWish {
   readonly name: string;
@@ -74,7 +74,7 @@ describe('a network that three hosts share', () => {
       await run(host, `red${at}`, 'web.red', '--ip', `10.50.1.${at}`);
       await run(host, `db${at}`, 'db.blue', '--ip', `10.50.2.${at}`);
     }
-  }, 240_000);
+  });
 
   const at = (name: string) => containerOf(lab.host(name.slice(-1)), name);
 

@@ -3,6 +3,7 @@
  */
 import { spawn } from 'node:child_process';
 import { delimiter } from 'node:path';
+import { slowness } from '../support/slowness.ts';
 
 const outputBytesMax = 16 * 1024 * 1024;
 
@@ -47,7 +48,7 @@ export function commandEnvironment(more: RunOptions['env']): NodeJS.ProcessEnv {
 export function run(argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const [command = '', ...args] = argv;
   const inherit = options.terminal === 'inherit';
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = (options.timeoutMs ?? 60_000) * slowness;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       env: commandEnvironment(options.env),

@@ -4,6 +4,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { systemClock } from '../../lib/clock.ts';
+import { slowness } from '../support/slowness.ts';
 
 const logTailBytes = 2_000;
 
@@ -25,14 +26,15 @@ export async function waitFor<T>(
   awaited: Awaited,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> {
-  const deadlineMs = systemClock.monotonicMs() + awaited.timeoutMs;
+  const timeoutMs = awaited.timeoutMs * slowness;
+  const deadlineMs = systemClock.monotonicMs() + timeoutMs;
   for (;;) {
     const found = await probe();
     if (found !== undefined && found !== false) return found;
     const lost = awaited.hopeless?.();
     if (lost !== undefined) throw failure(`${awaited.what}: ${lost}`, awaited.logFile);
     if (systemClock.monotonicMs() >= deadlineMs) {
-      throw failure(`${awaited.what}: not there after ${awaited.timeoutMs} ms`, awaited.logFile);
+      throw failure(`${awaited.what}: not there after ${timeoutMs} ms`, awaited.logFile);
     }
     await systemClock.sleep(awaited.everyMs ?? 20);
   }

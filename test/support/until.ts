@@ -1,4 +1,5 @@
 /** Waiting for a thing instead of for a time. */
+import { slowness } from './slowness.ts';
 
 /**
  * Calls `probe` until it gives a value other than undefined, false or null, and gives that back. What
@@ -9,7 +10,8 @@ export async function until<T>(
   probe: () => T | Promise<T>,
   options: { readonly timeoutMs?: number; readonly everyMs?: number } = {},
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const { timeoutMs = 20_000, everyMs = 25 } = options;
+  const { everyMs = 25 } = options;
+  const timeoutMs = (options.timeoutMs ?? 20_000) * slowness;
   const deadline = performance.now() + timeoutMs;
   let last: unknown;
   for (;;) {

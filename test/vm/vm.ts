@@ -38,7 +38,7 @@ try {
   process.exitCode = await boot({
     base,
     project,
-    command: `PATH=/project/node_modules/.bin:$PATH ${quoted}\n`,
+    command: `export FAIRLEAD_TEST_SLOWNESS=15 PATH=/project/node_modules/.bin:$PATH\n${quoted}\n`,
     timeoutMs: minutes * 60_000,
     say,
   });
