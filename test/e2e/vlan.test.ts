@@ -102,7 +102,10 @@ describe('a host with an uplink', () => {
     await until('eth2 is taken', async () =>
       (await vsctlOk(host, 'list-ports br-fl-uplink')).includes('fl-bond'),
     );
-    expect(await untilCondition(host, 'UPLINK_IN_USE', 10_000)).not.toContain('eth2');
+    await until(
+      'only eth0 is in use',
+      async () => !(await untilCondition(host, 'UPLINK_IN_USE', 10_000)).includes('eth2'),
+    );
     await stop();
     await startWith('');
     await untilClear(host, 'UPLINK_IN_USE', 10_000);
