@@ -15,6 +15,7 @@ import { labOfSite } from '../../support/lab-site.ts';
 import { addressIn, hostItself, hostListing } from '../../support/passages.ts';
 import { createShared, runContainer } from '../../support/shared-networks.ts';
 import { SiteAgents } from '../../support/site-agents.ts';
+import { until } from '../../support/until.ts';
 
 const lab = labOfSite(1);
 const host = () => lab.host(1);
@@ -47,6 +48,11 @@ async function worksAgain(timeoutMs = lookMs): Promise<void> {
 beforeAll(async () => {
   agents = await SiteAgents.start(lab.hosts, { form: 'binary' });
   await sh('iptables -P FORWARD DROP; iptables -I DOCKER-USER -s 10.1.2.3 -j DROP');
+  // links that are new to the kernel have addresses and routes of their own in a moment (RFC 4862 section 5.4)
+  await until('addresses are no more tentative', async () => {
+    const { stdout } = await sh('ip -6 address show tentative');
+    return stdout === '';
+  });
   before = await hostListing(host());
   await build();
   await worksAgain();
@@ -59,14 +65,21 @@ describe('what is left', () => {
       { what: 'end of fl-host', timeoutMs: lookMs },
       async () => (await sh('ip link show fl-host')).code !== 0,
     );
-    const wanted = [...before];
-    await waitFor({ what: 'the host as it was', timeoutMs: lookMs }, async () => {
+    const differences = async (): Promise<readonly string[]> => {
       const now = await hostListing(host());
-      return (
-        wanted.every((line) => now.includes(line)) &&
-        !now.some((line) => /fl-host|FAIRLEAD|proto 250/.test(line))
-      );
-    });
+      const missing = before.filter((line) => !now.includes(line));
+      const left = now.filter((line) => /fl-host|FAIRLEAD|proto 250/.test(line));
+      return [...missing.map((line) => `missing: ${line}`), ...left];
+    };
+    await until(
+      'the host is as it was',
+      async () => {
+        const found = await differences();
+        if (found.length > 0) throw new Error(found.join('\n'));
+        return true;
+      },
+      { timeoutMs: lookMs },
+    );
     const ofLinks = (line: string) => !/veth|docker|fh-|fc-/.test(line);
     expect((await hostListing(host())).filter(ofLinks)).toEqual(before.filter(ofLinks));
     await build();
