@@ -6,12 +6,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../clock.ts';
 import { asFairleadError } from '../errors.ts';
-import {
-  reconcileDebounceMs,
-  reconcileIntervalMs,
-  reconcileRetryFirstMs,
-  reconcileRetryMaxMs,
-} from '../limits.ts';
 import type { Logger } from '../log.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import { bootKey } from '../model/keys.ts';
@@ -22,7 +16,7 @@ import { planAddressRelease } from '../network/ipam/calls.ts';
 import type { PoolAddressRecord } from '../network/sweep.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
-import { startLoop, type Loop } from './loop.ts';
+import { reconcilePace, startLoop, type Loop } from './loop.ts';
 import { readEndpoints, readHeldAddresses, readPoolAddresses, readPools } from './records.ts';
 
 /** Where the kernel says which boot this is (proc(5)). */
@@ -74,12 +68,7 @@ export function startBootLoop(parts: BootLoopParts): Loop {
   let isTold = earlier.endpoints.length === 0;
   return startLoop({
     clock,
-    pace: {
-      intervalMs: reconcileIntervalMs,
-      debounceMs: reconcileDebounceMs,
-      retryFirstMs: reconcileRetryFirstMs,
-      retryMaxMs: reconcileRetryMaxMs,
-    },
+    pace: reconcilePace,
     run: async (signal) => {
       for (const { value, modRevision } of isTold ? [] : earlier.endpoints) {
         await remove(parts, { networkId: value.networkId, id: value.id, modRevision }, signal);

@@ -9,16 +9,10 @@ import type { ReconcileReport } from '../datapath/report.ts';
 import type { HostSwitch } from '../datapath/switch.ts';
 import type { UplinkProblem, Uplinks } from '../datapath/uplink/uplinks.ts';
 import { asFairleadError, describeError } from '../errors.ts';
-import {
-  absentConfirmMs,
-  reconcileDebounceMs,
-  reconcileIntervalMs,
-  reconcileRetryFirstMs,
-  reconcileRetryMaxMs,
-} from '../limits.ts';
+import { absentConfirmMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import type { StateStore } from '../store/port.ts';
-import { startLoop, type Loop } from './loop.ts';
+import { reconcilePace, startLoop, type Loop } from './loop.ts';
 import { showForeign } from './foreign-conditions.ts';
 import type { HostOutside } from './outside.ts';
 import { readNetworks, readPorts } from './records.ts';
@@ -55,12 +49,7 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
   let detachedBefore: ReadonlySet<string> = new Set();
   return startLoop({
     clock,
-    pace: {
-      intervalMs: reconcileIntervalMs,
-      debounceMs: reconcileDebounceMs,
-      retryFirstMs: reconcileRetryFirstMs,
-      retryMaxMs: reconcileRetryMaxMs,
-    },
+    pace: reconcilePace,
     run: async (signal) => {
       const networks = await readNetworks(parts.store);
       await parts.outside.decide(networks.map(({ value }) => value));

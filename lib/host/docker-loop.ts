@@ -13,8 +13,6 @@ import {
   absentConfirmMs,
   dockerDebounceMs,
   dockerReconnectMaxMs,
-  reconcileIntervalMs,
-  reconcileRetryFirstMs,
   releasedAddressesMax,
   unclaimedMs,
 } from '../limits.ts';
@@ -32,7 +30,7 @@ import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
 import { poolId, type Pool } from '../model/pool.ts';
 import { readDockerView } from './docker-view.ts';
-import { startLoop, type Loop } from './loop.ts';
+import { reconcilePace, startLoop, type Loop } from './loop.ts';
 import {
   readEndpoints,
   readHeldAddresses,
@@ -63,12 +61,7 @@ export function startDockerLoop(parts: DockerLoopParts): Loop {
   let suspects: Suspects = new Map();
   const loop = startLoop({
     clock,
-    pace: {
-      intervalMs: reconcileIntervalMs,
-      debounceMs: dockerDebounceMs,
-      retryFirstMs: reconcileRetryFirstMs,
-      retryMaxMs: dockerReconnectMaxMs,
-    },
+    pace: { ...reconcilePace, debounceMs: dockerDebounceMs, retryMaxMs: dockerReconnectMaxMs },
     run: async (signal) => {
       suspects = await sweepOnce(parts, suspects, signal);
       conditions.clear('DOCKER_DOWN');

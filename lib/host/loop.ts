@@ -3,6 +3,12 @@
  * a failure with growing pauses; never twice at once, never for each event of a burst.
  */
 import type { Clock } from '../clock.ts';
+import {
+  reconcileDebounceMs,
+  reconcileIntervalMs,
+  reconcileRetryFirstMs,
+  reconcileRetryMaxMs,
+} from '../limits.ts';
 
 /** How a loop paces itself, all in ms. */
 export interface LoopPace {
@@ -14,6 +20,14 @@ export interface LoopPace {
   readonly retryFirstMs: number;
   readonly retryMaxMs: number;
 }
+
+/** The pace of what keeps a part of the host as it should be. */
+export const reconcilePace: LoopPace = {
+  intervalMs: reconcileIntervalMs,
+  debounceMs: reconcileDebounceMs,
+  retryFirstMs: reconcileRetryFirstMs,
+  retryMaxMs: reconcileRetryMaxMs,
+};
 
 /** A loop in motion. */
 export interface Loop {

@@ -6,13 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import type { Links } from '../datapath/link/links.ts';
 import { asFairleadError, describeError, FairleadError, hasCode } from '../errors.ts';
-import {
-  reconcileDebounceMs,
-  reconcileIntervalMs,
-  reconcileRetryFirstMs,
-  reconcileRetryMaxMs,
-  vtepLookMs,
-} from '../limits.ts';
+import { reconcileIntervalMs, vtepLookMs } from '../limits.ts';
 import { parseAddress } from '../ip/ip.ts';
 import type { Logger } from '../log.ts';
 import { decodeRecord } from '../model/record.ts';
@@ -21,7 +15,7 @@ import { nodeSchema, type SiteNode } from '../model/site.ts';
 import { planAnnounceNode } from '../network/nodes.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
-import { startLoop, type Loop } from './loop.ts';
+import { reconcilePace, startLoop, type Loop } from './loop.ts';
 import { chooseVtep } from './vtep.ts';
 
 /** What the loop is made of. */
@@ -56,12 +50,7 @@ export function startNodeLoop(parts: NodeLoopParts): Loop {
   let listed: SiteNode | undefined;
   const loop = startLoop({
     clock,
-    pace: {
-      intervalMs: vtepLookMs,
-      debounceMs: reconcileDebounceMs,
-      retryFirstMs: reconcileRetryFirstMs,
-      retryMaxMs: reconcileRetryMaxMs,
-    },
+    pace: { ...reconcilePace, intervalMs: vtepLookMs },
     run: async () => {
       const now = JSON.stringify(await links.addresses());
       if (now === before && clock.monotonicMs() < goodUntilMs) return;

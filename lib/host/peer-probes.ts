@@ -9,16 +9,9 @@ import type { Change, OpenFlowConnection } from '../datapath/openflow/connection
 import { reservedPort } from '../datapath/openflow/codec/flow.ts';
 import { cookieKinds, readCookie } from '../datapath/pipeline/fields.ts';
 import { probeActions, probeFrame, readProbe, type Probe } from '../datapath/pipeline/probe.ts';
-import {
-  probeIntervalMs,
-  probeRepeatMs,
-  probesMissedMax,
-  reconcileDebounceMs,
-  reconcileRetryFirstMs,
-  reconcileRetryMaxMs,
-} from '../limits.ts';
+import { probeIntervalMs, probeRepeatMs, probesMissedMax } from '../limits.ts';
 import type { Peer } from '../network/world.ts';
-import { startLoop, type Loop } from './loop.ts';
+import { reconcilePace, startLoop, type Loop } from './loop.ts';
 
 /** Small enough for every path (RFC 791 section 3.1: what every link carries). */
 const smallBytes = 68;
@@ -123,12 +116,7 @@ export function startPeerProbes(parts: PeerProbeParts): Loop {
   let askedMs = 0;
   const loop = startLoop({
     clock,
-    pace: {
-      intervalMs: probeIntervalMs,
-      debounceMs: reconcileDebounceMs,
-      retryFirstMs: reconcileRetryFirstMs,
-      retryMaxMs: reconcileRetryMaxMs,
-    },
+    pace: { ...reconcilePace, intervalMs: probeIntervalMs },
     run: async () => {
       const mtu = parts.largestMtu();
       if (mtu === undefined) {

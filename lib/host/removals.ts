@@ -5,14 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { asFairleadError, FairleadError, hasCode } from '../errors.ts';
-import {
-  clusterChangeWaitMs,
-  clusterLoopMs,
-  reconcileDebounceMs,
-  reconcileIntervalMs,
-  reconcileRetryFirstMs,
-  reconcileRetryMaxMs,
-} from '../limits.ts';
+import { clusterChangeWaitMs, clusterLoopMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import { hostPrefix } from '../model/keys.ts';
 import { decodeRecord } from '../model/record.ts';
@@ -23,7 +16,7 @@ import type { StateStore } from '../store/port.ts';
 import { prefixed } from '../store/prefixed.ts';
 import type { MemberRemains } from '../store/replicated/node-options.ts';
 import { runPlan } from '../store/run-plan.ts';
-import { startLoop, type Loop } from './loop.ts';
+import { reconcilePace, startLoop, type Loop } from './loop.ts';
 import { readRows } from './records.ts';
 
 /** Removals of hosts, of which this agent does its share. */
@@ -41,12 +34,7 @@ export class Removals implements MemberRemains {
   start(store: StateStore): Loop {
     const loop = startLoop({
       clock: this.#clock,
-      pace: {
-        intervalMs: reconcileIntervalMs,
-        debounceMs: reconcileDebounceMs,
-        retryFirstMs: reconcileRetryFirstMs,
-        retryMaxMs: reconcileRetryMaxMs,
-      },
+      pace: reconcilePace,
       run: async (signal) => {
         for (const row of await readRows(store, removalRange)) {
           await this.#finish(store, decodeRecord(removalSchema, row).value.host, signal);

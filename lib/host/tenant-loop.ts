@@ -1,17 +1,11 @@
 /** Makes the tenant that is always there when it is missing: in a new site, and when the store came to be another. */
 import type { Clock } from '../clock.ts';
-import {
-  reconcileDebounceMs,
-  reconcileIntervalMs,
-  reconcileRetryFirstMs,
-  reconcileRetryMaxMs,
-} from '../limits.ts';
 import type { Logger } from '../log.ts';
 import { planDefaultTenant } from '../network/objects/tenants.ts';
 import { freshReads } from '../store/fresh-reads.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
-import { startLoop, type Loop } from './loop.ts';
+import { reconcilePace, startLoop, type Loop } from './loop.ts';
 
 /** What the loop is made of. */
 export interface TenantLoopParts {
@@ -31,12 +25,7 @@ export function startTenantLoop({ store, clock, log }: TenantLoopParts): TenantL
   const first = Promise.withResolvers<void>();
   const loop = startLoop({
     clock,
-    pace: {
-      intervalMs: reconcileIntervalMs,
-      debounceMs: reconcileDebounceMs,
-      retryFirstMs: reconcileRetryFirstMs,
-      retryMaxMs: reconcileRetryMaxMs,
-    },
+    pace: reconcilePace,
     run: async () => {
       try {
         // this host alone is asked; only if it knows of none do the others hear of it

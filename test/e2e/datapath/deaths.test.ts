@@ -17,6 +17,7 @@ import { labOfSite } from '../../support/lab-site.ts';
 import { openPluginClient } from '../../support/plugin-client.ts';
 import { createShared, runContainer } from '../../support/shared-networks.ts';
 import { SiteAgents } from '../../support/site-agents.ts';
+import { until } from '../../support/until.ts';
 
 const lab = labOfSite(3);
 let agents: SiteAgents;
@@ -79,16 +80,14 @@ async function untilTraces(
   before: readonly Awaited<ReturnType<typeof traces>>[],
   timeoutMs = 60_000,
 ): Promise<void> {
-  const deadlineMs = systemClock.monotonicMs() + timeoutMs;
-  for (;;) {
-    try {
-      expect(await Promise.all(lab.hosts.map((host) => traces(host)))).toEqual(before);
-      return;
-    } catch (thrown) {
-      if (systemClock.monotonicMs() > deadlineMs) throw thrown;
-      await systemClock.sleep(500);
-    }
-  }
+  await until(
+    'every host is as it was',
+    async () => {
+      expect(await allTraces()).toEqual(before);
+      return true;
+    },
+    { timeoutMs, everyMs: 500 },
+  );
 }
 
 const allTraces = () => Promise.all(lab.hosts.map((host) => traces(host)));
