@@ -35,14 +35,21 @@ function isOurs(driver: string, pluginName: string): boolean {
 
 function addPools(pools: Map<string, Set<string>>, network: DockerNetwork): void {
   const used = new Set<string>();
+  const blocks: string[] = [];
   for (const subnet of network.subnets) {
     if (subnet.subnet === '') continue;
-    pools.set(formatCidr(parseCidr(subnet.subnet, { hostBits: 'clear' })), used);
+    blocks.push(formatCidr(parseCidr(subnet.subnet, { hostBits: 'clear' })));
     for (const text of [subnet.gateway, ...subnet.auxiliary]) addAddress(used, text);
   }
   for (const endpoint of network.endpoints) {
     addAddress(used, endpoint.ipv4);
     addAddress(used, endpoint.ipv6);
+  }
+  // a network and its groups have one subnet, and so may networks of different tenants
+  for (const block of blocks) {
+    const known = pools.get(block) ?? new Set();
+    for (const address of used) known.add(address);
+    pools.set(block, known);
   }
 }
 

@@ -47,6 +47,8 @@ export const poolAddressSchema = z.object({
   endpointId: z.string().optional(),
   /** In a shared pool, the host that holds it; absent for a gateway, which all hold. */
   host: z.string().optional(),
+  /** The group of the shared network for whose containers it was taken. */
+  group: z.string().optional(),
 });
 
 /** An address of a pool. */
@@ -63,7 +65,10 @@ export const spaceSchema = z.object({
 export type Space = z.infer<typeof spaceSchema>;
 
 /** What a pool id says. */
-export type PoolName = Pick<Pool, 'space' | 'cidr' | 'serial'>;
+export interface PoolName extends Pick<Pool, 'space' | 'cidr' | 'serial'> {
+  /** The group of the shared network that whoever asked takes addresses for. */
+  readonly group?: string;
+}
 
 /** What a host has to do with a pool of a shared network. */
 export const sharedPoolSchema = z.strictObject({
@@ -72,6 +77,8 @@ export const sharedPoolSchema = z.strictObject({
   serial: z.int(),
   /** Hex address that this host was given last by free choice; its next search starts behind it. */
   cursor: z.string().optional(),
+  /** The same for groups that have a part of the pool for themselves. */
+  groupCursors: z.record(z.string(), z.string()).optional(),
 });
 
 /** What a host has to do with a pool of a shared network. */
@@ -90,14 +97,18 @@ export const heldAddressSchema = z.strictObject({
 export type HeldAddress = z.infer<typeof heldAddressSchema>;
 
 /** Pool ids are self-describing: they must make sense after any loss of state. */
-export const poolId = ({ space, cidr, serial }: PoolName): string => `${space}/${cidr}/${serial}`;
+export const poolId = ({ space, cidr, serial, group }: PoolName): string =>
+  `${space}/${cidr}/${serial}${group === undefined ? '' : `/${group}`}`;
 
 /** What a pool id says, or undefined when it is not one of ours. */
 export function parsePoolId(id: string): PoolName | undefined {
   const match =
-    /^([A-Za-z0-9_-]+|[A-Za-z0-9.-]+:[A-Za-z0-9.-]+)\/([0-9a-f.:]+\/[0-9]{1,3})\/([1-9][0-9]{0,14})$/.exec(
+    /^([A-Za-z0-9_-]+|[A-Za-z0-9.-]+:[A-Za-z0-9.-]+)\/([0-9a-f.:]+\/[0-9]{1,3})\/([1-9][0-9]{0,14})(?:\/([A-Za-z0-9.-]+))?$/.exec(
       id,
     );
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
-  return { space: match[1], cidr: match[2], serial: Number(match[3]) };
+  const [, space, cidr, serial, group] = match;
+  if (group === undefined) return { space, cidr, serial: Number(serial) };
+  // only shared networks have groups
+  return space.includes(':') ? { space, cidr, serial: Number(serial), group } : undefined;
 }

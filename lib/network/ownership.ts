@@ -23,11 +23,12 @@ import { asRead, type Step, type TxnDraft } from '../store/plan.ts';
 import type { KeyValue } from '../store/port.ts';
 import { bindAddress, unbindAddress } from './ipam/binding.ts';
 
-/** An endpoint about to own things: in which network, on which host. */
+/** An endpoint about to own things: in which network and group of it, on which host. */
 export interface Owner {
   readonly network: Network;
   readonly endpointId: string;
   readonly host: string;
+  readonly group?: string | undefined;
 }
 
 /** Takes the first of these MACs that nobody has. Refuses with MAC_IN_USE. */

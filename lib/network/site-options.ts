@@ -17,6 +17,7 @@ type Options = Readonly<Record<string, string>>;
 
 const networkOption = 'network';
 const tenantOption = 'tenant';
+const groupOption = 'group';
 /** Also one of networks that are not shared. */
 export const outsideOption = 'outside';
 
@@ -62,6 +63,22 @@ export function namedNetwork(options: Options): SiteNetworkName | undefined {
     tenant: checkName(tenantOption, tenant ?? defaultTenant),
     network: checkName(networkOption, network),
   };
+}
+
+/**
+ * The group of a shared network that options name: its containers get addresses from its own part of the
+ * network, if it has one. Undefined when they name none.
+ * @throws REQUEST_INVALID for a name that cannot be one, OPTION_MISSING for a group without its network
+ */
+export function namedGroup(options: Options): string | undefined {
+  const group = options[groupOption];
+  if (group === undefined) return undefined;
+  if (options[networkOption] === undefined) {
+    throw new FairleadError('OPTION_MISSING', `option ${groupOption} needs ${networkOption}, too`, {
+      fix: `give --ipam-opt ${networkOption}=NAME, the network of the group`,
+    });
+  }
+  return checkName(groupOption, group);
 }
 
 /**

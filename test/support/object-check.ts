@@ -150,9 +150,10 @@ export function wrongOfObjects(whole: MapStore): readonly string[] {
       }
       for (const { key, value } of below(`/ipam/address/${pool.space}/${pool.cidr}/`)) {
         const hex = key.slice(key.lastIndexOf('/') + 1);
-        const { state } = poolAddressSchema.parse(value);
-        if (four && state === 'held' && hex >= one.first && hex <= one.last) {
-          wrong.push(`${hex} of the pool of ${one.group} is held`);
+        const { state, group } = poolAddressSchema.parse(value);
+        const others = state === 'held' && group !== one.group;
+        if (four && others && hex >= one.first && hex <= one.last) {
+          wrong.push(`${hex} of the pool of ${one.group} is held for ${group ?? 'no group'}`);
         }
       }
     }

@@ -17,23 +17,25 @@ import { networkOfSpace } from './space.ts';
 /** What says where a pool's records are. */
 export type PoolOfSubnet = Pick<NetworkSubnet, 'addressSpace' | 'cidr'>;
 
-/** Who binds: an endpoint, and the host it is on. */
+/** Who binds: an endpoint, the host it is on, and its group in the network, if it has one. */
 export interface Binder {
   readonly endpointId: string;
   readonly host: string;
+  readonly group?: string | undefined;
 }
 
 /**
  * Makes the endpoint the owner of the address in its pool. An address that is held and has no owner is the
  * one Docker asked for just before; one that is free is taken (its record was lost, or released by a call
  * that came late); one that the endpoint has already stays. Refuses with ADDRESS_IN_USE for an address of
- * another endpoint and for a gateway, with ADDRESS_OUTSIDE_POOL for one that no host may have.
+ * another endpoint, for a gateway and for what is kept for another group, with ADDRESS_OUTSIDE_POOL for one
+ * that no host may have, or that is outside the part of its group.
  */
 export function* bindAddress(
   draft: TxnDraft,
   subnet: PoolOfSubnet,
   address: IpAddress,
-  { endpointId, host }: Binder,
+  { endpointId, host, group }: Binder,
 ): Step<void> {
   const pool = yield* readPoolNamed(subnet.addressSpace, subnet.cidr);
   if (pool === undefined) {
@@ -54,15 +56,18 @@ export function* bindAddress(
       `${formatAddress(address)} is not an address that a container of ${pool.value.cidr} may have`,
     );
   } else {
-    yield* requireUnreserved(pool.value, address);
+    yield* requireUnreserved(pool.value, address, group);
   }
   const key = poolAddressKey(pool.value.space, pool.value.cidr, hexAddress(address));
   const shared = networkOfSpace(pool.value.space) !== undefined;
+  // the group for which Docker asked for it
+  const taker = record?.value.state === 'held' ? record.value.group : group;
   const bound: PoolAddress = {
     state: 'held',
     use: 'other',
     endpointId,
     ...(shared ? { host } : {}),
+    ...(shared && taker !== undefined ? { group: taker } : {}),
   };
   if (shared) draft.then.push(putHeld(pool.value, address, endpointId));
   draft.compare.push(asRead(key, record));

@@ -4,7 +4,7 @@
  */
 import { parsePoolId } from '../../model/pool.ts';
 import type { Plan } from '../../store/plan.ts';
-import { namedNetwork } from '../site-options.ts';
+import { namedGroup, namedNetwork } from '../site-options.ts';
 import { planRequestAddress, type AddressAnswer, type AddressRequest } from './addresses.ts';
 import {
   planReleasePool,
@@ -32,9 +32,13 @@ export function planPoolRequest(
   host: string,
 ): Plan<PoolAnswer> {
   const network = namedNetwork(request.options);
+  const group = namedGroup(request.options);
   return network === undefined
     ? planRequestPool(request, surroundings)
-    : planRequestSharedPool({ ...request, network, host }, surroundings);
+    : planRequestSharedPool(
+        { ...request, network, host, ...(group === undefined ? {} : { group }) },
+        surroundings,
+      );
 }
 
 /** ReleasePool of `host`; `expected` as in `planReleasePool` and `planReleaseSharedPool`. */

@@ -19,6 +19,7 @@ import { poolAddressSchema, type Pool } from '../../model/pool.ts';
 import { decodeRecord, encodeRecord } from '../../model/record.ts';
 import type { SiteNetworkName } from '../../model/site.ts';
 import { asRead, type Step, type TxnDraft } from '../../store/plan.ts';
+import { configIn, readObject } from '../objects/object-rows.ts';
 import type { StoredPool } from './read.ts';
 import { networkOfSpace, sharedSpace } from './space.ts';
 
@@ -35,16 +36,73 @@ export function* readReserved(pool: Pool): Step<readonly ReservedSpan[]> {
   return rows.map((row) => spanOfGroup(decodeRecord(groupPoolSchema, row).value));
 }
 
-/** Refuses with ADDRESS_IN_USE when a group has the address for itself. */
-export function* requireUnreserved(pool: Pool, address: IpAddress): Step<void> {
+/** Refuses with REFERENCE_UNKNOWN when the network has no such group. */
+export function* requireGroup(name: SiteNetworkName, group: string): Step<void> {
+  const row = yield* readObject({ kind: 'endpointGroup', parts: [name.tenant, group] });
+  if (row !== undefined && configIn('endpointGroup', row.value).networkName === name.network)
+    return;
+  throw new FairleadError(
+    'REFERENCE_UNKNOWN',
+    `network ${sharedSpace(name)} has no endpoint group ${group}`,
+  );
+}
+
+/**
+ * Refuses an address that is kept for others: with ADDRESS_IN_USE one that a group has for itself, with
+ * ADDRESS_OUTSIDE_POOL one outside the part that `group` has, if it is for a container of a group.
+ */
+export function* requireUnreserved(
+  pool: Pool,
+  address: IpAddress,
+  group: string | undefined,
+): Step<void> {
   const name = networkOfSpace(pool.space);
   if (pool.groupPools === undefined || name === undefined) return;
   const near = yield* groupAt(name, address);
-  if (near === undefined || near.first > address.value) return;
-  throw new FairleadError(
-    'ADDRESS_IN_USE',
-    `${formatAddress(address)} is kept for containers of group ${near.group}`,
+  const keeper = near === undefined || near.first > address.value ? undefined : near.group;
+  if (keeper !== undefined && keeper !== group) {
+    throw new FairleadError(
+      'ADDRESS_IN_USE',
+      `${formatAddress(address)} is kept for containers of group ${keeper}`,
+    );
+  }
+  if (group === undefined || keeper === group) return;
+  const own = (yield* readReserved(pool)).find((part) => part.group === group);
+  if (own === undefined || own.family !== address.family) return;
+  const [first, last] = [own.first, own.last].map((value) =>
+    formatAddress({ family: own.family, value }),
   );
+  throw new FairleadError(
+    'ADDRESS_OUTSIDE_POOL',
+    `${formatAddress(address)} is not in ${first}-${last}, the pool of group ${group}`,
+    { fix: `choose an address of ${first}-${last}, or leave the choice to Fairlead` },
+  );
+}
+
+/** Where free addresses of a pool are looked for, and what is kept for others there. */
+export interface ChoiceArea {
+  readonly span: AddressSpan;
+  readonly reserved: readonly AddressSpan[];
+  /** The parts of all groups. */
+  readonly parts: readonly ReservedSpan[];
+  /** The group whose part it is; undefined for what all of the network have in common. */
+  readonly group: string | undefined;
+}
+
+/**
+ * Where whoever takes an address may choose: a container of a group in the group's part, if it has one, all
+ * others where no group has a part.
+ */
+export function* readChoiceArea(
+  pool: Pool,
+  span: AddressSpan,
+  group: string | undefined,
+): Step<ChoiceArea> {
+  const parts = yield* readReserved(pool);
+  const own = parts.find((part) => part.group === group && part.family === span.family);
+  if (own === undefined) return { span, reserved: parts, parts, group: undefined };
+  const { family, first, last } = own;
+  return { span: { family, first, last }, reserved: [], parts, group };
 }
 
 /** For whoever takes an address of a pool: the pool as it is, or open again. */

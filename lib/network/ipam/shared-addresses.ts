@@ -41,7 +41,13 @@ import {
   type AddressRequest,
 } from './addresses.ts';
 import { spanOf } from './block.ts';
-import { passPool, readReserved, requireUnreserved } from './group-pools.ts';
+import {
+  passPool,
+  readChoiceArea,
+  readReserved,
+  requireUnreserved,
+  type ChoiceArea,
+} from './group-pools.ts';
 import { readPool, readPoolAddress, requirePool, type StoredPool } from './read.ts';
 import type { AddressRelease } from './release.ts';
 import { putHeld } from './held.ts';
@@ -61,6 +67,7 @@ export function* planRequestSharedAddress(
   attempt = 0,
 ): Plan<AddressAnswer> {
   const pool = yield* requirePool(request.poolId);
+  const group = parsePoolId(request.poolId)?.group;
   const note = yield* readSharedPool(pool.value);
   if (note?.value.serial !== pool.value.serial) {
     throw new FairleadError('POOL_UNKNOWN', `this host did not ask for pool ${request.poolId}`);
@@ -71,20 +78,48 @@ export function* planRequestSharedAddress(
     const address = requireHost(cidr, request.address);
     const record = yield* readPoolAddress(pool.value, address);
     if (record?.value.state === 'held') throw inUse(cidr, address, record.value);
-    yield* requireUnreserved(pool.value, address);
-    return hold(pool, note, cidr, { address, host, before: record });
+    yield* requireUnreserved(pool.value, address, group);
+    return hold(pool, note, cidr, { address, host, group, before: record });
   }
-  const span = spanOf(cidr, rangeOf(pool.value));
-  const cursor = note.value.cursor;
+  const area = yield* readChoiceArea(pool.value, spanOf(cidr, rangeOf(pool.value)), group);
+  const cursor = cursorOf(note.value, area);
   const last = cursor === undefined ? undefined : fromHex(cursor).value;
-  const behind = lookBehind(span, last, { host, attempt });
+  const behind = lookBehind(area.span, last, { host, attempt });
   const { space, cidr: name } = pool.value;
-  const reserved = yield* readReserved(pool.value);
-  const free = yield* findFree({ space, cidr: name, span, behind }, reserved);
-  if (free === undefined) throw exhausted(pool.value, span.last - span.first + 1n);
+  const free = yield* findFree({ space, cidr: name, span: area.span, behind }, area.reserved);
+  if (free === undefined) throw allTaken(pool.value, area);
   const { address } = free;
-  const moved: SharedPool = { ...note.value, cursor: hexAddress(address) };
-  return hold(pool, note, cidr, { address, host, before: free, moved });
+  const moved = moveCursor(note.value, area, address);
+  return hold(pool, note, cidr, { address, host, group, before: free, moved });
+}
+
+const cursorOf = ({ cursor, groupCursors }: SharedPool, { group }: ChoiceArea) =>
+  group === undefined ? cursor : groupCursors?.[group];
+
+/** The note with another cursor, and without those of groups that have no part any more. */
+function moveCursor(
+  note: SharedPool,
+  { group, parts }: ChoiceArea,
+  address: IpAddress,
+): SharedPool {
+  const { groupCursors = {}, ...rest } = note;
+  const cursors = Object.entries(groupCursors).filter(([name]) =>
+    parts.some((part) => part.group === name),
+  );
+  const hex = hexAddress(address);
+  const moved = group === undefined ? { ...rest, cursor: hex } : rest;
+  const kept = Object.fromEntries(group === undefined ? cursors : [...cursors, [group, hex]]);
+  return Object.keys(kept).length === 0 ? moved : { ...moved, groupCursors: kept };
+}
+
+function allTaken(pool: Pool, { span, group }: ChoiceArea): FairleadError {
+  const { family, first, last } = span;
+  if (group === undefined) return exhausted(pool, last - first + 1n);
+  const [from, to] = [first, last].map((value) => formatAddress({ family, value }));
+  return new FairleadError(
+    'POOL_EXHAUSTED',
+    `pool ${from}-${to} of group ${group} has no free address: all ${last - first + 1n} are in use`,
+  );
 }
 
 /** All hosts have the gateway: its record names none, and goes with the pool. */
@@ -138,6 +173,7 @@ function* chooseGateway(
 interface Holding {
   readonly address: IpAddress;
   readonly host: string;
+  readonly group: string | undefined;
   /** The address's record before, if it has one. */
   readonly before: { readonly modRevision: number } | undefined;
   /** The host's note with another cursor. */
@@ -148,12 +184,13 @@ function hold(
   pool: StoredPool,
   note: Stored<SharedPool>,
   cidr: Cidr,
-  { address, host, before, moved }: Holding,
+  { address, host, group, before, moved }: Holding,
 ): Decision<AddressAnswer> {
   const { space, cidr: name } = pool.value;
   const key = poolAddressKey(space, name, hexAddress(address));
   const noteKey = sharedPoolKey(space, name);
-  const held: PoolAddress = { state: 'held', use: 'other', host };
+  const named = group === undefined ? {} : { group };
+  const held: PoolAddress = { state: 'held', use: 'other', host, ...named };
   const then: Operation[] = [
     { op: 'put', key, value: encodeRecord(held) },
     putHeld(pool.value, address, undefined),

@@ -42,6 +42,7 @@ import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts
 import { listSubnets, mismatch, readSiteNetwork } from '../site-networks.ts';
 import { guardTenant } from '../tenants.ts';
 import { askedPool, askedRange } from './block.ts';
+import { requireGroup } from './group-pools.ts';
 import { closeGuard, countGuard, countOrForget, isClosed, passGuard, readGuard } from './guard.ts';
 import {
   chooseFree,
@@ -57,13 +58,15 @@ import { localSpace, networkOfSpace, sharedSpace } from './space.ts';
 export interface SharedPoolRequest extends PoolRequest {
   readonly network: SiteNetworkName;
   readonly host: string;
+  /** A group of the network: addresses taken from the pool will be those of its containers. */
+  readonly group?: string;
 }
 
 /**
  * Gives a pool of a shared network: the one asked for, or the network's own of that family, or, when there
  * is no such network yet, a new one. A request for a pool that is there joins it. Refuses with
  * NETWORK_MISMATCH, POOL_OVERLAP, POOL_NONE_FREE, ADDRESS_INVALID, ADDRESS_OUTSIDE_POOL, REQUEST_INVALID,
- * SITE_LIMIT and BUSY.
+ * REFERENCE_UNKNOWN for a group that is not there, SITE_LIMIT and BUSY.
  */
 export function* planRequestSharedPool(
   request: SharedPoolRequest,
@@ -77,6 +80,7 @@ export function* planRequestSharedPool(
   const { network: name } = request;
   const guard = yield* readGuard(name);
   const network = (yield* readSiteNetwork(name))?.value;
+  if (request.group !== undefined) yield* requireGroup(name, request.group);
   const cidr =
     request.pool === ''
       ? yield* chooseCidr(request, network, surroundings)
@@ -102,7 +106,7 @@ export function* planRequestSharedPool(
     yield* makePool(draft, name, wanted);
     yield* noteRequest(draft, request, wanted);
     countGuard(draft, guard);
-    return { txn: draft, answer: answerOf(wanted) };
+    return { txn: draft, answer: answerOf(wanted, request) };
   }
   if (existing.value.state === 'releasing') {
     throw new FairleadError('BUSY', `subnet ${text} is still being released`);
@@ -111,7 +115,7 @@ export function* planRequestSharedPool(
     throw mismatch(name, `range of ${text}`, range, existing.value.range ?? 'none');
   }
   const news = yield* noteRequest(draft, request, existing.value);
-  const answer = answerOf(existing.value);
+  const answer = answerOf(existing.value, request);
   if (!news) return { txn: undefined, answer };
   // the pool is there as long as the guard is as it was
   passGuard(draft, guard);
@@ -225,8 +229,9 @@ export function* readSharedPool({
   return row === undefined ? undefined : decodeRecord(sharedPoolSchema, row);
 }
 
-function answerOf(pool: Pool): PoolAnswer {
-  return { poolId: poolId(pool), cidr: pool.cidr };
+function answerOf({ space, cidr, serial }: Pool, { group }: SharedPoolRequest): PoolAnswer {
+  const name = { space, cidr, serial, ...(group === undefined ? {} : { group }) };
+  return { poolId: poolId(name), cidr };
 }
 
 /** The pool that a host means that names none. */

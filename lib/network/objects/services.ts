@@ -113,7 +113,7 @@ function* freeIfUsable(pool: StoredPool, text: string): Step<IpAddress> {
       `ipAddress ${text} is not an address that a host of ${formatCidr(block)} may have`,
     );
   }
-  yield* requireUnreserved(pool.value, address);
+  yield* requireUnreserved(pool.value, address, undefined);
   return address;
 }
 

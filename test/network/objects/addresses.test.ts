@@ -189,3 +189,77 @@ describe('a part of a network that a group has', () => {
     );
   });
 });
+
+describe('a Docker network of a group', () => {
+  const dockerOf = (name: string, digit: string) => {
+    const { options, ipamOptions } = sharedAs('net');
+    const named = { options, ipamOptions: { ...ipamOptions, group: name } };
+    return host.createNetwork({ id: digit.repeat(64), ...named });
+  };
+  const ask = (made: MadeNetwork, address = '') =>
+    host.requestAddress(made.pools[0]?.poolId ?? '', address).catch((thrown: unknown) => {
+      const { code, message } = asFairleadError(thrown);
+      return `${code} ${message}`;
+    });
+
+  it('has the addresses of its group, all of them and no others', async () => {
+    await operator.put('endpointGroup', 'default:g', group('10.2.2.20-10.2.2.22'));
+    const made = await dockerOf('g', 'e');
+    expect(made.pools).toEqual([
+      { cidr: '10.2.2.0/24', poolId: expect.stringMatching(/^default:net\/10.2.2.0\/24\/\d+\/g$/) },
+    ]);
+    expect(made.gateways).toEqual(['10.2.2.254/24']);
+    expect((await host.attach(made, id(1))).ipv4).toBe('10.2.2.20/24');
+    expect(await attach(2)).toBe('10.2.2.1/24');
+    expect((await host.attach(made, id(3), '10.2.2.22')).ipv4).toBe('10.2.2.22/24');
+    expect((await host.attach(made, id(4))).ipv4).toBe('10.2.2.21/24');
+    expect(await ask(made)).toBe(
+      'POOL_EXHAUSTED pool 10.2.2.20-10.2.2.22 of group g has no free address: all 3 are in use',
+    );
+    expect(await ask(made, '10.2.2.30')).toBe(
+      'ADDRESS_OUTSIDE_POOL 10.2.2.30 is not in 10.2.2.20-10.2.2.22, the pool of group g',
+    );
+    expect(await texts('endpointGroup', 'default:g')).toEqual(['10.2.2.20-10.2.2.22', '']);
+    expect(await network()).toEqual([
+      '10.2.2.1, 10.2.2.20-10.2.2.22, 10.2.2.254',
+      '10.2.2.2-10.2.2.19, 10.2.2.23-10.2.2.253',
+    ]);
+    expect(wrongOfObjects(whole)).toEqual([]);
+  });
+
+  it('has those of the network when its group has none for itself', async () => {
+    await operator.put('endpointGroup', 'default:g', group());
+    await operator.put('endpointGroup', 'default:h', group('10.2.2.1-10.2.2.9'));
+    const made = await dockerOf('g', 'e');
+    expect((await host.attach(made, id(1))).ipv4).toBe('10.2.2.10/24');
+    expect(await ask(made, '10.2.2.5')).toBe(
+      'ADDRESS_IN_USE 10.2.2.5 is kept for containers of group h',
+    );
+  });
+
+  it('gives back what it had, through whichever pool it is asked', async () => {
+    await operator.put('endpointGroup', 'default:g', group('10.2.2.20-10.2.2.20'));
+    const made = await dockerOf('g', 'e');
+    const endpoint = await host.attach(made, id(1));
+    expect(await ask(made)).toMatch(/^POOL_EXHAUSTED/);
+    await host.detach(made, endpoint);
+    expect(await ask(made)).toBe('10.2.2.20/24');
+    expect(await host.releaseAddress(docker.pools[0]?.poolId ?? '', '10.2.2.20')).toBe(true);
+    expect(await host.releaseAddress(made.pools[0]?.poolId ?? '', '10.2.2.20')).toBe(false);
+    await host.removeNetwork(made);
+    expect(await attach(2)).toBe('10.2.2.1/24');
+  });
+
+  it('is refused for a group that is not there, or of another network', async () => {
+    await operator.put('network', 'default:other', { encap: 'vxlan', subnet: '10.3.0.0/24' });
+    await operator.put('endpointGroup', 'default:far', { networkName: 'other' });
+    for (const name of ['nobody', 'far']) {
+      await expect(dockerOf(name, 'e')).rejects.toThrow(
+        `network default:net has no endpoint group ${name}`,
+      );
+    }
+    await expect(host.requestPool('', { ipamOptions: { group: 'far' } })).rejects.toThrow(
+      'option group needs network, too',
+    );
+  });
+});
