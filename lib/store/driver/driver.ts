@@ -133,7 +133,8 @@ export class Driver implements DriverFace {
       repeatTicks: bounds.subscribeTicks,
       silentTicks: bounds.sourceSilentTicks,
     });
-    this.#stall = new StallWatch({ tickMs: bounds.tickMs, windowTicks: bounds.stallTicks });
+    const { tickMs, stallTicks: windowTicks } = bounds;
+    this.#stall = new StallWatch({ tickMs, windowTicks }, ports.monotonicMs());
     ports.soon(() => this.#act(() => this.#begin()));
   }
 

@@ -1,22 +1,24 @@
 /** How late ticks come: a late one means that nothing else ran either (hazard 36). */
 
-/** Watches the distance of ticks. */
+/** Watches the distance of ticks. The first is late, too, when it comes late after the beginning: a member
+ *  that is alone leads before its first tick, and may be asked to keep a lease (hazard 23). */
 export class StallWatch {
   readonly #tickMs: number;
   readonly #windowTicks: number;
-  #lastMs: number | undefined;
+  #lastMs: number;
   #ticks = 0;
   #longest = 0;
   #longestBefore = 0;
 
-  constructor(bounds: { readonly tickMs: number; readonly windowTicks: number }) {
+  constructor(bounds: { readonly tickMs: number; readonly windowTicks: number }, beganMs: number) {
     this.#tickMs = bounds.tickMs;
     this.#windowTicks = bounds.windowTicks;
+    this.#lastMs = beganMs;
   }
 
   /** A tick at `nowMs`; answers by how much it is late, ms. */
   tick(nowMs: number): number {
-    const late = Math.max(0, nowMs - (this.#lastMs ?? nowMs) - this.#tickMs);
+    const late = Math.max(0, nowMs - this.#lastMs - this.#tickMs);
     this.#lastMs = nowMs;
     this.#ticks += 1;
     if (this.#ticks >= this.#windowTicks) {

@@ -125,6 +125,22 @@ test('hazard 23: after a stall of the event loop each lease has its full time ag
   expect(hasKey(leader)).toBe(false);
 });
 
+test('hazard 23: a stall right after the start counts, before the first tick', () => {
+  const { cluster, leader } = leased('a');
+  leader.crash(false);
+  leader.restart();
+  cluster.settle();
+  // alone, it leads at once
+  const answer = keep(leader);
+  cluster.settle();
+  expect(answer.outcome).toEqual({ kind: 'kept', ttlMs });
+  cluster.nowMs += ttlMs - 5 * tickMs;
+  cluster.ticks(ticksOf(ttlMs) - 1);
+  expect(hasKey(leader)).toBe(true);
+  cluster.ticks(10);
+  expect(hasKey(leader)).toBe(false);
+});
+
 test('hazard 23: a gap that is no stall does not stretch leases', () => {
   const { cluster, leader } = leased('a');
   cluster.ticks(ticksOf(ttlMs) - 10);

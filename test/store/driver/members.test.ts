@@ -201,9 +201,15 @@ test('hazard 35: a leader whose disk hangs leaves, though only state was on its 
 });
 
 test('hazard 36: how late ticks come is seen for a while, then forgotten', () => {
-  const watch = new StallWatch({ tickMs: 50, windowTicks: 3 });
+  const watch = new StallWatch({ tickMs: 50, windowTicks: 3 }, 0);
   expect([0, 50, 300, 340, 390].map((now) => watch.tick(now))).toEqual([0, 0, 200, 0, 0]);
   expect(watch.longestMs).toBe(200);
   for (const now of [440, 490, 540, 590, 640, 690]) watch.tick(now);
   expect(watch.longestMs).toBe(0);
+});
+
+test('hazard 36: the first tick is late when it comes late after the beginning', () => {
+  const watch = new StallWatch({ tickMs: 50, windowTicks: 3 }, 1_000);
+  expect(watch.tick(1_400)).toBe(350);
+  expect(watch.longestMs).toBe(350);
 });
