@@ -488,11 +488,8 @@ export class LogCheck {
       () => `${id} at ${status.commit}`,
     );
     const { persisted } = status;
-    const wanted = termAt(shadow, persisted);
-    const isThere =
-      persisted <= disk.last && (wanted === undefined || disk.holds(persisted, wanted));
     demand(
-      isThere || disk.hasUntoldInstall,
+      disk.isKnownDurable(persisted, termAt(shadow, persisted)),
       'persistedAhead',
       () => `${id} takes ${persisted} for durable, its disk has ${disk.last} (hazard 9)`,
     );

@@ -31,6 +31,17 @@ const noContents = (): Contents => ({
   leases: new Map(),
 });
 
+/** A log on a disk: entries after a base. */
+interface DiskLog {
+  readonly base: SnapshotMark;
+  readonly entries: readonly Entry[];
+}
+
+function termIn({ base, entries }: DiskLog, index: number): number | undefined {
+  if (index === base.at.index) return base.at.term;
+  return entries[index - base.at.index - 1]?.term;
+}
+
 /** What one directory holds durably, and the batch that is on its way. */
 export class Disk {
   readonly identity: StoreIdentity;
@@ -46,8 +57,8 @@ export class Disk {
   ticksUnderWay = 0;
   /** Keeps a log and no state. */
   isWitness = false;
-  /** A state was installed, which replaced the log, and the process does not know yet. */
-  hasUntoldInstall = false;
+  /** The log that an install replaced, until the process is told of it. */
+  #replaced: DiskLog | undefined;
   #staged: Contents | undefined;
 
   constructor(identity: StoreIdentity, head: MachineHead, base?: SnapshotMark) {
@@ -62,8 +73,7 @@ export class Disk {
 
   /** The term at an index; undefined when the log does not reach there, or no longer. */
   termAt(index: number): number | undefined {
-    if (index === this.base.at.index) return this.base.at.term;
-    return this.entries[index - this.base.at.index - 1]?.term;
+    return termIn(this, index);
   }
 
   /** Every configuration that a start from here could go by, committed or not. */
@@ -75,6 +85,23 @@ export class Disk {
   /** Whether an entry is durable here: in the log, or in the state that replaced it. */
   holds(index: number, term: number): boolean {
     return index < this.base.at.index || this.termAt(index) === term;
+  }
+
+  /**
+   * Whether the process is right to take its log up to `index` for durable, where it has an entry of `term`
+   * (undefined: no longer). Between an install and the moment the process is told of it, that is judged by
+   * the log that was replaced: the process is left alone meanwhile, and cannot know of another.
+   */
+  isKnownDurable(index: number, term: number | undefined): boolean {
+    const log = this.#replaced ?? this;
+    const first = log.base.at.index;
+    if (index > first + log.entries.length) return false;
+    return term === undefined || index < first || termIn(log, index) === term;
+  }
+
+  /** The process is told that its batch is durable. */
+  told(): void {
+    this.#replaced = undefined;
   }
 
   /** Takes a batch on its way. */
@@ -95,15 +122,15 @@ export class Disk {
     this.pending = undefined;
     this.ticksUnderWay = 0;
     if (write === undefined) return;
+    if (write.install !== undefined) this.#replaced = { base: this.base, entries: this.entries };
     this.#land(write);
-    this.hasUntoldInstall = write.install !== undefined;
   }
 
   /** The process died: what was on its way is durable or never was. */
   crash(keep: boolean): void {
     if (keep) this.complete();
     this.pending = undefined;
-    this.hasUntoldInstall = false;
+    this.#replaced = undefined;
   }
 
   /** What an opening finds. */

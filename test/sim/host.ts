@@ -317,7 +317,7 @@ export class Host {
           if (cluster.isFaulty && random.chance(faults.crashAfterWrite)) this.#dieAndReturn();
           else {
             this.#enter(life, () => {
-              disk.hasUntoldInstall = false;
+              disk.told();
               done();
             });
           }

@@ -2,6 +2,7 @@
  * One seed from beginning to end: first faults, and nothing wrong may ever be seen; then none, and soon
  * everything must be right: a leader, every request answered, every state the same.
  */
+import type { RaftConfig } from '../../lib/store/raft/config.ts';
 import { Admin } from './admin.ts';
 import { Client } from './client.ts';
 import { Cluster } from './cluster.ts';
@@ -34,6 +35,11 @@ export function runSeed(seed: bigint, options: SimOptions, keepsLines = false): 
     violation = error;
   }
   return run.result(violation);
+}
+
+/** Whether a host is no member by this configuration, and feeds on none either. */
+function isOutside({ id, driver }: Host, { voters, learners }: RaftConfig): boolean {
+  return !voters.includes(id) && !learners.includes(id) && driver?.status().role !== 'observer';
 }
 
 class Run {
@@ -78,7 +84,7 @@ class Run {
     const roundMs = 4 * (diskMs + netDelayMs + soonMs) + 50;
     const stalledMs = Math.max(0, cluster.stalledUntilMs - cluster.agenda.now);
     // a leader can do nothing before an entry of its own term is where a majority is: behind all others
-    const behindMs = this.#messagesBehind() * roundMs;
+    const behindMs = this.#messagesToLead() * roundMs;
     this.#until('noLeader', stalledMs + behindMs + 10 * this.#electionMs, () => this.#leads());
     for (const client of this.#clients) client.isStopping = true;
     this.#clearAlarms();
@@ -107,12 +113,32 @@ class Run {
     for (const host of cluster.hosts) this.#compare(host);
   }
 
-  /** How many messages of entries the one that is furthest behind lacks. */
+  /**
+   * How many messages of entries it takes until a new leader's own entry is where a majority is: what the
+   * last of the best majority of voters lacks, from what it knows to be committed on, since all behind may
+   * have to be replaced. More would excuse a leader that waits for a member it does not need.
+   */
+  #messagesToLead(): number {
+    const { configs, options } = this.#cluster;
+    const entries = configs.map(({ voters }) => {
+      const hosts = voters.flatMap((id) => this.#cluster.hostOf(id) ?? []);
+      const applied = voters.map((id) => this.#cluster.hostOf(id)?.driver?.gauges.applied ?? 0);
+      const last = Math.max(0, ...hosts.map(({ disk }) => disk.last));
+      const ofMajority = applied.toSorted((one, other) => other - one)[voters.length >> 1] ?? 0;
+      return Math.max(0, last - ofMajority);
+    });
+    return Math.max(...entries) / options.entriesPerMessageMax;
+  }
+
+  /** How many messages of entries the one that is furthest behind lacks, of those that have to catch up. */
   #messagesBehind(): number {
-    const { hosts, options } = this.#cluster;
-    const applied = hosts.map((host) => host.driver?.gauges.applied ?? 0);
-    const logged = hosts.map(({ disk }) => disk.last);
-    return (Math.max(...applied, ...logged) - Math.min(...applied)) / options.entriesPerMessageMax;
+    const { hosts, log, leader, options } = this.#cluster;
+    // a change of members that is not committed yet will be
+    const configs = [log.config, ...(leader === undefined ? [] : log.configsOf(leader.id))];
+    const counts = hosts.filter((host) => configs.some((config) => !isOutside(host, config)));
+    const applied = counts.flatMap(({ driver }) => driver?.gauges.applied ?? []);
+    const last = Math.max(...counts.map(({ disk }) => disk.last));
+    return (last - Math.min(...applied)) / options.entriesPerMessageMax;
   }
 
   #pass(ms: number): void {
@@ -164,28 +190,23 @@ class Run {
   /** Every member that runs stands where the leader stands. Who was removed and was not told of it does
    *  not count: it asks for votes for ever, and disturbs nobody. */
   #isConverged(): boolean {
-    const { leader, hosts } = this.#cluster;
+    const { leader, hosts, log } = this.#cluster;
     const commit = leader?.driver?.status().commit;
     if (commit === undefined) return false;
     return hosts.every((host) => {
       if (host.driver === undefined) return host.isIdle;
-      return this.#isOutside(host) || host.driver.gauges.applied === commit;
+      return isOutside(host, log.config) || host.driver.gauges.applied === commit;
     });
-  }
-
-  #isOutside({ id, driver }: Host): boolean {
-    const { voters, learners } = this.#cluster.log.config;
-    return !voters.includes(id) && !learners.includes(id) && driver?.status().role !== 'observer';
   }
 
   /** What a member answers, and what its disk holds, are what they should be. */
   #compare(host: Host): void {
-    const { state } = this.#cluster;
+    const { state, log } = this.#cluster;
     const machine = host.driver?.machine;
     if (machine === undefined) return;
     state.head(host.id, machine.head());
     const range = { start: '!', end: '~' };
-    const floor = this.#isOutside(host) ? 0 : state.model.users.revision;
+    const floor = isOutside(host, log.config) ? 0 : state.model.users.revision;
     state.read(range, machine.range(range), floor);
     state.disk(host.id, host.disk);
   }
