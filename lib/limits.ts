@@ -409,6 +409,19 @@ assert(
 export const releasedAddressesMax = 4_096;
 /** Address records read per page when looking for a free one. */
 export const addressPageRows = 256;
+/** Bits of an address within the largest block that a host takes of a shared pool: 64 addresses, which hosts
+ *  seldom have more of in one network. */
+export const blockBitsMax = 6;
+/** The same of the smallest block; pools that have no room for such ones have none: a handful of addresses is
+ *  looked through at once. */
+export const blockBitsMin = 3;
+/** A pool has 16 blocks at least, so that as many hosts have one each. */
+export const poolBlocksBits = 4;
+/** Blocks of a pool that one host has: more containers than run on a host. What it needs beyond them, it looks
+ *  for in all of the pool. */
+export const hostBlocksMax = 16;
+/** Blocks without an owner that are looked through before all of the pool is: such a one is seldom full. */
+export const blockTriesMax = 4;
 /** Largest number of auxiliary addresses or pools in one network. */
 export const networkPoolsMax = 64;
 /** Pools of one address space: two families for every VLAN tag. All are read to find an overlap. */
@@ -733,5 +746,6 @@ assert(etcdReadMs < etcdWriteMs && etcdWriteMs < callSlowMs, 'etcd must answer b
 assert(absentConfirmMs < unclaimedMs, 'unclaimed addresses outlive unconfirmed endpoints');
 assert(spacePoolsMax <= storeRangeRowsMax, 'all pools of a space must fit one page');
 assert(poolReleaseRows * 2 <= storeDeleteRangeMax, 'a step of ReleasePool must fit one delete');
+assert(hostBlocksMax * 2 < storeTxnOpsMax, 'giving back all blocks of a pool must fit one txn');
 assert(adoptRowsStep * 3 <= storeTxnOpsMax, 'adopting some rows must fit one txn');
 assert(releasedTrimRows * 2 <= storeTxnOpsMax, 'forgetting released addresses must fit one txn');

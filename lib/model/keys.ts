@@ -36,6 +36,7 @@
  *     /use/<T>/<N>/<host>/<docker network id> a host that has the network
  *     /request/<T>/<N>/<cidr>/<host>          a host about to have it, that asked for its pool
  *     /ipam/…                                 as above, for pools of shared networks; their space is `T:N`
+ *     /ipam/block/<T:N>/<cidr>/<hex>          which host chooses addresses in the block that begins there
  *     /object/… /guard/… /link/… /group-pool/… /contiv-tag/…   see `objects/object-keys.ts`
  *
  * Addresses in keys are fixed-width hex (8 or 32 digits), so that key order is address order.
@@ -122,6 +123,13 @@ export const poolAddressKey = (space: string, cidr: string, hexAddress: string):
 /** All addresses of a pool. */
 export const poolAddressRange = (space: string, cidr: string): Required<KeyRange> =>
   prefixRange(`${ipamPrefix(space)}address/${space}/${cidr}/`);
+
+/** Key of whose a block of a shared pool is; the block begins with this address. */
+export const poolBlockKey = (space: string, cidr: string, hexAddress: string): string =>
+  `${ipamPrefix(space)}block/${space}/${cidr}/${hexAddress}`;
+/** All blocks of a pool that hosts have. */
+export const poolBlockRange = (space: string, cidr: string): Required<KeyRange> =>
+  prefixRange(`${ipamPrefix(space)}block/${space}/${cidr}/`);
 
 /** Key of what this host has to do with a pool of a shared network. */
 export const sharedPoolKey = (space: string, cidr: string): string =>

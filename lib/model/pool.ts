@@ -1,5 +1,6 @@
 /** Address pools and the addresses taken from them. */
 import { z } from 'zod';
+import { hostBlocksMax } from '../limits.ts';
 
 /** The pool as stored. */
 export const poolSchema = z.object({
@@ -70,6 +71,20 @@ export interface PoolName extends Pick<Pool, 'space' | 'cidr' | 'serial'> {
   readonly group?: string;
 }
 
+/** A block of a shared pool that a host chooses addresses in, as the host notes it for itself. */
+const hostBlockSchema = z.strictObject({
+  /** Hex address that the block begins with. */
+  first: z.string(),
+  /** Nothing was free when it was looked through last, and nothing of it was given back since. */
+  full: z.literal(true).optional(),
+});
+
+/** A block that a host chooses addresses in. */
+export type HostBlock = z.infer<typeof hostBlockSchema>;
+
+/** Whose a block of a shared pool is, for all to see. */
+export const poolBlockSchema = z.strictObject({ host: z.string() });
+
 /** What a host has to do with a pool of a shared network. */
 export const sharedPoolSchema = z.strictObject({
   space: z.string(),
@@ -79,6 +94,8 @@ export const sharedPoolSchema = z.strictObject({
   cursor: z.string().optional(),
   /** The same for groups that have a part of the pool for themselves. */
   groupCursors: z.record(z.string(), z.string()).optional(),
+  /** The blocks that it chooses addresses in; those that another host took over may still be among them. */
+  blocks: z.array(hostBlockSchema).max(hostBlocksMax).optional(),
 });
 
 /** What a host has to do with a pool of a shared network. */

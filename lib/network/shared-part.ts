@@ -15,8 +15,10 @@ import { networkSchema, type Network, type NetworkSubnet } from '../model/networ
 import { encodeRecord, type Stored } from '../model/record.ts';
 import { hostUseRange, requestKey, siteNetworkKey, useKey, useRange } from '../model/site-keys.ts';
 import type { SiteNetworkName } from '../model/site.ts';
+import type { Compare } from '../store/port.ts';
 import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
 import { planDeleteEndpoint } from './endpoints.ts';
+import { giveBackBlocks } from './ipam/host-blocks.ts';
 import { readPoolNamed } from './ipam/read.ts';
 import { isRequested, readSharedPool, removePool } from './ipam/shared-pools.ts';
 import {
@@ -161,6 +163,8 @@ export function* planDeletePart(
     const { txn } = yield* planDeleteEndpoint(network.id, endpointId);
     return { txn, answer: 'more' };
   }
+  const blocks = yield* returnBlocks(network, site, host);
+  if (blocks.txn !== undefined) return { txn: blocks.txn, answer: 'more' };
   const guard = yield* readGuard(site);
   const use = useKey(site, host, network.id);
   if ((yield { start: use }).rows.length > 0) {
@@ -170,7 +174,7 @@ export function* planDeletePart(
     return { txn: going, answer: 'more' };
   }
   const draft: TxnDraft = {
-    compare: [asRead(key, part)],
+    compare: [asRead(key, part), ...blocks.compare],
     then: [
       { op: 'delete', start: key },
       { op: 'delete', start: tagKey(network.tag) },
@@ -189,6 +193,29 @@ export function* planDeletePart(
   if (last) yield* countOrForget(draft, guard, pools.removed);
   else passGuard(draft, guard);
   return { txn: draft, answer: 'done' };
+}
+
+/**
+ * What gives back the host's blocks of one pool of a network whose last part on this host goes; or, when it has
+ * none, the compares that say so.
+ */
+function* returnBlocks(
+  network: Network,
+  site: SiteNetworkName,
+  host: string,
+): Step<{ readonly txn?: TxnDraft; readonly compare: readonly Compare[] }> {
+  const uses = (yield { ...hostUseRange(site, host), limit: 2 }).rows;
+  const compare: Compare[] = [];
+  if (uses.some(({ key }) => key !== useKey(site, host, network.id))) return { compare };
+  for (const { addressSpace: space, cidr } of network.subnets) {
+    const note = yield* readSharedPool({ space, cidr });
+    if (note === undefined) continue;
+    const txn: TxnDraft = { compare: [], then: [] };
+    const noteKey = sharedPoolKey(space, cidr);
+    if (yield* giveBackBlocks(txn, noteKey, note, host)) return { txn, compare };
+    compare.push(asRead(noteKey, note));
+  }
+  return { compare };
 }
 
 function* isUsed(site: SiteNetworkName): Step<boolean> {

@@ -48,7 +48,7 @@ describe('a shared network', () => {
     expect(tenantSchema.parse(value('/tenant/default'))).toEqual({ name: 'default', number: 1 });
     const here = await one.attach(first, id('a'));
     const there = await two.attach(second, id('b'));
-    expect([here.ipv4, there.ipv4]).toEqual(['10.1.0.1/24', '10.1.0.2/24']);
+    expect([here.ipv4, there.ipv4]).toEqual(['10.1.0.1/24', '10.1.0.16/24']);
     expect(siteEndpointSchema.parse(value(`/endpoint/default/blue/${id('b')}`))).toEqual({
       id: id('b'),
       host: 'two',
@@ -272,7 +272,7 @@ describe('a container of a shared network', () => {
     const made = await one.createNetwork({ id: id(1), ...blue });
     const again = await one.createNetwork({ id: id(2), ...blue });
     const [first, second] = [await one.attach(made, id('a')), await one.attach(again, id('b'))];
-    expect([first.ipv4, second.ipv4]).toEqual(['10.1.0.1/24', '10.1.0.2/24']);
+    expect([first.ipv4, second.ipv4]).toEqual(['10.1.0.1/24', '10.1.0.16/24']);
     await one.removeNetwork(made);
     expect(value('/network/default/blue')).not.toBeNull();
     expect((await one.attach(again, id('c'))).ipv4).toBe('10.1.0.3/24');

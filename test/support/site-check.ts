@@ -5,6 +5,7 @@ import { networkSchema } from '../../lib/model/network.ts';
 import {
   heldAddressSchema,
   poolAddressSchema,
+  poolBlockSchema,
   poolSchema,
   sharedPoolSchema,
 } from '../../lib/model/pool.ts';
@@ -20,6 +21,7 @@ export function wrongOfSite(whole: MapStore): readonly string[] {
     ...wrongPools(site),
     ...wrongEndpoints(site),
     ...wrongAddresses(site),
+    ...wrongBlocks(site),
   ];
 }
 
@@ -228,6 +230,20 @@ function wrongEndpoints(site: SiteReading): readonly string[] {
       ),
     ),
   ];
+}
+
+/** Every block of a pool is noted by the host that it names; a host may have lost one that it noted. */
+function wrongBlocks(site: SiteReading): readonly string[] {
+  const noted = new Set(
+    site.ofHosts('shared-pool/').flatMap(([host, , value]) => {
+      const { space, cidr, blocks = [] } = sharedPoolSchema.parse(value);
+      return blocks.map(({ first }) => `${space}/${cidr}/${first} ${host}`);
+    }),
+  );
+  return site.below('/ipam/block/').flatMap(([key, value]) => {
+    const owned = `${key} ${poolBlockSchema.parse(value).host}`;
+    return noted.has(owned) ? [] : [`block ${owned} is noted nowhere`];
+  });
 }
 
 /** Every address record that names a host is noted by that host, and by no other. */

@@ -1,8 +1,8 @@
 /**
  * Addresses of shared pools: what RequestAddress and ReleaseAddress decide about them. An address names the
  * host that holds it, and the host notes it for itself, so that it can give back what is its own without
- * looking at what others have. Each host goes on from the address that it was given last: hosts that take
- * addresses at the same time write no row in common but the address. Pure.
+ * looking at what others have. Each host chooses in blocks of its own (`host-blocks.ts`): hosts that take
+ * addresses at the same time write no row in common. Pure.
  */
 import { FairleadError } from '../../errors.ts';
 import {
@@ -51,6 +51,7 @@ import {
 import { readPool, readPoolAddress, requirePool, type StoredPool } from './read.ts';
 import type { AddressRelease } from './release.ts';
 import { putHeld } from './held.ts';
+import { chooseInBlocks, reopened, type BlockChoice, type Chooser } from './host-blocks.ts';
 import { findFree } from './search.ts';
 import { lookBehind } from './spread.ts';
 import { readSharedPool } from './shared-pools.ts';
@@ -82,19 +83,30 @@ export function* planRequestSharedAddress(
     return hold(pool, note, cidr, { address, host, group, before: record });
   }
   const area = yield* readChoiceArea(pool.value, spanOf(cidr, rangeOf(pool.value)), group);
-  const cursor = cursorOf(note.value, area);
-  const last = cursor === undefined ? undefined : fromHex(cursor).value;
-  const behind = lookBehind(area.span, last, { host, attempt });
-  const { space, cidr: name } = pool.value;
-  const free = yield* findFree({ space, cidr: name, span: area.span, behind }, area.reserved);
-  if (free === undefined) throw allTaken(pool.value, area);
+  const choose = area.group === undefined ? chooseInBlocks : chooseInGroup;
+  const choice = yield* choose(pool.value, area, note.value, { host, attempt });
+  if (choice === undefined) throw allTaken(pool.value, area);
+  const { free, blocks, claim } = choice;
   const { address } = free;
-  const moved = moveCursor(note.value, area, address);
-  return hold(pool, note, cidr, { address, host, group, before: free, moved });
+  const { blocks: _before, ...rest } = note.value;
+  const noted = blocks.length === 0 ? rest : { ...rest, blocks: [...blocks] };
+  const moved = moveCursor(noted, area, address);
+  return hold(pool, note, cidr, { address, host, group, before: free, moved, claim });
 }
 
-const cursorOf = ({ cursor, groupCursors }: SharedPool, { group }: ChoiceArea) =>
-  group === undefined ? cursor : groupCursors?.[group];
+/** Parts of groups have no blocks: hosts that meet there look elsewhere next. */
+function* chooseInGroup(
+  { space, cidr }: Pool,
+  { span, reserved, group = '' }: ChoiceArea,
+  { groupCursors, blocks = [] }: SharedPool,
+  chooser: Chooser,
+): Step<BlockChoice | undefined> {
+  const cursor = groupCursors?.[group];
+  const last = cursor === undefined ? undefined : fromHex(cursor).value;
+  const behind = lookBehind(span, last, chooser);
+  const free = yield* findFree({ space, cidr, span, behind }, reserved);
+  return free && { free, blocks };
+}
 
 /** The note with another cursor, and without those of groups that have no part any more. */
 function moveCursor(
@@ -178,13 +190,15 @@ interface Holding {
   readonly before: { readonly modRevision: number } | undefined;
   /** The host's note with another cursor. */
   readonly moved?: SharedPool;
+  /** A block that becomes the host's. */
+  readonly claim?: TxnDraft | undefined;
 }
 
 function hold(
   pool: StoredPool,
   note: Stored<SharedPool>,
   cidr: Cidr,
-  { address, host, group, before, moved }: Holding,
+  { address, host, group, before, moved, claim }: Holding,
 ): Decision<AddressAnswer> {
   const { space, cidr: name } = pool.value;
   const key = poolAddressKey(space, name, hexAddress(address));
@@ -197,11 +211,10 @@ function hold(
   ];
   if (moved !== undefined) then.push({ op: 'put', key: noteKey, value: encodeRecord(moved) });
   const txn: TxnDraft = { compare: [asRead(noteKey, note), asRead(key, before)], then };
+  txn.compare.push(...(claim?.compare ?? []));
+  txn.then.push(...(claim?.then ?? []));
   passPool(txn, pool);
-  return {
-    txn,
-    answer: answerOf(cidr, address),
-  };
+  return { txn, answer: answerOf(cidr, address) };
 }
 
 /**
@@ -233,6 +246,13 @@ export function* planReleaseSharedAddress(
     const at = poolAddressKey(place.space, place.cidr, hexAddress(address));
     compare.push(asRead(at, record), ...owner);
     then.push(releasedRecord(pool.value, at));
+    const mine = yield* readSharedPool(place);
+    const open = mine?.value.serial === place.serial ? reopened(mine.value, address) : undefined;
+    if (open !== undefined) {
+      const noteKey = sharedPoolKey(place.space, place.cidr);
+      compare.push(asRead(noteKey, mine));
+      then.push({ op: 'put', key: noteKey, value: encodeRecord(open) });
+    }
   }
   return { txn: { compare, then }, answer: true };
 }

@@ -14,7 +14,13 @@ import {
   type Cidr,
 } from '../../ip/ip.ts';
 import { poolReleaseRows, spacePoolsMax } from '../../limits.ts';
-import { poolAddressRange, poolHeldRange, poolKey, sharedPoolKey } from '../../model/keys.ts';
+import {
+  poolAddressRange,
+  poolBlockRange,
+  poolHeldRange,
+  poolKey,
+  sharedPoolKey,
+} from '../../model/keys.ts';
 import {
   parsePoolId,
   poolId,
@@ -44,6 +50,7 @@ import { guardTenant } from '../tenants.ts';
 import { askedPool, askedRange } from './block.ts';
 import { requireGroup } from './group-pools.ts';
 import { closeGuard, countGuard, countOrForget, isClosed, passGuard, readGuard } from './guard.ts';
+import { giveBackBlocks } from './host-blocks.ts';
 import {
   chooseFree,
   type PoolAnswer,
@@ -153,9 +160,13 @@ export function* planReleaseSharedPool(
   const kept = network?.subnets.some(({ cidr }) => cidr === place.cidr) === true;
   if (pool !== undefined && pool.value.state !== 'releasing') {
     if (!own) return nothing;
+    const used = kept && (yield { ...hostUseRange(name, host), limit: 1 }).rows.length > 0;
+    if (used) return nothing;
+    const key = sharedPoolKey(place.space, place.cidr);
+    if (yield* giveBackBlocks(draft, key, mine, host)) {
+      return { txn: draft, answer: { done: false } };
+    }
     if (kept || (yield* isRequested(name, place.cidr))) {
-      const used = kept && (yield { ...hostUseRange(name, host), limit: 1 }).rows.length > 0;
-      if (used) return nothing;
       forgetNote(draft, place, mine);
       passGuard(draft, guard);
       return { txn: draft, answer: { done: true } };
@@ -215,6 +226,7 @@ export function* removePool(
     { op: 'delete', start: key },
     { op: 'delete', ...range },
     { op: 'delete', ...poolHeldRange(space, cidr) },
+    { op: 'delete', ...poolBlockRange(space, cidr) },
     { op: 'delete', start: subnetKey(name.tenant, lastAddress(parseCidr(cidr))) },
   );
   return true;
