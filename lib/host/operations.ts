@@ -35,6 +35,7 @@ import type { RemovalProgress } from '../network/shared-part.ts';
 import type { Plan } from '../store/plan.ts';
 import type { PortSpec } from '../network/port.ts';
 import type { StateStore } from '../store/port.ts';
+import { runPlanNear } from '../store/near-first.ts';
 import { runPlan } from '../store/run-plan.ts';
 
 /** The data plane, as the operations need it. */
@@ -93,7 +94,7 @@ export class HostOperations {
   /** Makes an endpoint. */
   async createEndpoint(request: EndpointRequest, signal: AbortSignal): Promise<Endpoint> {
     await this.#switchReady(signal);
-    return this.#run(
+    return this.#runNear(
       `network/${request.networkId}`,
       () => planCreateEndpoint(request, this.#parts.hostName),
       signal,
@@ -108,7 +109,7 @@ export class HostOperations {
     signal: AbortSignal,
   ): Promise<Joined> {
     await this.#switchReady(signal);
-    const joined = await this.#run(
+    const joined = await this.#runNear(
       `endpoint/${endpointId}`,
       () => planJoin(networkId, endpointId, sandboxKey),
       signal,
@@ -119,12 +120,12 @@ export class HostOperations {
 
   /** Notes that the container lets go of its endpoint; Docker moves the link back after this. */
   async leave(networkId: string, endpointId: string, signal: AbortSignal): Promise<void> {
-    await this.#run(`endpoint/${endpointId}`, () => planLeave(networkId, endpointId), signal);
+    await this.#runNear(`endpoint/${endpointId}`, () => planLeave(networkId, endpointId), signal);
   }
 
   /** Forgets an endpoint; its link and port are removed in the background. */
   async deleteEndpoint(networkId: string, endpointId: string, signal: AbortSignal): Promise<void> {
-    await this.#run(
+    await this.#runNear(
       `network/${networkId}`,
       () => planDeleteEndpoint(networkId, endpointId),
       signal,
@@ -154,7 +155,7 @@ export class HostOperations {
 
   /** Takes an address. */
   async requestAddress(request: AddressRequest, signal: AbortSignal): Promise<AddressAnswer> {
-    return this.#run(
+    return this.#runNear(
       `pool/${request.poolId}`,
       (attempt) => planAddressRequest(request, this.#parts.hostName, attempt),
       signal,
@@ -163,7 +164,7 @@ export class HostOperations {
 
   /** Gives an address back. */
   async releaseAddress(poolId: string, address: string, signal: AbortSignal): Promise<void> {
-    await this.#run(
+    await this.#runNear(
       `pool/${poolId}`,
       () => planAddressRelease({ poolId, address }, this.#parts.hostName),
       signal,
@@ -176,6 +177,16 @@ export class HostOperations {
     signal: AbortSignal,
   ): Promise<Answer> {
     return this.#queue.run(key, () => runPlan(this.#parts.store, plan, { signal }));
+  }
+
+  /** What containers come and go by: of one host's rows for the most part, so that this host's own reading of
+   *  them is good enough to begin with. */
+  async #runNear<Answer>(
+    key: string,
+    plan: (attempt: number) => Plan<Answer>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    return this.#queue.run(key, () => runPlanNear(this.#parts.store, plan, { signal }));
   }
 
   async #switchReady(signal: AbortSignal): Promise<void> {

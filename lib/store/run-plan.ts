@@ -42,7 +42,8 @@ export async function runPlan<Answer>(
   );
 }
 
-async function decide<Answer>(
+/** Hands a plan what it asks for; throws what it refuses with, and STORE_LIMIT when it reads too much. */
+export async function decide<Answer>(
   store: PlanStore,
   plan: Plan<Answer>,
   signal: AbortSignal | undefined,

@@ -53,7 +53,7 @@ describe('a shared network', () => {
       id: id('b'),
       host: 'two',
       mac: there.mac,
-      ipv4: '10.1.0.2',
+      ipv4: '10.1.0.16',
       dockerNetworkId: id(2),
     });
     await two.detach(second, there);
@@ -272,7 +272,7 @@ describe('a container of a shared network', () => {
     const made = await one.createNetwork({ id: id(1), ...blue });
     const again = await one.createNetwork({ id: id(2), ...blue });
     const [first, second] = [await one.attach(made, id('a')), await one.attach(again, id('b'))];
-    expect([first.ipv4, second.ipv4]).toEqual(['10.1.0.1/24', '10.1.0.16/24']);
+    expect([first.ipv4, second.ipv4]).toEqual(['10.1.0.1/24', '10.1.0.2/24']);
     await one.removeNetwork(made);
     expect(value('/network/default/blue')).not.toBeNull();
     expect((await one.attach(again, id('c'))).ipv4).toBe('10.1.0.3/24');

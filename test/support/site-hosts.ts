@@ -5,6 +5,7 @@
 import { Fence } from '../../lib/host/fence.ts';
 import { KeyedQueue } from '../../lib/keyed-queue.ts';
 import { prefixed } from '../../lib/store/prefixed.ts';
+import { runPlanNear } from '../../lib/store/near-first.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 import type { StateStore } from '../../lib/store/port.ts';
 import type { Endpoint } from '../../lib/model/endpoint.ts';
@@ -149,14 +150,14 @@ export class SiteHost {
   async requestAddress(poolId: string, address = '', gateway = false): Promise<string> {
     const plan = (attempt: number) =>
       planAddressRequest({ poolId, address, gateway }, this.name, attempt);
-    const given = () => runPlan(this.store, plan);
+    const given = () => runPlanNear(this.store, plan);
     return (await this.#queue.run(poolId, given)).address;
   }
 
   /** ReleaseAddress, with or without a length. */
   releaseAddress(poolId: string, address: string): Promise<boolean> {
     const [text = ''] = address.split('/');
-    return runPlan(this.store, () => planAddressRelease({ poolId, address: text }, this.name));
+    return runPlanNear(this.store, () => planAddressRelease({ poolId, address: text }, this.name));
   }
 
   /** As the engine does it: an address, then the endpoint. Answers the endpoint. */
@@ -174,12 +175,12 @@ export class SiteHost {
   /** CreateEndpoint. */
   createEndpoint(networkId: string, endpointId: string, ipv4: string, mac = ''): Promise<Endpoint> {
     const request = { networkId, endpointId, ipv4, ipv6: '', mac };
-    return runPlan(this.store, () => planCreateEndpoint(request, this.name));
+    return runPlanNear(this.store, () => planCreateEndpoint(request, this.name));
   }
 
   /** As the engine does it: the endpoint, then its address. */
   async detach({ network, pools }: MadeNetwork, endpoint: Endpoint): Promise<void> {
-    await runPlan(this.store, () => planDeleteEndpoint(network.id, endpoint.id));
+    await runPlanNear(this.store, () => planDeleteEndpoint(network.id, endpoint.id));
     await this.releaseAddress(pools[0]?.poolId ?? '', endpoint.ipv4 ?? '');
   }
 }

@@ -93,9 +93,9 @@ describe('hosts', () => {
     await three.begin('10.1.0.0/20');
     for (const at of [0, 1, 2]) await three.attach(at);
     let failed = 0;
-    const { txn } = three.whole;
+    const txn = three.whole.txn.bind(three.whole);
     three.whole.txn = async (asked) => {
-      const done = await txn.call(three.whole, asked);
+      const done = await txn(asked);
       if (!done.succeeded) failed += 1;
       return done;
     };
@@ -113,9 +113,9 @@ describe('hosts', () => {
     await three.begin('10.0.0.0/16');
     const rowsRead = async (): Promise<number> => {
       let rows = 0;
-      const { range } = three.whole;
+      const range = three.whole.range.bind(three.whole);
       three.whole.range = async (asked) => {
-        const found = await range.call(three.whole, asked);
+        const found = await range(asked);
         rows += found.rows.length;
         return found;
       };
