@@ -107,10 +107,8 @@ async function startListening(
     onCall: () => heap.worked(),
   });
   let started: Host | undefined;
-  void host.then(
-    (one) => (started = one),
-    () => undefined,
-  );
+  host.then((one) => (started = one)).catch(() => undefined);
+  const stopping = new AbortController();
   const api = createApiApp({
     version,
     node: options.hostName,
@@ -122,6 +120,7 @@ async function startListening(
     pools: async () => (await host).pools(),
     cluster: async () => (await host).cluster,
     nodes: async () => (await host).nodes,
+    stopping: stopping.signal,
     contiv: {
       version,
       commit,
@@ -140,6 +139,7 @@ async function startListening(
   const discovery = discoveryFile && writeDiscoveryFile(discoveryFile, options.pluginSocket);
   return async () => {
     if (discovery) discovery.remove();
+    stopping.abort();
     await Promise.all(listeners.map((listener) => listener.close()));
   };
 }

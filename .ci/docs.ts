@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openApiDocument } from '../lib/api/objects/openapi.ts';
 import { commandSet } from '../lib/cli/commands.ts';
 import { variableOf, type OptionRow } from '../lib/cli/option.ts';
 import type { CommandRow } from '../lib/cli/netctl/core/command.ts';
@@ -23,6 +24,7 @@ export function generatedDocuments(): readonly GeneratedDocument[] {
     { path: 'docs/errors.md', text: errorsDocument() },
     { path: 'docs/commands.md', text: commandsDocument() },
     { path: 'docs/netctl.md', text: netctlDocument() },
+    { path: 'docs/openapi.json', text: `${JSON.stringify(openApiDocument(), undefined, 2)}\n` },
   ];
 }
 

@@ -150,7 +150,11 @@ export const errorTable = {
   },
   STORE_FAILED: { ...broken, fix: 'check the disk (df, dmesg); the agent restarts by itself' },
   STORE_NO_SPACE: { ...unavailable, fix: 'free disk space below the data directory' },
-  STORE_COMPACTED: { ...conflict, fix: 'list again, then watch from the revision of the list' },
+  STORE_COMPACTED: {
+    httpStatus: 410,
+    exitCode: 3,
+    fix: 'list again, then watch from the revision of the list',
+  },
   STORE_CONFLICT: { ...unavailable, fix: 'try again' },
   STORE_CLOSED: unavailable,
   STORE_LIMIT: usage,

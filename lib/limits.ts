@@ -495,6 +495,26 @@ export const apiTokenCharactersMin = 16;
 /** Requests for objects in work at the same time; one more is told to come again. */
 export const apiRequestsMax = 64;
 
+/** Objects on one page of a list, unless the client asks for fewer. */
+export const apiPageObjectsMax = 1_000;
+/** Lists of which a client has seen the first pages: kept as they were, the oldest is forgotten. */
+export const apiListsKept = 8;
+/** Objects in all kept lists together; a kept object is about a kilobyte. */
+export const apiListObjectsKept = 50_000;
+/** Times that a list longer than a read of the store is read again, because it changed. */
+export const listAttemptsMax = 8;
+/** Conditions of one selector. */
+export const selectorConditionsMax = 16;
+/** Clients that watch objects at the same time; one more is told to come again. */
+export const apiWatchesMax = 64;
+/** How long a watch is silent: whoever is between ends connections that are silent for half a minute. */
+export const apiWatchBeatMs = 15_000;
+/** How long to wait for a store to say that what a watch is to begin with is forgotten. */
+export const apiWatchOpenMs = 50;
+/** Documents in one request, and their size: a site of ten thousand objects in one go. */
+export const apiDocumentsMax = 20_000;
+export const apiDocumentsBytesMax = 16 * 1024 * 1024;
+
 // --- Open vSwitch ---
 
 /** Largest JSON message taken from ovsdb-server: 10 000 ports are 3.4 MB. */

@@ -4,6 +4,7 @@
  * `schemaVersion`; errors carry the code, message and fix of `lib/errors.ts`.
  */
 import { Hono } from 'hono';
+import { systemClock } from '../clock.ts';
 import type { Condition } from '../conditions.ts';
 import { asFairleadError, FairleadError, treatmentOf } from '../errors.ts';
 import type { ReadinessGate } from '../health/gates.ts';
@@ -17,6 +18,7 @@ import type { DatapathFacts } from '../host/switching.ts';
 import { clusterRoutes } from './cluster.ts';
 import { contivRoutes, type ContivSources } from './contiv/routes.ts';
 import { nodeRoutes } from './nodes.ts';
+import { objectRoutes } from './objects/routes.ts';
 
 /** Version of every answer's shape. */
 export const apiSchemaVersion = 1;
@@ -34,8 +36,10 @@ export interface ApiSources {
   /** Absent on a store that is not ours. */
   readonly cluster: () => Promise<ClusterOperations | undefined>;
   readonly nodes: () => Promise<SiteNodes>;
-  /** What Contiv's REST is made of. */
+  /** What Contiv's REST is made of, and our own for the same objects. */
   readonly contiv: ContivSources;
+  /** Aborted when the host stops: what would never end by itself ends then. */
+  readonly stopping?: AbortSignal;
 }
 
 /** The application. */
@@ -58,13 +62,13 @@ export function createApiApp(sources: ApiSources): Hono {
   app.get('/v1/datapath', async (context) =>
     context.json({ ...base, ...(await sources.datapath()) }),
   );
-  app.get('/v1/networks', async (context) =>
+  app.get('/v1/host/networks', async (context) =>
     context.json({ ...base, networks: await sources.networks() }),
   );
-  app.get('/v1/endpoints', async (context) =>
+  app.get('/v1/host/endpoints', async (context) =>
     context.json({ ...base, endpoints: await sources.endpoints() }),
   );
-  app.get('/v1/pools', async (context) => {
+  app.get('/v1/host/pools', async (context) => {
     const pools = (await sources.pools()).map(({ pool, usage }) => ({
       pool,
       // an IPv6 subnet has more addresses than a JSON number can count
@@ -72,6 +76,8 @@ export function createApiApp(sources: ApiSources): Hono {
     }));
     return context.json({ ...base, pools });
   });
+  const { log, objects } = sources.contiv;
+  app.route('/', objectRoutes({ log, objects, clock: systemClock, stopping: sources.stopping }));
   app.route('/', contivRoutes(sources.contiv));
   app.route('/v1/cluster', clusterRoutes(sources.cluster));
   app.route('/v1/nodes', nodeRoutes(sources.nodes, base));

@@ -4,11 +4,18 @@
  * hosts it meets in the store.
  */
 import type { Clock } from '../clock.ts';
-import { hasCode } from '../errors.ts';
+import { FairleadError, hasCode } from '../errors.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
-import { objectConflictMs, objectPauseMaxMs } from '../limits.ts';
+import { listAttemptsMax, objectConflictMs, objectPauseMaxMs } from '../limits.ts';
 import type { Config, KindName } from '../model/objects/kind.ts';
-import type { ObjectName } from '../model/objects/object-keys.ts';
+import { objectRange, type ObjectName } from '../model/objects/object-keys.ts';
+import {
+  listObjects,
+  planDeclare,
+  type Declared,
+  type Listing,
+  type Wish,
+} from '../network/objects/declare.ts';
 import { findEndpoint, type EndpointOper } from '../network/objects/endpoint-oper.ts';
 import type { Condition } from '../network/objects/object-rows.ts';
 import { operOf, type Oper } from '../network/objects/oper.ts';
@@ -16,7 +23,8 @@ import { showAll, showObject, type ShownObject } from '../network/objects/show.t
 import { planPutObject, planRemoveObject } from '../network/objects/write.ts';
 import { freshReads } from '../store/fresh-reads.ts';
 import type { Plan, Step } from '../store/plan.ts';
-import type { StateStore } from '../store/port.ts';
+import type { StateStore, WatchBatch } from '../store/port.ts';
+import { Rehearsal } from '../store/rehearsal.ts';
 import { runPlan } from '../store/run-plan.ts';
 
 /**
@@ -31,15 +39,45 @@ export interface InspectedObject {
   readonly oper: Oper | undefined;
 }
 
+/** What is needed of the store. */
+type ObjectStore = Pick<StateStore, 'range' | 'txn' | 'watch'>;
+
 /** What can be asked for; rejects with what plans refuse and the store fails with. */
 export class SiteObjects {
-  readonly #store: StateStore;
+  readonly #store: ObjectStore;
   readonly #clock: Clock;
   readonly #queue = new KeyedQueue();
 
-  constructor(store: StateStore, clock: Clock) {
+  constructor(store: ObjectStore, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
+  }
+
+  /** The same on which everything is checked and nothing changed: each command sees those before it. */
+  rehearsal(): SiteObjects {
+    return new SiteObjects(new Rehearsal(this.#store), this.#clock);
+  }
+
+  /** Makes an object what is wished of it; nothing, when it is that already. */
+  declare(name: ObjectName, wish: Wish, condition: Condition): Promise<Declared> {
+    return this.#untilDone(name, (attempt) => planDeclare(name, wish, condition, attempt));
+  }
+
+  /**
+   * All objects of a kind, or of one tenant, as they were at one revision.
+   * @throws BUSY when they change faster than they can be read
+   */
+  async listAtOnce(kind: KindName, tenant?: string): Promise<Listing> {
+    for (let attempt = 0; attempt < listAttemptsMax; attempt += 1) {
+      const listing = await this.#read(() => listObjects(kind, tenant), 'best');
+      if (listing !== undefined) return listing;
+    }
+    throw new FairleadError('BUSY', `the list of ${kind} changes faster than it can be read`);
+  }
+
+  /** Changes of rows of a kind from a revision on, as the store's watch. */
+  watch(kind: KindName, fromRevision: number, signal: AbortSignal): AsyncIterable<WatchBatch> {
+    return this.#store.watch({ ...objectRange(kind, []), fromRevision, signal });
   }
 
   /** Makes an object, or changes the one there is. */
@@ -75,16 +113,17 @@ export class SiteObjects {
     return this.#read(() => findEndpoint(text), freshness);
   }
 
-  async #untilDone(
+  async #untilDone<Answer extends { readonly done: boolean }>(
     { parts: [tenant = ''] }: ObjectName,
-    plan: (attempt: number) => Plan<{ readonly done: boolean }>,
-  ): Promise<void> {
-    await this.#queue.run(tenant, async () => {
+    plan: (attempt: number) => Plan<Answer>,
+  ): Promise<Answer> {
+    return this.#queue.run(tenant, async () => {
       const untilMs = this.#clock.monotonicMs() + objectConflictMs;
       for (let busy = 0; ;) {
         try {
           const store = freshReads(this.#store, 'linearizable');
-          if ((await runPlan(store, plan)).done) return;
+          const answer = await runPlan(store, plan);
+          if (answer.done) return answer;
         } catch (thrown) {
           if (!hasCode(thrown, 'STORE_CONFLICT') || this.#clock.monotonicMs() > untilMs) {
             throw thrown;

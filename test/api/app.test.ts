@@ -73,7 +73,7 @@ describe('the API', () => {
 
   it('answers errors with code, message and fix under the right status', async () => {
     const networks = () => Promise.reject(new FairleadError('STARTING', 'the store is opening'));
-    expect(await get('/v1/networks', { networks })).toMatchObject({
+    expect(await get('/v1/host/networks', { networks })).toMatchObject({
       status: 503,
       body: { error: { code: 'STARTING', fix: expect.stringContaining('try again') } },
     });

@@ -36,12 +36,12 @@ describe('without', () => {
   const door = plainDoor(inside);
 
   test.each([
-    ['/api/v1/networks/', 200],
+    ['/api/v1/host/networks/', 200],
     ['/version', 200],
     ['/info/', 200],
     ['/healthz', 200],
     ['/v1/cluster', 404],
-    ['/v1/pools', 404],
+    ['/v1/host/pools', 404],
     ['/api/v1x', 404],
     ['/api/v1/../../v1/cluster', 404],
   ])('%s is %i: what Contiv served, and no more', async (path, status) => {
@@ -49,7 +49,7 @@ describe('without', () => {
   });
 
   it('no page of a browser comes in', async () => {
-    const answer = await door(request('/api/v1/networks/', { origin: 'http://evil.example' }));
+    const answer = await door(request('/api/v1/host/networks/', { origin: 'http://evil.example' }));
     expect(answer.status).toBe(401);
   });
 });

@@ -132,7 +132,7 @@ function explain(host: LabHost): void {
       `  docker -H unix://${host.dockerSocket} ps`,
       `  docker -H unix://${host.dockerSocket} exec -it anna sh`,
       `  ovs-vsctl --db=unix:${host.ovsDb} show`,
-      `  curl --unix-socket ${agent['FAIRLEAD_API_SOCKET']} http://fairlead/v1/endpoints`,
+      `  curl --unix-socket ${agent['FAIRLEAD_API_SOCKET']} http://fairlead/v1/host/endpoints`,
       `  less ${host.logFile('agent')}`,
       'To remove it:',
       '  npm run lab -- --prefix demo down',

@@ -74,7 +74,7 @@ async function converged(): Promise<readonly string[]> {
       const names = docker.map((id) => `fh-${id.slice(0, 12)}`);
       const ports = (await portNames(one.host)).toSorted();
       const links = (await linkNames(one.host)).toSorted();
-      const pools = (await apiGet(one.host, '/v1/pools')).body['pools'] as {
+      const pools = (await apiGet(one.host, '/v1/host/pools')).body['pools'] as {
         usage: { held: number };
       }[];
       const held = pools.reduce((sum, { usage }) => sum + usage.held, 0);

@@ -178,7 +178,7 @@ async function checkState(index: number): Promise<void> {
     const ports = await portNames(one.host);
     return JSON.stringify(ports) === JSON.stringify(expectedPorts);
   });
-  const { body } = await apiGet(one.host, '/v1/endpoints');
+  const { body } = await apiGet(one.host, '/v1/host/endpoints');
   const endpoints = body['endpoints'] as { ipv4?: string }[];
   const addresses = endpoints.map(({ ipv4 }) => ipv4);
   expect(new Set(addresses).size).toBe(addresses.length);

@@ -73,7 +73,7 @@ describe.each(ways)('with the agent as $form on $store', ({ form, store }) => {
       await dockerOk(one.host, ['network', 'rm', id]);
     }
     await until('nothing is left', async () => (await leftovers(one.host)).length === 0);
-    expect((await apiGet(one.host, '/v1/pools')).body['pools']).toEqual([]);
+    expect((await apiGet(one.host, '/v1/host/pools')).body['pools']).toEqual([]);
   });
 
   it('lets containers of one network reach each other, and no others', async () => {

@@ -53,7 +53,7 @@ it('goes on with it when it is back, and after a restart of its own', async () =
   await dockerOk(one.host, networkCommand('more'));
   await agent.stop('SIGKILL');
   agent = await startAgent(one.host, 'binary', { env });
-  const { body } = await apiGet(one.host, '/v1/networks');
+  const { body } = await apiGet(one.host, '/v1/host/networks');
   expect(body['networks']).toHaveLength(2);
   expect(await pings(one.host, 'till1', 'till2')).toBe(true);
 });

@@ -141,13 +141,13 @@ async function checkLink(host: LabHost, twin: Twin, request: Json, answer: Json)
 
 /** What the agent remembers is what the twin remembers. */
 async function compareRecords({ host, twin }: Replay, when: string): Promise<void> {
-  const networks = (await apiGet(host, '/v1/networks')).body['networks'] as Json[];
+  const networks = (await apiGet(host, '/v1/host/networks')).body['networks'] as Json[];
   requireSame(
     `networks ${when}`,
     networks.map(({ id, mtu, internal }) => ({ id, mtu, internal })),
     [...twin.networks.values()].map(({ id, mtu, internal }) => ({ id, mtu, internal })),
   );
-  const endpoints = (await apiGet(host, '/v1/endpoints')).body['endpoints'] as Json[];
+  const endpoints = (await apiGet(host, '/v1/host/endpoints')).body['endpoints'] as Json[];
   requireSame(
     `endpoints ${when}`,
     endpoints.map(({ id, networkId, state, mac, ipv4, ipv6 }) => {
@@ -156,7 +156,10 @@ async function compareRecords({ host, twin }: Replay, when: string): Promise<voi
     }),
     [...twin.endpoints.values()],
   );
-  const pools = (await apiGet(host, '/v1/pools')).body['pools'] as { pool: Json; usage: Json }[];
+  const pools = (await apiGet(host, '/v1/host/pools')).body['pools'] as {
+    pool: Json;
+    usage: Json;
+  }[];
   requireSame(
     `pools ${when}`,
     pools.map(({ pool: { space, cidr, networkId }, usage: { held, gateways, bound } }) => ({
@@ -220,7 +223,7 @@ async function takeDown(going: Replay, calls: readonly RecordedCall[]): Promise<
   }
   let rest: readonly string[] = [];
   await until('nothing is left', async () => {
-    const { body } = await apiGet(host, '/v1/pools');
+    const { body } = await apiGet(host, '/v1/host/pools');
     rest = [
       ...(await leftovers(host)),
       ...(body['pools'] as Json[]).map((pool) => JSON.stringify(pool)),

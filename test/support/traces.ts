@@ -21,13 +21,13 @@ export async function linkNames(host: LabHost): Promise<readonly string[]> {
 
 /** Endpoint ids that the agent knows. */
 export async function endpointIds(host: LabHost): Promise<readonly string[]> {
-  const { body } = await apiGet(host, '/v1/endpoints');
+  const { body } = await apiGet(host, '/v1/host/endpoints');
   return (body['endpoints'] as { id: string }[]).map(({ id }) => id);
 }
 
 /** Everything of ours beside the bridge; empty on a host without containers and networks of ours. */
 export async function leftovers(host: LabHost): Promise<readonly string[]> {
-  const networks = (await apiGet(host, '/v1/networks')).body['networks'] as { id: string }[];
+  const networks = (await apiGet(host, '/v1/host/networks')).body['networks'] as { id: string }[];
   return [
     ...(await portNames(host)).map((name) => `port ${name}`),
     ...(await linkNames(host)).map((name) => `link ${name}`),

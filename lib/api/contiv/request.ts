@@ -49,8 +49,8 @@ export function requireFewHeaders(headers: Headers): void {
  * The body of a request as JSON; no more of it is read than may be.
  * @throws REQUEST_TOO_LARGE, REQUEST_INVALID
  */
-export async function readJson(request: Request): Promise<unknown> {
-  const text = await readText(request);
+export async function readJson(request: Request, bytesMax = apiBodyBytesMax): Promise<unknown> {
+  const text = await readText(request, bytesMax);
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
@@ -58,10 +58,10 @@ export async function readJson(request: Request): Promise<unknown> {
   }
 }
 
-async function readText(request: Request): Promise<string> {
+async function readText(request: Request, bytesMax: number): Promise<string> {
   const tooLarge = (): FairleadError =>
-    new FairleadError('REQUEST_TOO_LARGE', `a body has at most ${apiBodyBytesMax} bytes`);
-  if (Number(request.headers.get('content-length') ?? 0) > apiBodyBytesMax) throw tooLarge();
+    new FairleadError('REQUEST_TOO_LARGE', `a body has at most ${bytesMax} bytes`);
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge();
   if (request.body === null) return '';
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let bytes = 0;
@@ -69,7 +69,7 @@ async function readText(request: Request): Promise<string> {
   try {
     for await (const part of request.body as unknown as AsyncIterable<Uint8Array>) {
       bytes += part.byteLength;
-      if (bytes > apiBodyBytesMax) throw tooLarge();
+      if (bytes > bytesMax) throw tooLarge();
       text += decoder.decode(part, { stream: true });
     }
     return text + decoder.decode();

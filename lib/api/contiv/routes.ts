@@ -3,9 +3,8 @@
  * what changes something goes through the store to whoever leads.
  */
 import { Hono } from 'hono';
-import { asFairleadError, FairleadError } from '../../errors.ts';
+import { FairleadError } from '../../errors.ts';
 import type { InspectedObject, SiteObjects } from '../../host/site-objects.ts';
-import { apiRequestsMax } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
 import { parseKey, type ObjectName } from '../../model/objects/object-keys.ts';
 import { invalid, readConfig } from '../../model/objects/read-config.ts';
@@ -13,9 +12,10 @@ import { shapeOf } from '../../model/objects/shape.ts';
 import { describedKind } from '../../model/objects/kinds.ts';
 import type { ObjectKind } from '../../model/objects/kind.ts';
 import type { ShownObject } from '../../network/objects/show.ts';
+import { requestGuard } from '../request-guard.ts';
 import { jsonAnswer, refusal } from './answers.ts';
 import { contivBase, readPath, type AskedPath } from './paths.ts';
-import { readCondition, readFreshness, readJson, requireFewHeaders } from './request.ts';
+import { readCondition, readFreshness, readJson } from './request.ts';
 
 /** What the routes are made of. */
 export interface ContivSources {
@@ -30,26 +30,7 @@ export interface ContivSources {
 /** The routes `/api/v1/…`, `/version` and `/info`. */
 export function contivRoutes(sources: ContivSources): Hono {
   const app = new Hono();
-  let inWork = 0;
-  const guarded = async (request: Request, work: () => Promise<Response>): Promise<Response> => {
-    if (inWork >= apiRequestsMax) {
-      const busy = new FairleadError('BUSY', `${apiRequestsMax} requests are in work`);
-      return refusal(busy, request.headers);
-    }
-    inWork += 1;
-    try {
-      requireFewHeaders(request.headers);
-      return await work();
-    } catch (thrown) {
-      const error = asFairleadError(thrown);
-      if (error.code !== 'INTERNAL') return refusal(error, request.headers);
-      sources.log.error({ err: error, path: new URL(request.url).pathname }, 'request failed');
-      const hidden = new FairleadError('INTERNAL', 'internal error, the log says more');
-      return refusal(hidden, request.headers);
-    } finally {
-      inWork -= 1;
-    }
-  };
+  const guarded = requestGuard(sources.log, refusal);
   app.all(`${contivBase}*`, ({ req: { raw } }) =>
     guarded(raw, async () => answer(raw, await sources.objects())),
   );

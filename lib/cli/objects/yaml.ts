@@ -1,4 +1,32 @@
-/** JSON values as YAML 1.2, in the plainest form: a field a line, texts in quotes where they could be misread. */
+/**
+ * YAML 1.2: JSON values in the plainest form (a field a line, texts in quotes where they could be misread), and the
+ * documents of a file as JSON values. JSON is YAML, too.
+ */
+import { isAlias, parseAllDocuments, visit } from 'yaml';
+import { FairleadError } from '../../errors.ts';
+
+/**
+ * The documents of a text, without those in which nothing is. Aliases, tags and fields given twice are refused: what
+ * is applied should be what is read.
+ * @throws USAGE with the line that is wrong
+ */
+export function yamlDocuments(text: string, place: string): readonly unknown[] {
+  const documents = parseAllDocuments(text, { version: '1.2', schema: 'core', uniqueKeys: true });
+  return [...documents].flatMap((document) => {
+    const [problem] = [...document.errors, ...document.warnings];
+    if (problem !== undefined) throw wrong(place, problem.message);
+    visit(document, (_, node) => {
+      if (isAlias(node)) throw wrong(place, 'aliases are not taken, write it out');
+    });
+    const value: unknown = document.toJS({ maxAliasCount: 0 });
+    return value === null ? [] : [value];
+  });
+}
+
+function wrong(place: string, message: string): FairleadError {
+  const [line = ''] = message.split('\n');
+  return new FairleadError('USAGE', `${place}: ${line.slice(0, 300)}`, { fix: 'correct the file' });
+}
 
 /** A value as lines of YAML, with an end. */
 export function yamlText(value: unknown): string {

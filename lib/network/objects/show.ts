@@ -33,6 +33,9 @@ export interface ShownObject {
   readonly row: Omit<ObjectRow, 'config'>;
 }
 
+/** An object's own row, shown without who names it. */
+export type ShownRow = Omit<ShownObject, 'naming'>;
+
 /** The object of this name, if it is there. */
 export function* showObject(name: ObjectName): Step<ShownObject | undefined> {
   if (name.kind === 'global') return yield* showSettings();
@@ -122,7 +125,8 @@ function* showSettings(): Step<ShownObject> {
   return { name, config, naming: [], revision: modRevision, row: {} };
 }
 
-function shownRow(kind: ObjectKind, row: KeyValue): Omit<ShownObject, 'naming'> {
+/** The object in a row of its kind; not for settings. */
+export function shownRow(kind: ObjectKind, row: KeyValue): ShownRow {
   const revision = revisionOf(kind.name, row);
   const { config: given, ...rest } = rowOf(kind, row);
   const config = withZeros(kind, given);

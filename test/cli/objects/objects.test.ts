@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { yamlText } from '../../../lib/cli/objects/yaml.ts';
+import { yamlDocuments, yamlText } from '../../../lib/cli/objects/yaml.ts';
 import { run, type Run } from '../terminal.ts';
 
 const web = {
@@ -218,6 +218,16 @@ test('YAML is what a reader of JSON reads, where nothing needs more than quotes'
         return [String(read(name)), read(value)] as const;
       });
       expect(Object.fromEntries(entries)).toEqual(object);
+    }),
+  );
+});
+
+test('a YAML library reads what is written', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      // JSON has no -0, and a document in which nothing is is none
+      const plain: unknown = JSON.parse(JSON.stringify(value));
+      expect(yamlDocuments(yamlText(plain), 'it')).toEqual(plain === null ? [] : [plain]);
     }),
   );
 });

@@ -54,8 +54,8 @@ async function traces(host: LabHost) {
   const ports = await host.ovsVsctl(['list-ports', 'br-fairlead']);
   const flows = await host.ovsOfctl(['--no-stats', 'dump-flows', 'br-fairlead']);
   const groups = await host.ovsOfctl(['dump-groups', 'br-fairlead']);
-  const { body } = await apiGet(host, '/v1/pools');
-  const { endpoints } = (await apiGet(host, '/v1/endpoints')).body;
+  const { body } = await apiGet(host, '/v1/host/pools');
+  const { endpoints } = (await apiGet(host, '/v1/host/endpoints')).body;
   const named = (text: string): readonly string[] =>
     [...text.matchAll(/\b(f[hc]-[0-9a-f]+)/g)].flatMap(([, name]) => name ?? []);
   return {
@@ -188,7 +188,7 @@ describe('a thousand rounds', () => {
     const [host] = lab.hosts;
     if (host === undefined) throw new Error('no host');
     const networkId = await dockerOk(host, ['network', 'inspect', '-f', '{{.Id}}', network]);
-    const { pools } = poolsSchema.parse((await apiGet(host, '/v1/pools')).body);
+    const { pools } = poolsSchema.parse((await apiGet(host, '/v1/host/pools')).body);
     const [pool4, pool6] = pools.map(({ pool }) => poolId(pool)).toSorted();
     const client = openPluginClient(pluginSocketOf(host));
     const round = async () => {

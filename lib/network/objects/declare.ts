@@ -1,0 +1,111 @@
+/**
+ * Objects as they are declared: made, changed to what is said, or left alone when they are that already. Contiv
+ * refused every change of a network or tenant, also one to what it was; here only those that are changes. Pure.
+ */
+import { formatAddress, parseAddress } from '../../ip/ip.ts';
+import type { Config, KindName, ObjectKind } from '../../model/objects/kind.ts';
+import { describedKind } from '../../model/objects/kinds.ts';
+import { objectKey, objectRange, type ObjectName } from '../../model/objects/object-keys.ts';
+import { asRead, type Plan, type Step } from '../../store/plan.ts';
+import type { KeyValue } from '../../store/port.ts';
+import { sameValue } from '../same-value.ts';
+import { readSettings, settingsKey } from '../settings.ts';
+import { requireCondition, type Condition } from './object-rows.ts';
+import { shownRow, type ShownRow } from './show.ts';
+import { planPutObject } from './write.ts';
+
+/** What came of a declaration. */
+export interface Declared {
+  /** False when it has to be planned and run again. */
+  readonly done: boolean;
+  readonly outcome: 'created' | 'changed' | 'unchanged';
+  /** As it was. */
+  readonly before: Config | undefined;
+}
+
+/** What an object is to be, by what it is. */
+export type Wish = (before: Config | undefined) => Config;
+
+/** Makes an object what is wished. Plan and run it until it is `done`. Refuses as `planPutObject`. */
+export function* planDeclare(
+  name: ObjectName,
+  wish: Wish,
+  condition: Condition,
+  attempt: number,
+): Plan<Declared> {
+  const { shown, row } = yield* readShown(name);
+  requireCondition(name, shown?.revision, condition);
+  const before = shown?.config;
+  const config = wish(before);
+  const kind = describedKind(name.kind);
+  if (before !== undefined && isSame(kind, config, before)) {
+    return { txn: undefined, answer: { done: true, outcome: 'unchanged', before } };
+  }
+  const { txn, answer } = yield* planPutObject(name, config, condition, attempt);
+  const outcome = before === undefined ? 'created' : txn === undefined ? 'unchanged' : 'changed';
+  return {
+    // the wish was made from what was read first
+    txn: txn && { ...txn, compare: [...txn.compare, asRead(objectKey(name), row)] },
+    answer: { done: answer.done, outcome, before },
+  };
+}
+
+/** Objects of a kind at one revision. */
+export interface Listing {
+  readonly revision: number;
+  readonly objects: readonly ShownRow[];
+}
+
+/** All objects of a kind, or of one tenant; undefined when they changed while they were read. */
+export function* listObjects(kindName: KindName, tenant?: string): Step<Listing | undefined> {
+  const kind = describedKind(kindName);
+  if (kindName === 'global') {
+    const { revision } = yield { start: settingsKey };
+    return { revision, objects: [yield* shownSettings()] };
+  }
+  const range = objectRange(kindName, tenant === undefined ? [] : [tenant]);
+  const objects: ShownRow[] = [];
+  let revision: number | undefined;
+  let { start } = range;
+  for (let more = true; more;) {
+    const page = yield { start, end: range.end };
+    revision ??= page.revision;
+    // each page is what was there at its own revision
+    if (page.revision !== revision) return undefined;
+    for (const row of page.rows) objects.push(shownRow(kind, row));
+    const last = page.rows.at(-1);
+    more = page.more && last !== undefined;
+    if (last !== undefined) start = `${last.key}!`;
+  }
+  return { revision: revision ?? 0, objects };
+}
+
+interface Seen {
+  readonly shown: ShownRow | undefined;
+  readonly row: KeyValue | undefined;
+}
+
+function* readShown(name: ObjectName): Step<Seen> {
+  const [row] = (yield { start: objectKey(name) }).rows;
+  if (name.kind === 'global') return { shown: yield* shownSettings(), row };
+  return { shown: row && shownRow(describedKind(name.kind), row), row };
+}
+
+function* shownSettings(): Step<ShownRow> {
+  const { config, modRevision } = yield* readSettings();
+  const name: ObjectName = { kind: 'global', parts: ['global'] };
+  return { name, config, revision: modRevision, row: {} };
+}
+
+/** Whether two configurations say the same; addresses may be written in several ways. */
+function isSame(kind: ObjectKind, one: Config, other: Config): boolean {
+  const plain = (config: Config): Config =>
+    Object.fromEntries(
+      Object.entries(config).map(([field, value]) => {
+        const format = kind.fields[field]?.type === 'text' && kind.fields[field].format;
+        const isAddress = value !== '' && (format === 'ipv4' || format === 'ipv6');
+        return [field, isAddress ? formatAddress(parseAddress(String(value))) : value];
+      }),
+    );
+  return sameValue(plain(one), plain(other));
+}
