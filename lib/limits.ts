@@ -317,6 +317,11 @@ export const driverProposalBytesMax = 32 * 1024 * 1024;
 export const driverApplyEntriesMax = 256;
 /** Bytes of the same; at least one entry is applied. */
 export const driverApplyBytesMax = 1024 * 1024;
+/** Entries applied and not written with the state before it rides with a write of the log: a fourth less
+ *  work per write with one writer than when it always rides. */
+export const driverDeltaRideEntries = 256;
+/** Bytes of the same, so that what waits stays small, and the write that carries it short. */
+export const driverDeltaRideBytes = 256 * 1024;
 /** Ticks in which nothing else was written before the changed state is written for itself. */
 export const driverDeltaIdleTicks = 2;
 /** Entries applied and not written with the state before it is written for itself: what a start repeats. */

@@ -10,6 +10,16 @@ import type { Applied, Machine } from '../machine/machine.ts';
 import { emptyImage } from '../machine/state.ts';
 import type { BatchBounds } from './log-queue.ts';
 
+/** When changes of the state go to the disk: the log has them already. */
+export interface DeltaBounds {
+  /** Ticks in which nothing was written before they go by themselves. */
+  readonly idleTicks: number;
+  /** Entries before they go by themselves. */
+  readonly entriesMax: number;
+  /** They ride with a write of the log when they are of so many entries, or of so many bytes. */
+  readonly ride: BatchBounds;
+}
+
 /** What an applier goes on from. */
 export interface ApplierStart {
   /** Undefined for a witness. */
@@ -28,6 +38,7 @@ export class Applier {
   /** Of `#committed`, how many are applied. */
   #done = 0;
   #unwritten = 0;
+  #unwrittenBytes = 0;
   #durable: number;
 
   constructor({ machine, applied, config }: ApplierStart) {
@@ -62,6 +73,11 @@ export class Applier {
     return this.#machine === undefined ? 0 : this.#unwritten;
   }
 
+  /** Bytes of these entries. */
+  get unwrittenBytes(): number {
+    return this.#machine === undefined ? 0 : this.#unwrittenBytes;
+  }
+
   /** The log up to here is not needed to get the state back: the disk's state has it. A witness needs
    *  none of it. */
   get durable(): number {
@@ -88,6 +104,7 @@ export class Applier {
       if (entry.kind === 'config') this.#config = decodeConfig(entry.data);
       this.#applied = { index: entry.index, term: entry.term };
       this.#unwritten += 1;
+      this.#unwrittenBytes += entry.data.length;
       this.#done += 1;
       if (!applied(entry, result)) break;
     }
@@ -99,6 +116,7 @@ export class Applier {
   /** What the disk has not been told of. */
   takeDelta(): Delta | undefined {
     this.#unwritten = 0;
+    this.#unwrittenBytes = 0;
     return this.#machine?.takeDelta();
   }
 
@@ -123,6 +141,7 @@ export class Applier {
     this.#committed = [];
     this.#done = 0;
     this.#unwritten = 0;
+    this.#unwrittenBytes = 0;
     this.#durable = applied.index;
   }
 }

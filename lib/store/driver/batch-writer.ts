@@ -4,7 +4,7 @@
  */
 import { assert } from '../../assert.ts';
 import type { SnapshotMark } from '../raft/message.ts';
-import type { Applier } from './applier.ts';
+import type { Applier, DeltaBounds } from './applier.ts';
 import type { BatchBounds, LogQueue } from './log-queue.ts';
 import type { StagedPart } from './snapshot-in.ts';
 import type { Storage, StorageWrite } from './storage.ts';
@@ -15,8 +15,7 @@ export interface WriterParts {
   readonly queue: LogQueue;
   readonly applier: Applier;
   readonly batch: BatchBounds;
-  readonly deltaIdleTicks: number;
-  readonly deltaEntriesMax: number;
+  readonly delta: DeltaBounds;
 }
 
 /** What a batch that reached the disk had in it. */
@@ -84,7 +83,8 @@ export class BatchWriter {
     // Below what waits in the queue the log will be final with this batch.
     const mayTellState = applier.applied.index < queue.lowestTouched();
     const witnessed = base === undefined ? undefined : applier.deltaOfBase(base);
-    const delta = witnessed ?? (mayTellState ? applier.takeDelta() : undefined);
+    const tellsState = mayTellState && (this.#isStateDue || this.#mayStateRide);
+    const delta = witnessed ?? (tellsState ? applier.takeDelta() : undefined);
     this.#stage = undefined;
     this.#base = undefined;
     const write: StorageWrite = {
@@ -110,9 +110,17 @@ export class BatchWriter {
   }
 
   get #isStateDue(): boolean {
-    const { applier, deltaIdleTicks, deltaEntriesMax } = this.#parts;
+    const { applier, delta } = this.#parts;
     if (applier.unwritten === 0) return false;
-    return this.#idleTicks >= deltaIdleTicks || applier.unwritten >= deltaEntriesMax;
+    return this.#idleTicks >= delta.idleTicks || applier.unwritten >= delta.entriesMax;
+  }
+
+  /** Many entries' changes together cost less than one by one: a row or session that changed often goes
+   *  once. */
+  get #mayStateRide(): boolean {
+    const { unwritten, unwrittenBytes } = this.#parts.applier;
+    const { entriesMax, bytesMax } = this.#parts.delta.ride;
+    return unwritten >= entriesMax || unwrittenBytes >= bytesMax;
   }
 
   #begin(write: StorageWrite, done: () => void): void {

@@ -3,6 +3,7 @@ import * as limits from '../../limits.ts';
 import type { MachineOptions } from '../machine/state.ts';
 import type { MemberId } from '../raft/entry.ts';
 import type { RaftOptions } from '../raft/step.ts';
+import type { DeltaBounds } from './applier.ts';
 import type { BatchBounds } from './log-queue.ts';
 import type { RetentionBounds } from './retention.ts';
 import type { TransferBounds } from './snapshot-out.ts';
@@ -18,8 +19,7 @@ export interface DriverBounds {
   readonly transfers: TransferBounds;
   /** Bytes of one part of a snapshot. */
   readonly partBytes: number;
-  readonly deltaIdleTicks: number;
-  readonly deltaEntriesMax: number;
+  readonly delta: DeltaBounds;
   readonly applyWaitersMax: number;
   readonly heldSendsMax: number;
   readonly subscribeTicks: number;
@@ -65,8 +65,11 @@ export const driverBounds: DriverBounds = {
     silentTicks: limits.driverTransferSilentTicks,
   },
   partBytes: limits.storePartBytes,
-  deltaIdleTicks: limits.driverDeltaIdleTicks,
-  deltaEntriesMax: limits.driverDeltaEntriesMax,
+  delta: {
+    idleTicks: limits.driverDeltaIdleTicks,
+    entriesMax: limits.driverDeltaEntriesMax,
+    ride: { entriesMax: limits.driverDeltaRideEntries, bytesMax: limits.driverDeltaRideBytes },
+  },
   applyWaitersMax: limits.driverApplyWaitersMax,
   heldSendsMax: limits.driverHeldSendsMax,
   subscribeTicks: limits.driverSubscribeTicks,

@@ -1,8 +1,11 @@
 /** The order in which things reach disk and network: one write under way, everything else behind it. */
 import { expect, test } from 'vitest';
+import { driverBounds } from '../../../lib/store/driver/options.ts';
 import { ClusterTwin, configOf, idOf } from './twins/cluster.ts';
 
-const alone = () => new ClusterTwin({ config: configOf('a'), members: 'a' });
+const alone = (bounds = {}) => new ClusterTwin({ config: configOf('a'), members: 'a', bounds });
+/** With every change of the state in the next batch of the log. */
+const eager = { delta: { ...driverBounds.delta, ride: { entriesMax: 1, bytesMax: 1_000_000 } } };
 
 test('a voter that is alone leads without a tick', () => {
   const a = alone().member('a');
@@ -40,7 +43,7 @@ test('no batch is larger than its bounds', () => {
 });
 
 test('hazard 26: what was applied rides in the next batch, with the place where it stands', () => {
-  const cluster = alone();
+  const cluster = alone(eager);
   const a = cluster.member('a');
   const answer = a.put('key', 'value');
   cluster.settle();
@@ -57,8 +60,27 @@ test('hazard 26: what was applied rides in the next batch, with the place where 
   });
 });
 
+test('changes of the state ride with the log when there are enough of them, or enough bytes', () => {
+  const ride = { entriesMax: 4, bytesMax: 10_000 };
+  const a = alone({ delta: { idleTicks: 1_000, entriesMax: 1_000, ride } });
+  const told = (key: string, value = ''): number | undefined => {
+    a.member('a').put(key, value);
+    a.settle();
+    return a.member('a').disk.writes.at(-1)?.delta?.head.applied.index;
+  };
+  // the first entry is the leader's own; a write tells what was applied before it began
+  expect(['1', '2', '3', '4'].map((key) => told(key))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    4,
+  ]);
+  expect([told('5'), told('6')]).toEqual([undefined, undefined]);
+  expect([told('7', 'x'.repeat(10_000)), told('8')]).toEqual([undefined, 8]);
+});
+
 test('state that nothing carries to the disk goes by itself after some idle ticks, and once', () => {
-  const cluster = alone();
+  const cluster = alone(eager);
   const a = cluster.member('a');
   a.put('key');
   cluster.settle();
@@ -159,7 +181,7 @@ test('hazard 9: followers get entries before the own disk has them, and the lead
 });
 
 test('hazard 26: a state that is ahead of the own disk is not told to it before the log is there', () => {
-  const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc' });
+  const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc', bounds: eager });
   const leader = cluster.elect();
   cluster.ticks(10);
   leader.disk.isHeld = true;
@@ -177,7 +199,7 @@ test('hazard 26: a state that is ahead of the own disk is not told to it before 
 });
 
 test('hazard 26: nor while a part of the log that it rests on waits behind the batch', () => {
-  const bounds = { batch: { entriesMax: 1, bytesMax: 1_000_000 } };
+  const bounds = { ...eager, batch: { entriesMax: 1, bytesMax: 1_000_000 } };
   const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc', bounds });
   const b = cluster.member('b');
   b.disk.isHeld = true;
