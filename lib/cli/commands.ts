@@ -6,6 +6,7 @@ import { FairleadError } from '../errors.ts';
 import { clusterCommands } from './cluster-commands.ts';
 import { nodeCommands } from './node-commands.ts';
 import { nouns } from './objects/nouns.ts';
+import { applyCommands, exportCommand } from './objects/apply-commands.ts';
 import { objectCommands } from './objects/object-commands.ts';
 import { readAgentOptions, agentOptionTable } from './agent-options.ts';
 import { readOptions, rowsOf } from './option.ts';
@@ -53,7 +54,14 @@ netctl that leads to this binary is the same. docs/netctl.md has the commands, a
 
 /** Every command, in the order of help, and their groups. */
 export const commandSet: CommandSet = {
-  commands: [...ownCommands, ...objectCommands, ...clusterCommands, ...nodeCommands],
+  commands: [
+    ...ownCommands,
+    ...objectCommands,
+    ...applyCommands,
+    exportCommand,
+    ...clusterCommands,
+    ...nodeCommands,
+  ],
   groups: [
     ...nouns.map(({ name, summary }) => ({ name, summary })),
     { name: 'cluster', summary: 'make hosts one cluster, see how it does, save and recover it' },

@@ -28,6 +28,8 @@ export interface OptionRow<Value> {
   readonly defaultShown: string;
   /** The default as a user would have typed it; undefined leaves the option out. */
   readonly defaultText: string | undefined | ((facts: DefaultFacts) => string);
+  /** True for one that may be given several times; its texts are then lines. */
+  readonly isRepeatable?: boolean;
   /** False for what only a flag may say. */
   readonly hasVariable?: boolean;
   readonly read: Reader<Value>;

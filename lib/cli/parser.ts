@@ -99,9 +99,17 @@ function commandOf(row: CommandRow, name: string): Command {
   for (const { name: operand, summary, optional } of operands) {
     command.addArgument(new Argument(optional ? `[${operand}]` : `<${operand}>`, summary));
   }
-  for (const option of row.options) command.addOption(new Option(flagText(option), help(option)));
+  for (const option of row.options) command.addOption(parserOption(option));
   if (row.notes !== '') command.addHelpText('after', `\n${row.notes}`);
   return command;
+}
+
+function parserOption(row: OptionRow<unknown>): Option {
+  const option = new Option(flagText(row), help(row));
+  if (row.isRepeatable !== true) return option;
+  return option.argParser((text, before: string | undefined) =>
+    before === undefined ? text : `${before}\n${text}`,
+  );
 }
 
 function flagText({ flag, short, placeholder }: OptionRow<unknown>): string {

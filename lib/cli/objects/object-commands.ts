@@ -3,8 +3,7 @@
  * as Contiv's clients make. Nothing here decides anything: flags become fields, and the API says what is wrong.
  */
 import { FairleadError } from '../../errors.ts';
-import { readConfig } from '../../model/objects/read-config.ts';
-import { isZero } from '../../model/objects/shape.ts';
+import { specFields } from '../../model/objects/document.ts';
 import { clientOf } from '../cluster-commands.ts';
 import { apiOptions, switchRow, type ApiOptions } from '../cluster-options.ts';
 import type { CommandContext, CommandRow } from '../command.ts';
@@ -35,7 +34,8 @@ const shownOptions: OptionTable<ObjectOptions> = {
   ...apiOptions,
 };
 
-const tenantOption: OptionRow<string> = {
+/** The tenant that objects belong to. */
+export const tenantOption: OptionRow<string> = {
   flag: 'tenant',
   short: 't',
   placeholder: 'TENANT',
@@ -45,7 +45,10 @@ const tenantOption: OptionRow<string> = {
   read: (text): Reading<string> => (text === '' ? { mustBe: 'a name' } : { value: text }),
 };
 const allTenants = switchRow('all-tenants', 'of all tenants');
-const dryRun = switchRow('dry-run', 'show what would be sent, and send nothing');
+const dryRun = switchRow(
+  'dry-run',
+  'check everything, show the object as it would be, and change nothing',
+);
 const isOn = (row: OptionRow<boolean>, { sources }: CommandContext): boolean =>
   readOptions<{ readonly on: boolean }>({ on: row }, sources).on;
 
@@ -136,13 +139,18 @@ function rmCommand(noun: Noun): CommandRow {
     summary: `remove one of the ${pluralOf(noun)}`,
     notes: '',
     operands: noun.operands,
-    options: [...tenantRows(noun), ...rowsOf(apiOptions)],
+    options: [...tenantRows(noun), dryRun, ...rowsOf(apiOptions)],
     async run(context) {
-      await clientOf(context).ask({ method: 'DELETE', path: objectPath(noun, context) });
-      context.writeOut(`${noun.name}/${keyOf(noun, context).join(':')} removed\n`);
+      const isTried = isOn(dryRun, context);
+      const path = isTried ? triedPath(noun, context) : objectPath(noun, context);
+      await clientOf(context).ask({ method: 'DELETE', path });
+      const how = isTried ? ' (dry run)' : '';
+      context.writeOut(`${noun.name}/${keyOf(noun, context).join(':')} removed${how}\n`);
     },
   };
 }
+
+type Headers = Readonly<Record<string, string>>;
 
 /** Sends an object, or shows it when it should only be tried. */
 async function write(
@@ -150,17 +158,14 @@ async function write(
   context: CommandContext,
   sent: {
     readonly object: ShownObject;
-    readonly headers: Readonly<Record<string, string>>;
+    readonly headers: Headers;
     readonly done: string;
   },
 ): Promise<void> {
   const { output } = readOptions(shownOptions, context.sources);
   const key = keyOf(noun, context).join(':');
   if (isOn(dryRun, context)) {
-    const config = readConfig(noun.kind, key, sent.object);
-    const fields = Object.entries(config).filter(([, value]) => !isZero(value));
-    const shown = { key, ...Object.fromEntries(fields) };
-    context.writeOut(listText(noun, [shown], output));
+    context.writeOut(listText(noun, [await tried(noun, context, sent)], output));
     return;
   }
   const { object: body, headers } = sent;
@@ -173,6 +178,26 @@ async function write(
   })) as ShownObject;
   if (output === 'table') context.writeOut(`${noun.name}/${key} ${sent.done}\n`);
   else context.writeOut(listText(noun, [answer], output));
+}
+
+/** The object as it would be, once it was sent. */
+async function tried(
+  noun: Noun,
+  context: CommandContext,
+  { object, headers }: { readonly object: ShownObject; readonly headers: Headers },
+): Promise<ShownObject> {
+  const fields = specFields(noun.kind).filter((field) => field in object);
+  const spec = Object.fromEntries(fields.map((field) => [field, object[field]]));
+  const path = triedPath(noun, context);
+  const answer = await clientOf(context).ask({ method: 'PUT', path, body: { spec }, headers });
+  const { object: shown } = answer as { readonly object?: { readonly spec: ShownObject } };
+  return { key: keyOf(noun, context).join(':'), ...keyFields(noun, context), ...shown?.spec };
+}
+
+/** The path of our own API, which can try things. */
+function triedPath(noun: Noun, context: CommandContext): string {
+  const parts = keyOf(noun, context).map(encodeURIComponent);
+  return `/v1/${noun.kind.plural}/${parts.join('/')}?dryRun=true`;
 }
 
 function tenantOf({ sources }: CommandContext): string {

@@ -11,7 +11,12 @@ import { FairleadError } from '../../errors.ts';
  * @throws USAGE with the line that is wrong
  */
 export function yamlDocuments(text: string, place: string): readonly unknown[] {
-  const documents = parseAllDocuments(text, { version: '1.2', schema: 'core', uniqueKeys: true });
+  const documents = parseAllDocuments(text, {
+    version: '1.2',
+    schema: 'core',
+    uniqueKeys: true,
+    resolveKnownTags: false,
+  });
   return [...documents].flatMap((document) => {
     const [problem] = [...document.errors, ...document.warnings];
     if (problem !== undefined) throw wrong(place, problem.message);

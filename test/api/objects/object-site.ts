@@ -31,6 +31,8 @@ export interface ObjectSite {
   readonly whole: WatchedStore;
   readonly objects: SiteObjects;
   readonly ask: Asking;
+  /** The API, to be served. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
   /** Sends a request whose answer is a stream. */
   readonly open: (path: string, headers?: Readonly<Record<string, string>>) => Promise<Response>;
 }
@@ -62,5 +64,5 @@ export async function objectSite(
     return { status: answer.status, text, body: read, headers: answer.headers };
   };
   const open: ObjectSite['open'] = async (path, headers = {}) => app.request(path, { headers });
-  return { whole, objects, ask, open };
+  return { whole, objects, ask, open, fetch: app.fetch };
 }
