@@ -120,6 +120,7 @@ async function startListening(
     pools: async () => (await host).pools(),
     cluster: async () => (await host).cluster,
     nodes: async () => (await host).nodes,
+    checkAddresses: async (signal) => (await host).checkAddresses(signal),
     stopping: stopping.signal,
     contiv: {
       version,

@@ -427,6 +427,9 @@ export const poolBlocksBits = 4;
 export const hostBlocksMax = 16;
 /** Blocks without an owner that are looked through before all of the pool is: such a one is seldom full. */
 export const blockTriesMax = 4;
+/** How long `fairlead ipam check` waits between its two looks: longer than Docker takes from asking for an
+ *  address to making the endpoint, and flows to follow. */
+export const addressCheckPauseMs = 2_000;
 /** Largest number of auxiliary addresses or pools in one network. */
 export const networkPoolsMax = 64;
 /** Pools of one address space: two families for every VLAN tag. All are read to find an overlap. */

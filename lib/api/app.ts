@@ -13,10 +13,12 @@ import type { Network } from '../model/network.ts';
 import type { Pool } from '../model/pool.ts';
 import type { PoolUsage } from '../network/ipam/usage.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
+import type { AddressCheck } from '../host/ipam-check.ts';
 import type { SiteNodes } from '../host/site-nodes.ts';
 import type { DatapathFacts } from '../host/switching.ts';
 import { clusterRoutes } from './cluster.ts';
 import { contivRoutes, type ContivSources } from './contiv/routes.ts';
+import { ipamRoutes } from './ipam.ts';
 import { nodeRoutes } from './nodes.ts';
 import { objectRoutes } from './objects/routes.ts';
 
@@ -36,6 +38,7 @@ export interface ApiSources {
   /** Absent on a store that is not ours. */
   readonly cluster: () => Promise<ClusterOperations | undefined>;
   readonly nodes: () => Promise<SiteNodes>;
+  readonly checkAddresses: (signal: AbortSignal) => Promise<AddressCheck>;
   /** What Contiv's REST is made of, and our own for the same objects. */
   readonly contiv: ContivSources;
   /** Aborted when the host stops: what would never end by itself ends then. */
@@ -81,6 +84,7 @@ export function createApiApp(sources: ApiSources): Hono {
   app.route('/', contivRoutes(sources.contiv));
   app.route('/v1/cluster', clusterRoutes(sources.cluster));
   app.route('/v1/nodes', nodeRoutes(sources.nodes, base));
+  app.route('/v1/ipam', ipamRoutes(sources.checkAddresses, base));
 
   app.notFound((context) =>
     context.json(

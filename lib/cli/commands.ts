@@ -4,6 +4,7 @@
  */
 import { FairleadError } from '../errors.ts';
 import { clusterCommands } from './cluster-commands.ts';
+import { ipamCommands } from './ipam-commands.ts';
 import { nodeCommands } from './node-commands.ts';
 import { nouns } from './objects/nouns.ts';
 import { applyCommands, exportCommand } from './objects/apply-commands.ts';
@@ -61,6 +62,7 @@ export const commandSet: CommandSet = {
     exportCommand,
     ...clusterCommands,
     ...nodeCommands,
+    ...ipamCommands,
   ],
   groups: [
     ...nouns.map(({ name, summary }) => ({ name, summary })),
@@ -69,6 +71,7 @@ export const commandSet: CommandSet = {
       name: 'snapshot',
       summary: 'save the state of the cluster to a file, look into one, restore it',
     },
+    { name: 'ipam', summary: 'see whether all agree who has which address' },
     { name: 'node', summary: 'see the hosts that share networks, remove one that is gone' },
   ],
 };

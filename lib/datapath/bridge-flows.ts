@@ -112,6 +112,11 @@ export class BridgeFlows {
     return this.#failure;
   }
 
+  /** What the bridge has, read now. @throws OVS_* */
+  observed(): Promise<ObservedFlows> {
+    return this.#parts.flowSwitch.read();
+  }
+
   /** All that was there before a restart is known: from now on what the bridge has is put right. */
   begin(): void {
     this.#isHeld = false;

@@ -24,6 +24,7 @@ import {
   type Rows,
 } from './bridge.ts';
 import { ensureBridge, type BridgeParts } from './own-bridge.ts';
+import { endpointPorts, type EndpointPort } from './endpoint-ports.ts';
 import { observeForeign } from './foreign.ts';
 import { reportOf, type ReconcileReport } from './report.ts';
 import type { Link, Links } from './link/links.ts';
@@ -116,6 +117,11 @@ export class HostSwitch {
     if (path === undefined || this.#bridge()?.row.datapath_type !== 'netdev') return undefined;
     const { bridges } = this.#rows();
     return { path, bridges: new Set([...bridges.values()].map(({ name }) => name)) };
+  }
+
+  /** The ports of endpoints that the bridge has. @throws OVS_* */
+  endpointPorts(): readonly EndpointPort[] {
+    return endpointPorts(this.#rows(), this.#requireBridge());
   }
 
   /**

@@ -26,6 +26,7 @@ import { adoptRows } from './adopt.ts';
 import { readBootId, readEarlierBoot, startBootLoop, type EarlierBoot } from './boot.ts';
 import { startDockerLoop } from './docker-loop.ts';
 import { Fence } from './fence.ts';
+import { checkHostAddresses, type AddressCheck } from './ipam-check.ts';
 import { startNodeLoop } from './node-loop.ts';
 import { Removals } from './removals.ts';
 import { siteInfo, type SiteInfo } from './site-info.ts';
@@ -100,6 +101,8 @@ export interface Host {
   networks(): Promise<readonly Network[]>;
   endpoints(): Promise<readonly Endpoint[]>;
   pools(): Promise<readonly PoolWithUsage[]>;
+  /** Compares all that says who has which address. @throws STORE_* */
+  checkAddresses(signal: AbortSignal): Promise<AddressCheck>;
   /** Ends loops and connections, closes the store. */
   close(): Promise<void>;
 }
@@ -193,6 +196,16 @@ function assemble(
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
     endpoints: async () => (await readEndpoints(store)).map(({ value }) => value),
     pools: () => poolsWithUsage(store),
+    checkAddresses: (signal) =>
+      checkHostAddresses(
+        {
+          ...shared,
+          docker: createDockerClient(options.dockerSocket),
+          pluginName: options.pluginName,
+          ports: () => switching.sources(),
+        },
+        signal,
+      ),
     async close() {
       await Promise.all(Object.values(loops).map((loop) => loop.close()));
       await switching.close();

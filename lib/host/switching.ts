@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import type { BridgeFlows, FlowCounts } from '../datapath/bridge-flows.ts';
+import { allowedSources } from '../datapath/allowed-sources.ts';
 import { bridgeName } from '../datapath/bridge.ts';
 import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import type { Links } from '../datapath/link/links.ts';
@@ -64,6 +65,13 @@ export interface DatapathFacts {
   readonly ports: { readonly repaired: number };
 }
 
+/** The port of an endpoint, and the addresses it may send from, IPv4 first. */
+export interface PortSources {
+  readonly endpointId: string;
+  readonly name: string;
+  readonly addresses: readonly string[];
+}
+
 /** Open vSwitch at work. */
 export interface Switching {
   readonly ports: PortMaker;
@@ -72,6 +80,8 @@ export interface Switching {
   /** Says whether the host was removed: then it forwards nothing of what hosts share. */
   setRemoved(isRemoved: boolean): void;
   facts(): DatapathFacts;
+  /** The ports of endpoints, and from which addresses each may send by the flows that there are. @throws OVS_* */
+  sources(): Promise<readonly PortSources[]>;
   /** Looks soon at what should be there. */
   kick(): void;
   close(): Promise<void>;
@@ -125,6 +135,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     obstacle: () => hostSwitch.obstacle() ?? flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     facts: () => factsOf(flows, repaired),
+    sources: () => sourcesOf(hostSwitch, flows),
     kick: () => loop.kick(),
     async close() {
       await loop.close();
@@ -134,6 +145,18 @@ export function startSwitching(parts: SwitchingParts): Switching {
       await ovsdb.close();
     },
   };
+}
+
+async function sourcesOf(
+  hostSwitch: HostSwitch,
+  flows: BridgeFlows,
+): Promise<readonly PortSources[]> {
+  const allowed = allowedSources((await flows.observed()).flows);
+  return hostSwitch.endpointPorts().map(({ endpointId, name, number = 0 }) => ({
+    endpointId,
+    name,
+    addresses: allowed.get(number) ?? [],
+  }));
 }
 
 const factsOf = (

@@ -19,6 +19,14 @@ const sources: ApiSources = {
   pools: async () => [],
   cluster: async () => undefined,
   nodes: async () => ({ list: async () => [], remove: async () => undefined }),
+  checkAddresses: async () => ({
+    host: 'edge-1',
+    networks: 0,
+    addresses: 0,
+    endpoints: 0,
+    differences: [],
+    unseen: [],
+  }),
   contiv: contivSources(),
 };
 

@@ -94,6 +94,14 @@ describe('the cluster routes', () => {
       pools: async () => [],
       cluster: () => Promise.resolve(recording(calls)),
       nodes: async () => ({ list: async () => [], remove: async () => undefined }),
+      checkAddresses: async () => ({
+        host: 'edge-1',
+        networks: 0,
+        addresses: 0,
+        endpoints: 0,
+        differences: [],
+        unseen: [],
+      }),
       contiv: contivSources(),
     };
     const app = createApiApp(sources);
