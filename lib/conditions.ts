@@ -38,6 +38,9 @@ export const conditionTable = {
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
   STORE_UNAVAILABLE: { severity: 'error', touchesTraffic: false },
   RECONCILE_FAILED: { severity: 'error', touchesTraffic: false },
+  DOCKER_NETWORK_FAILED: { severity: 'error', touchesTraffic: false },
+  DOCKER_NETWORK_FOREIGN: { severity: 'error', touchesTraffic: false },
+  DOCKER_SWARM: { severity: 'warning', touchesTraffic: false },
   DOCKER_OTHER_ENGINE: { severity: 'warning', touchesTraffic: false },
   DOCKER_DOWN: { severity: 'warning', touchesTraffic: false },
 } as const satisfies Record<string, { severity: Severity; touchesTraffic: boolean }>;

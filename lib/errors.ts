@@ -79,6 +79,14 @@ export const errorTable = {
   REFERENCE_UNKNOWN: { httpStatus: 422, exitCode: 3, fix: 'make what it names first' },
   OBJECT_FIXED: { ...conflict, fix: 'remove it and make it again' },
   OBJECT_IN_USE: { ...conflict, fix: 'remove what uses it first' },
+  OBJECT_LEAVING: {
+    ...conflict,
+    fix: 'wait until its hosts have let go of it; fairlead node ls says which are away',
+  },
+  SWARM_MODE: {
+    ...conflict,
+    fix: 'docker swarm leave, or attach containers on hosts whose engines are in no swarm',
+  },
   OBJECT_CONFLICT: { ...conflict, fix: 'choose another name, subnet, tag or address' },
   OBJECT_CHANGED: {
     httpStatus: 412,
@@ -121,6 +129,7 @@ export const errorTable = {
   LINK_FAILED: unavailable,
   DOCKER_DOWN: { ...unavailable, fix: 'systemctl start docker' },
   DOCKER_PROTOCOL: unavailable,
+  DOCKER_REFUSED: conflict,
   SOCKET_IN_USE: { ...conflict, fix: 'stop the process that serves it, or choose another path' },
   SOCKET_FAILED: conflict,
 

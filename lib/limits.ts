@@ -495,6 +495,8 @@ export const apiBodyBytesMax = 256 * 1024;
 export const apiHeadersMax = 64;
 /** Longest text in a header of an answer. */
 export const apiHeaderCharactersMax = 512;
+/** A name that is being removed from hosts is waited for: each asks its engine to, one after the other. */
+export const objectLeavingMs = 10_000;
 /** How long a command is tried while other hosts change what it is about, and the longest pause between. */
 export const objectConflictMs = 4_000;
 export const objectPauseMaxMs = 64;
@@ -688,6 +690,8 @@ export const uplinksMax = 8;
 
 /** A Docker API request unanswered this long is given up. */
 export const dockerRequestMs = 10_000;
+/** A command for a network or group waits this long until its own host's engine has followed. */
+export const followWaitMs = 3_000;
 /** Largest answer taken from Docker's API. */
 export const dockerAnswerBytesMax = 64 * 1024 * 1024;
 /** Longest line of Docker's event stream. */

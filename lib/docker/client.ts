@@ -1,11 +1,18 @@
 /**
- * What we ask of Docker's API: which networks and endpoints the engine has. Only the host's own loop
- * calls it, never a plugin call: an engine that waits for our answer must not be asked anything.
+ * What we ask of Docker's API: which networks and endpoints the engine has, and to make and remove those that
+ * the model has. Only the host's own loops call it, never a plugin call: an engine that waits for our answer must not be asked anything.
  */
 import type { z } from 'zod';
 import { FairleadError } from '../errors.ts';
-import { get } from './http.ts';
-import { infoSchema, networkListSchema, networkSchema, versionSchema } from './schemas.ts';
+import { call, type DockerAnswer, type DockerCall } from './http.ts';
+import {
+  createdSchema,
+  infoSchema,
+  networkListSchema,
+  networkSchema,
+  refusalSchema,
+  versionSchema,
+} from './schemas.ts';
 
 /** An endpoint as the engine lists it. Addresses have a prefix length; '' when there is none. */
 export interface DockerEndpoint {
@@ -22,6 +29,7 @@ export interface DockerNetwork {
   readonly driver: string;
   readonly scope: string;
   readonly internal: boolean;
+  readonly labels: Readonly<Record<string, string>>;
   readonly ipamDriver: string;
   readonly subnets: readonly {
     readonly subnet: string;
@@ -32,20 +40,45 @@ export interface DockerNetwork {
   readonly endpoints: readonly DockerEndpoint[];
 }
 
+/** A network to be made. */
+export interface NewDockerNetwork {
+  readonly name: string;
+  /** Of both network and addresses. */
+  readonly driver: string;
+  readonly options: Readonly<Record<string, string>>;
+  readonly ipamOptions: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly internal: boolean;
+  readonly ipv6: boolean;
+  /** A subnet without a gateway has the gateway that the driver says. */
+  readonly subnets: readonly { readonly subnet: string; readonly gateway?: string | undefined }[];
+}
+
+/** What an engine says of itself. */
+export interface DockerEngine {
+  /** Its identity; it survives restarts and upgrades of the engine. */
+  readonly id: string;
+  /** Whether it is in swarm mode, or about to be. */
+  readonly inSwarm: boolean;
+}
+
 /** The engine's version, and the API version we speak with it. */
 export interface DockerVersion {
   readonly engine: string;
   readonly api: string;
 }
 
-/** A connection-less client; every call stands alone. All throw DOCKER_DOWN or DOCKER_PROTOCOL. */
+/** A connection-less client; every call stands alone. All throw DOCKER_DOWN, DOCKER_PROTOCOL. */
 export interface DockerClient {
   version(signal: AbortSignal): Promise<DockerVersion>;
-  /** The engine's identity; it survives restarts and upgrades of the engine. */
-  engineId(signal: AbortSignal): Promise<string>;
+  engine(signal: AbortSignal): Promise<DockerEngine>;
   networks(signal: AbortSignal): Promise<readonly DockerNetwork[]>;
   /** One network with its endpoints; undefined when there is none with this id. */
   network(id: string, signal: AbortSignal): Promise<DockerNetwork | undefined>;
+  /** Makes a network of this engine only. @throws DOCKER_REFUSED, with what the engine says */
+  createNetwork(network: NewDockerNetwork, signal: AbortSignal): Promise<string>;
+  /** Removes a network; one that is not there is removed. @throws DOCKER_REFUSED, when it is in use */
+  removeNetwork(id: string, signal: AbortSignal): Promise<void>;
 }
 
 /** The newest API we were written against; older engines are spoken to in theirs. */
@@ -60,7 +93,7 @@ export function createDockerClient(socketPath: string): DockerClient {
     schema: z.ZodType<T>,
     signal: AbortSignal,
   ): Promise<T | undefined> => {
-    const answer = await get(socketPath, path, signal);
+    const answer = await call(socketPath, path, { method: 'GET' }, signal);
     if (answer.status === 404) return undefined;
     if (answer.status !== 200) {
       // an engine that was exchanged for another may refuse the version agreed on before
@@ -85,10 +118,11 @@ export function createDockerClient(socketPath: string): DockerClient {
 
   return {
     version,
-    async engineId(signal) {
+    async engine(signal) {
       const info = await read(await path('/info', signal), infoSchema, signal);
       if (info === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /info');
-      return info.ID;
+      const state = info.Swarm?.LocalNodeState ?? '';
+      return { id: info.ID, inSwarm: state !== '' && state !== 'inactive' };
     },
     async networks(signal) {
       const list = await read(await path('/networks', signal), networkListSchema, signal);
@@ -99,7 +133,69 @@ export function createDockerClient(socketPath: string): DockerClient {
       const one = await read(await path(tail, signal), networkSchema, signal);
       return one === undefined ? undefined : describeNetwork(one);
     },
+    ...networkChanges(path, async (where, what, signal) => {
+      const answer = await call(socketPath, where, what, signal);
+      if (answer.status < 400 || answer.status === 404) return answer;
+      // an engine that was exchanged for another may refuse the version agreed on before
+      spoken = undefined;
+      throw refusal(answer, where);
+    }),
   };
+}
+
+/** The changes. `change` gives 404 as an answer, and throws other refusals. */
+function networkChanges(
+  path: (tail: string, signal: AbortSignal) => Promise<string>,
+  change: (where: string, what: DockerCall, signal: AbortSignal) => Promise<DockerAnswer>,
+): Pick<DockerClient, 'createNetwork' | 'removeNetwork'> {
+  return {
+    async createNetwork(network, signal) {
+      const where = await path('/networks/create', signal);
+      const answer = await change(where, { method: 'POST', body: bodyOf(network) }, signal);
+      // a driver that is not there is a 404
+      if (answer.status === 404) throw refusal(answer, where);
+      return parse(createdSchema, answer.text, where).Id;
+    },
+    async removeNetwork(id, signal) {
+      const where = await path(`/networks/${encodeURIComponent(id)}`, signal);
+      await change(where, { method: 'DELETE' }, signal);
+    },
+  };
+}
+
+function bodyOf(network: NewDockerNetwork): object {
+  const { name, driver, options, ipamOptions, labels, internal, ipv6, subnets } = network;
+  return {
+    Name: name,
+    // engines before 25 take a second network of the same name, unless they are told not to
+    CheckDuplicate: true,
+    Driver: driver,
+    Internal: internal,
+    EnableIPv6: ipv6,
+    Options: options,
+    Labels: labels,
+    IPAM: {
+      Driver: driver,
+      Options: ipamOptions,
+      Config: subnets.map(({ subnet, gateway }) => ({
+        Subnet: subnet,
+        ...(gateway === undefined ? {} : { Gateway: gateway }),
+      })),
+    },
+  };
+}
+
+/** The engine's own words. */
+function refusal({ status, text }: DockerAnswer, path: string): FairleadError {
+  let said = text.slice(0, 500);
+  try {
+    said = refusalSchema.parse(JSON.parse(text)).message;
+  } catch {
+    // no JSON: the text as it came is the best there is
+  }
+  return new FairleadError('DOCKER_REFUSED', `Docker refuses ${path}: ${said}`, {
+    detail: status,
+  });
 }
 
 function parse<T>(schema: z.ZodType<T>, text: string, path: string): T {
@@ -135,6 +231,7 @@ function describeNetwork(raw: z.infer<typeof networkSchema>): DockerNetwork {
     driver: raw.Driver,
     scope: raw.Scope,
     internal: raw.Internal ?? false,
+    labels: raw.Labels ?? {},
     ipamDriver: raw.IPAM?.Driver ?? '',
     subnets: (raw.IPAM?.Config ?? []).map((config) => ({
       subnet: config.Subnet ?? '',

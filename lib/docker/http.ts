@@ -11,6 +11,13 @@ export interface DockerAnswer {
   readonly text: string;
 }
 
+/** What is asked of Docker besides a path. */
+export interface DockerCall {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Sent as JSON. */
+  readonly body?: unknown;
+}
+
 /**
  * Opens a GET and gives the answer's stream once its head is there.
  * @throws DOCKER_DOWN when nobody answers in time
@@ -20,9 +27,20 @@ export function openGet(
   path: string,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
+  return open(socketPath, path, { method: 'GET' }, signal);
+}
+
+function open(
+  socketPath: string,
+  path: string,
+  { method, body }: DockerCall,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const late = AbortSignal.timeout(dockerRequestMs);
-    const outgoing = request({ socketPath, path, method: 'GET', headers: { host: 'docker' } });
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const type = text === undefined ? {} : { 'content-type': 'application/json' };
+    const outgoing = request({ socketPath, path, method, headers: { host: 'docker', ...type } });
     const giveUp = (): void => {
       outgoing.destroy();
       reject(down(socketPath, signal.aborted ? 'given up' : `no answer in ${dockerRequestMs} ms`));
@@ -35,21 +53,22 @@ export function openGet(
       resolve(incoming);
     });
     outgoing.on('error', (cause) => reject(down(socketPath, cause.message, cause)));
-    outgoing.end();
+    outgoing.end(text);
   });
 }
 
 /**
- * GETs a whole answer.
+ * Asks, and gives a whole answer.
  * @throws DOCKER_DOWN, or DOCKER_PROTOCOL when the answer is too large
  */
-export async function get(
+export async function call(
   socketPath: string,
   path: string,
+  what: DockerCall,
   signal: AbortSignal,
 ): Promise<DockerAnswer> {
   const bound = AbortSignal.any([signal, AbortSignal.timeout(dockerRequestMs)]);
-  const incoming = await openGet(socketPath, path, bound);
+  const incoming = await open(socketPath, path, what, bound);
   const stop = (): void => void incoming.destroy();
   bound.addEventListener('abort', stop, { once: true });
   const parts: Buffer[] = [];

@@ -13,8 +13,16 @@ export const versionSchema = z.object({
   MinAPIVersion: text,
 });
 
-/** Of `/info`, the engine's own identity: kept by it across restarts. */
-export const infoSchema = z.object({ ID: z.string() });
+/** Of `/info`, the engine's own identity, kept by it across restarts, and whether it is in a swarm. */
+export const infoSchema = z.object({
+  ID: z.string(),
+  Swarm: z.object({ LocalNodeState: text }).nullish(),
+});
+
+/** What a new network is answered with. */
+export const createdSchema = z.object({ Id: z.string() });
+/** What a refusal is answered with. */
+export const refusalSchema = z.object({ message: z.string() });
 
 const ipamConfigSchema = z.object({
   Subnet: text,
@@ -29,6 +37,7 @@ export const networkSchema = z.object({
   Driver: z.string(),
   Scope: z.string(),
   Internal: z.boolean().nullish(),
+  Labels: z.record(z.string(), z.string()).nullish(),
   IPAM: z.object({ Driver: text, Config: z.array(ipamConfigSchema).nullish() }).nullish(),
   Containers: z
     .record(

@@ -53,6 +53,8 @@ export interface DockerLoopParts {
   readonly conditions: Conditions;
   /** Told of every endpoint that was swept. */
   readonly release: (endpointId: string) => void;
+  /** Told when the engine may have other networks than before. */
+  readonly onNetworks: () => void;
 }
 
 /** Starts the loop and the event stream that wakes it. */
@@ -78,8 +80,12 @@ export function startDockerLoop(parts: DockerLoopParts): Loop {
     socketPath: parts.dockerSocket,
     clock,
     signal: ending.signal,
-    listener: ({ kind }) => {
-      if (kind !== 'disconnected') loop.kick();
+    listener: (told) => {
+      if (told.kind === 'disconnected') return;
+      loop.kick();
+      // attaching containers changes no network
+      const { action } = told.kind === 'event' ? told.event : { action: 'create' };
+      if (action !== 'connect' && action !== 'disconnect') parts.onNetworks();
     },
   });
   return {
@@ -200,7 +206,7 @@ async function isOurEngine(
   view: DockerView,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const engine = await docker.engineId(signal);
+  const { id: engine } = await docker.engine(signal);
   const [row] = (await store.range({ start: dockerEngineKey })).rows;
   const known = row && decodeRecord(dockerEngineSchema, row).value.id;
   const shared = records.networks.some(({ value }) => view.networks.has(value.id));

@@ -16,8 +16,8 @@ export async function readDockerView(
   const networks = new Map<string, ReadonlySet<string>>();
   const pools = new Map<string, Set<string>>();
   for (const listed of await docker.networks(signal)) {
-    const ours = isOurs(listed.driver, pluginName);
-    const ipamOurs = isOurs(listed.ipamDriver, pluginName);
+    const ours = isOurDriver(listed.driver, pluginName);
+    const ipamOurs = isOurDriver(listed.ipamDriver, pluginName);
     if (!ours && !ipamOurs) continue;
     // a network that goes while we read is simply no longer there
     const network = await docker.network(listed.id, signal);
@@ -28,8 +28,8 @@ export async function readDockerView(
   return { networks, pools };
 }
 
-/** A managed plugin is named with its tag. */
-function isOurs(driver: string, pluginName: string): boolean {
+/** Whether a driver is ours: a managed plugin is named with its tag. */
+export function isOurDriver(driver: string, pluginName: string): boolean {
   return driver === pluginName || driver.startsWith(`${pluginName}:`);
 }
 

@@ -27,6 +27,7 @@ import { readBootId, readEarlierBoot, startBootLoop, type EarlierBoot } from './
 import { startDockerLoop } from './docker-loop.ts';
 import { Fence } from './fence.ts';
 import { checkHostAddresses, type AddressCheck } from './ipam-check.ts';
+import { startModelLoop } from './model-loop.ts';
 import { startNodeLoop } from './node-loop.ts';
 import { Removals } from './removals.ts';
 import { siteInfo, type SiteInfo } from './site-info.ts';
@@ -183,6 +184,7 @@ function assemble(
     poolDefaults: options.poolDefaults,
     mtuDefault: options.mtuDefault,
     onChange: () => switching.kick(),
+    requireNoSwarm: () => loops.model.requireNoSwarm(),
   });
   const nodes = siteNodes(opened, removals);
   return {
@@ -190,7 +192,7 @@ function assemble(
     cluster: opened.cluster,
     nodes,
     info: () => siteInfo(nodes, opened.cluster),
-    objects: loops.tenant.tried.then(() => new SiteObjects(store, clock)),
+    objects: loops.tenant.tried.then(() => new SiteObjects(store, clock, loops.model)),
     obstacle: () => switching.obstacle(),
     datapath: () => switching.facts(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
@@ -231,14 +233,24 @@ function startLoops(
   const { hostName } = opened;
   const shared = { store, clock, conditions, hostName };
   const release = (endpointId: string) => switching.ports.release(endpointId);
+  const docker = createDockerClient(options.dockerSocket);
+  const { pluginName } = options;
+  const model = startModelLoop({
+    ...shared,
+    docker,
+    pluginName,
+    log: log.child({ part: 'model' }),
+  });
   return {
+    model,
     docker: startDockerLoop({
       ...shared,
-      docker: createDockerClient(options.dockerSocket),
+      docker,
       dockerSocket: options.dockerSocket,
       pluginName: options.pluginName,
       log: log.child({ part: 'docker' }),
       release,
+      onNetworks: () => model.kick(),
     }),
     node: startNodeLoop({
       ...shared,

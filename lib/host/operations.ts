@@ -31,6 +31,7 @@ import type {
   ReleaseProgress,
 } from '../network/ipam/pools.ts';
 import type { NetworkRequest } from '../network/networks.ts';
+import { namesModel } from '../network/named-by-model.ts';
 import type { RemovalProgress } from '../network/shared-part.ts';
 import type { Plan } from '../store/plan.ts';
 import type { PortSpec } from '../network/port.ts';
@@ -60,6 +61,8 @@ export interface OperationParts {
   readonly mtuDefault: number;
   /** Told that networks or endpoints changed in a way the loops should look at. */
   readonly onChange: () => void;
+  /** Refuses what is of the model while the engine could not use it. */
+  readonly requireNoSwarm: () => void;
 }
 
 /** The operations; one object per agent. */
@@ -136,6 +139,7 @@ export class HostOperations {
   /** Makes a pool. */
   async requestPool(request: PoolRequest, signal: AbortSignal): Promise<PoolAnswer> {
     const { poolDefaults, hostName } = this.#parts;
+    if (namesModel(request.options)) this.#parts.requireNoSwarm();
     const hostRoutes = request.pool === '' ? await this.#parts.hostRoutes() : [];
     return this.#run(
       'pools',

@@ -45,7 +45,8 @@ export async function readRows(
   }
 }
 
-async function readObjects<T>(
+/** All rows of a range by their schema. */
+export async function readObjects<T>(
   store: StateStore,
   range: Required<KeyRange>,
   schema: z.ZodType<T>,

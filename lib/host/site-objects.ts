@@ -6,7 +6,12 @@
 import type { Clock } from '../clock.ts';
 import { FairleadError, hasCode } from '../errors.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
-import { listAttemptsMax, objectConflictMs, objectPauseMaxMs } from '../limits.ts';
+import {
+  listAttemptsMax,
+  objectConflictMs,
+  objectLeavingMs,
+  objectPauseMaxMs,
+} from '../limits.ts';
 import type { Config, KindName } from '../model/objects/kind.ts';
 import { objectRange, type ObjectName } from '../model/objects/object-keys.ts';
 import {
@@ -33,6 +38,20 @@ import { runPlan } from '../store/run-plan.ts';
  */
 export type Freshness = 'linearizable' | 'local' | 'best';
 
+/** The host's engine, as far as commands have to do with it (`model-loop.ts`). */
+export interface DockerFollower {
+  /** Refuses what the engine could not use. */
+  requireUsable(name: ObjectName): Promise<void>;
+  /** Resolves when the engine has what the model has now, or that takes too long. */
+  followed(): Promise<void>;
+}
+
+/** How long others are waited for that were first, ms. */
+function patienceWith(thrown: unknown): number {
+  if (hasCode(thrown, 'STORE_CONFLICT')) return objectConflictMs;
+  return hasCode(thrown, 'OBJECT_LEAVING') ? objectLeavingMs : 0;
+}
+
 /** An object with what was found out about it. */
 export interface InspectedObject {
   readonly shown: ShownObject;
@@ -46,21 +65,29 @@ type ObjectStore = Pick<StateStore, 'range' | 'txn' | 'watch'>;
 export class SiteObjects {
   readonly #store: ObjectStore;
   readonly #clock: Clock;
+  readonly #docker: DockerFollower;
   readonly #queue = new KeyedQueue();
 
-  constructor(store: ObjectStore, clock: Clock) {
+  constructor(store: ObjectStore, clock: Clock, docker: DockerFollower) {
     this.#store = store;
     this.#clock = clock;
+    this.#docker = docker;
   }
 
   /** The same on which everything is checked and nothing changed: each command sees those before it. */
   rehearsal(): SiteObjects {
-    return new SiteObjects(new Rehearsal(this.#store), this.#clock);
+    const { requireUsable } = this.#docker;
+    const followed = () => Promise.resolve();
+    return new SiteObjects(new Rehearsal(this.#store), this.#clock, { requireUsable, followed });
   }
 
   /** Makes an object what is wished of it; nothing, when it is that already. */
-  declare(name: ObjectName, wish: Wish, condition: Condition): Promise<Declared> {
-    return this.#untilDone(name, (attempt) => planDeclare(name, wish, condition, attempt));
+  async declare(name: ObjectName, wish: Wish, condition: Condition): Promise<Declared> {
+    await this.#docker.requireUsable(name);
+    const plan = (attempt: number) => planDeclare(name, wish, condition, attempt);
+    const declared = await this.#untilDone(name, plan);
+    await this.#followed(name);
+    return declared;
   }
 
   /**
@@ -82,12 +109,20 @@ export class SiteObjects {
 
   /** Makes an object, or changes the one there is. */
   async put(name: ObjectName, config: Config, condition: Condition): Promise<void> {
+    await this.#docker.requireUsable(name);
     await this.#untilDone(name, (attempt) => planPutObject(name, config, condition, attempt));
+    await this.#followed(name);
   }
 
   /** Removes an object. */
   async remove(name: ObjectName, condition: Condition): Promise<void> {
     await this.#untilDone(name, () => planRemoveObject(name, condition));
+    await this.#followed(name);
+  }
+
+  /** Docker's networks are networks and groups: who has made one wants to use it. */
+  async #followed({ kind }: ObjectName): Promise<void> {
+    if (kind === 'network' || kind === 'endpointGroup') await this.#docker.followed();
   }
 
   /** The object of this name, if it is there. */
@@ -118,16 +153,15 @@ export class SiteObjects {
     plan: (attempt: number) => Plan<Answer>,
   ): Promise<Answer> {
     return this.#queue.run(tenant, async () => {
-      const untilMs = this.#clock.monotonicMs() + objectConflictMs;
+      const beganMs = this.#clock.monotonicMs();
       for (let busy = 0; ;) {
         try {
           const store = freshReads(this.#store, 'linearizable');
           const answer = await runPlan(store, plan);
           if (answer.done) return answer;
         } catch (thrown) {
-          if (!hasCode(thrown, 'STORE_CONFLICT') || this.#clock.monotonicMs() > untilMs) {
-            throw thrown;
-          }
+          const patienceMs = patienceWith(thrown);
+          if (this.#clock.monotonicMs() >= beganMs + patienceMs) throw thrown;
           // hosts near the one that leads are quicker: wait for a moment at which they do nothing
           busy += 1;
           await this.#clock.sleep(Math.random() * Math.min(objectPauseMaxMs, 2 ** busy));

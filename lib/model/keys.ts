@@ -37,7 +37,7 @@
  *     /request/<T>/<N>/<cidr>/<host>          a host about to have it, that asked for its pool
  *     /ipam/…                                 as above, for pools of shared networks; their space is `T:N`
  *     /ipam/block/<T:N>/<cidr>/<hex>          which host chooses addresses in the block that begins there
- *     /object/… /guard/… /link/… /group-pool/… /contiv-tag/…   see `objects/object-keys.ts`
+ *     /object/… /guard/… /link/… /group-pool/… /contiv-tag/… /group-endpoint/…   see `objects/object-keys.ts`
  *
  * Addresses in keys are fixed-width hex (8 or 32 digits), so that key order is address order.
  */

@@ -31,6 +31,10 @@ export const networkSchema = z.object({
   options: z.record(z.string(), z.string()),
   /** The network of all hosts that it is this host's part of; absent for a network of this host only. */
   site: z.strictObject({ tenant: siteNameSchema, network: siteNameSchema }).optional(),
+  /** The group of that tenant that its containers are members of. */
+  group: siteNameSchema.optional(),
+  /** Set when the agent made it because the model has it, and removes it when the model has it no more. */
+  follows: z.literal(true).optional(),
   /** Set while it is removed in steps: nothing can be attached to it any more. */
   leaving: z.literal(true).optional(),
 });

@@ -90,6 +90,8 @@ export const siteNetworkSchema = z.strictObject({
   options: z.record(z.string(), z.string()),
   /** One that Docker's calls made goes with its last use; an operator's stays. */
   createdBy: z.enum(['docker', 'operator']),
+  /** An operator removed it: nobody comes to it any more, and it goes with its last use. */
+  leaving: z.literal(true).optional(),
   /** Of one that an operator made. */
   asked: askedSchema.optional(),
 });
@@ -124,6 +126,8 @@ export const siteEndpointSchema = z.strictObject({
   ipv6: z.string().optional(),
   /** Docker's id of the network on that host. */
   dockerNetworkId: z.string(),
+  /** The group of the network's tenant that it is a member of. */
+  group: siteNameSchema.optional(),
   /** What its host knows of the container. */
   container: z
     .strictObject({ id: z.string(), name: z.string(), labels: z.record(z.string(), z.string()) })
@@ -144,7 +148,11 @@ export const subnetOwnerSchema = z.strictObject({ network: siteNameSchema, cidr:
 /** Owner of a MAC or of an address within a shared network. */
 export const siteOwnerSchema = z.strictObject({ endpointId: z.string(), host: z.string() });
 /** A host's use of a shared network, or its request for a subnet of one. */
-export const useSchema = z.strictObject({ host: z.string() });
+export const useSchema = z.strictObject({
+  host: z.string(),
+  /** Set when the host has it because the model has it, and gives it up when the model does. */
+  follows: z.literal(true).optional(),
+});
 
 /** A tenant. */
 export type Tenant = z.infer<typeof tenantSchema>;

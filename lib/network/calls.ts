@@ -8,14 +8,15 @@ import {
   type NetworkRequest,
 } from './networks.ts';
 import { planCreatePart, planDeletePart, type RemovalProgress } from './shared-part.ts';
+import { namedByModel } from './named-by-model.ts';
 import { askedNetwork } from './site-options.ts';
 
 /** CreateNetwork on `host`; refuses as `planCreateNetwork` and `planCreatePart`. */
-export function planNetworkCreation(request: NetworkRequest, host: string): Plan<Network> {
-  const asked = askedNetwork(request.options);
+export function* planNetworkCreation(request: NetworkRequest, host: string): Plan<Network> {
+  const asked = askedNetwork(yield* namedByModel(request.options));
   return asked === undefined
-    ? planCreateNetwork(request)
-    : planCreatePart({ ...request, host }, asked);
+    ? yield* planCreateNetwork(request)
+    : yield* planCreatePart({ ...request, host }, asked);
 }
 
 /**

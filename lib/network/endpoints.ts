@@ -16,6 +16,7 @@ import type { Network } from '../model/network.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
 import { readNetwork } from './networks.ts';
 import { readSiteMtu, readSiteNetwork } from './site-networks.ts';
+import { enterSite } from './membership.ts';
 import { giveUp, showToSite, subnetOf, takeAddress, takeMac, type Owner } from './ownership.ts';
 import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
 import { specOf, type PortSpec } from './port.ts';
@@ -52,7 +53,8 @@ export function* planCreateEndpoint(request: EndpointRequest, host = ''): Plan<E
     ...(ipv6 === undefined ? {} : { ipv6: formatInterface(ipv6) }),
   };
   if (existing !== undefined) return repeated(existing.value, wanted, macs);
-  const owner: Owner = { network: network.value, endpointId: wanted.id, host };
+  const { group } = network.value;
+  const owner: Owner = { network: network.value, endpointId: wanted.id, host, group };
   const draft: TxnDraft = {
     compare: [
       asRead(networkKey(network.value.id), network),
@@ -60,6 +62,7 @@ export function* planCreateEndpoint(request: EndpointRequest, host = ''): Plan<E
     ],
     then: [],
   };
+  yield* enterSite(draft, owner);
   // before the MAC, which mostly comes from the address: its owner is what a refusal has to name
   for (const address of [ipv4, ipv6]) {
     if (address !== undefined) yield* takeAddress(draft, owner, address);

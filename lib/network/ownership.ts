@@ -22,6 +22,7 @@ import { siteOwnerSchema, type SiteEndpoint } from '../model/site.ts';
 import { asRead, type Step, type TxnDraft } from '../store/plan.ts';
 import type { KeyValue } from '../store/port.ts';
 import { bindAddress, unbindAddress } from './ipam/binding.ts';
+import { leaveGroup } from './membership.ts';
 
 /** An endpoint about to own things: in which network and group of it, on which host. */
 export interface Owner {
@@ -79,6 +80,7 @@ export function showToSite(draft: TxnDraft, { network, host }: Owner, endpoint: 
     ...(ipv4 === undefined ? {} : { ipv4: formatAddress(parseInterface(ipv4).address) }),
     ...(ipv6 === undefined ? {} : { ipv6: formatAddress(parseInterface(ipv6).address) }),
     dockerNetworkId: network.id,
+    ...(network.group === undefined ? {} : { group: network.group }),
   };
   const key = siteEndpointKey(network.site, endpoint.id);
   draft.compare.push(asRead(key, undefined));
@@ -96,6 +98,7 @@ export function* giveUp(
   if (place.site !== undefined) {
     draft.then.push({ op: 'delete', start: siteEndpointKey(place.site, endpoint.id) });
   }
+  if (network !== undefined) leaveGroup(draft, network, endpoint.id);
   for (const text of [endpoint.ipv4, endpoint.ipv6]) {
     if (text === undefined) continue;
     const address = parseInterface(text);

@@ -3,6 +3,7 @@
  * one. The first part makes the network, the last takes it away unless an operator made it. Pure.
  */
 import { FairleadError } from '../errors.ts';
+import { formatAddress, parseCidr } from '../ip/ip.ts';
 import { poolReleaseRows, siteSubnetsMax } from '../limits.ts';
 import {
   endpointKey,
@@ -14,12 +15,14 @@ import {
 import { networkSchema, type Network, type NetworkSubnet } from '../model/network.ts';
 import { encodeRecord, type Stored } from '../model/record.ts';
 import { hostUseRange, requestKey, siteNetworkKey, useKey, useRange } from '../model/site-keys.ts';
-import type { SiteNetworkName } from '../model/site.ts';
+import type { SiteNetwork, SiteNetworkName } from '../model/site.ts';
 import type { Compare } from '../store/port.ts';
 import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
 import { planDeleteEndpoint } from './endpoints.ts';
+import { requireGroup } from './ipam/group-pools.ts';
 import { giveBackBlocks } from './ipam/host-blocks.ts';
 import { readPoolNamed } from './ipam/read.ts';
+import { placeholderOf } from './ipam/shared-addresses.ts';
 import { isRequested, readSharedPool, removePool } from './ipam/shared-pools.ts';
 import {
   closeGuard,
@@ -39,6 +42,7 @@ import {
   requireKnownOptions,
   type NetworkRequest,
 } from './networks.ts';
+import { contivTagOption } from './named-by-model.ts';
 import {
   joinSiteNetwork,
   readSiteMtu,
@@ -59,9 +63,10 @@ export interface SharedNetworkRequest extends NetworkRequest {
  * OPTION_UNKNOWN, OPTION_MISSING, ADDRESS_INVALID, REQUEST_INVALID and BUSY.
  */
 export function* planCreatePart(request: SharedNetworkRequest, asked: AskedNetwork): Plan<Network> {
-  requireKnownOptions(request.options, [...siteOptions, mtuOption]);
+  requireKnownOptions(request.options, [...siteOptions, contivTagOption, mtuOption]);
   requireOutsideAllowed(request.internal, asked.outside);
-  const given = describeSubnets(request);
+  const there = yield* readSiteNetwork(asked.name);
+  const given = describeSubnets(request).map((subnet) => withoutPlaceholder(subnet, there?.value));
   const { length } = given;
   if (length === 0 || length > siteSubnetsMax) {
     throw new FairleadError(
@@ -76,9 +81,12 @@ export function* planCreatePart(request: SharedNetworkRequest, asked: AskedNetwo
     subnets: given.map((subnet) => ({ ...subnet, addressSpace: space })),
     options: { ...request.options },
     site: asked.name,
+    ...(asked.group === undefined ? {} : { group: asked.group }),
+    ...(asked.follows ? { follows: true as const } : {}),
   };
   const existing = yield* readNetwork(request.id);
   if (existing !== undefined) return repeated(existing.value, part);
+  if (asked.group !== undefined) yield* requireGroup(asked.name, asked.group);
   const draft: TxnDraft = { compare: [asRead(networkKey(request.id), undefined)], then: [] };
   const guard = yield* readGuard(asked.name);
   for (const subnet of given) yield* claimPool(draft, asked.name, subnet, request.host);
@@ -94,12 +102,27 @@ export function* planCreatePart(request: SharedNetworkRequest, asked: AskedNetwo
   const made: Network = { ...part, tag, mtu: yield* readSiteMtu(network) };
   if (isNew) countGuard(draft, guard);
   else passGuard(draft, guard);
-  const use = encodeRecord({ host: request.host });
+  const use = encodeRecord({
+    host: request.host,
+    ...(asked.follows ? { follows: true } : {}),
+  });
   draft.then.push(
     { op: 'put', key: networkKey(made.id), value: encodeRecord(made) },
     { op: 'put', key: useKey(asked.name, request.host, made.id), value: use },
   );
   return { txn: draft, answer: made };
+}
+
+/** What engines are given as the gateway of a subnet that has none (`ipam/shared-addresses.ts`). */
+function withoutPlaceholder(
+  subnet: NetworkSubnet,
+  network: SiteNetwork | undefined,
+): NetworkSubnet {
+  const own = network?.subnets.find(({ cidr }) => cidr === subnet.cidr);
+  if (own === undefined || own.gateway !== undefined) return subnet;
+  if (subnet.gateway !== formatAddress(placeholderOf(parseCidr(subnet.cidr)))) return subnet;
+  const { gateway: _placeholder, ...rest } = subnet;
+  return rest;
 }
 
 function repeated(existing: Network, part: Omit<Network, 'tag' | 'mtu'>): Decision<Network> {

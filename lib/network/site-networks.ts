@@ -18,7 +18,7 @@ import { sharedSpace } from './ipam/space.ts';
 import { NodeMtus } from './node-mtus.ts';
 import { claimNumber, takeNumber } from './numbers.ts';
 import { newArp, newMode, newTags, useSettings } from './settings.ts';
-import type { AskedNetwork } from './site-options.ts';
+import type { AskedNetwork, NamedPlace } from './site-options.ts';
 
 /** A shared network as a host asks for it. */
 export interface WantedSiteNetwork extends AskedNetwork {
@@ -34,6 +34,23 @@ export function* readSiteNetwork(name: SiteNetworkName): Step<Stored<SiteNetwork
   return row === undefined ? undefined : decodeRecord(siteNetworkSchema, row);
 }
 
+/**
+ * Refuses with OBJECT_LEAVING a network that is being removed, and with REFERENCE_UNKNOWN one that is not there
+ * for those who only follow the model.
+ */
+export function requirePresent(
+  { name, follows }: NamedPlace,
+  network: SiteNetwork | undefined,
+): void {
+  if (network?.leaving === true) throw leavingNetwork(name);
+  if (network !== undefined || !follows) return;
+  throw new FairleadError('REFERENCE_UNKNOWN', `the model has no network ${titleOf(name)}`);
+}
+
+/** The refusal of something that is asked of a network that is being removed. */
+export const leavingNetwork = (name: SiteNetworkName): FairleadError =>
+  new FairleadError('OBJECT_LEAVING', `network ${titleOf(name)} is being removed from its hosts`);
+
 /** `T:N`, as messages and numbers name a shared network. */
 export const titleOf = (name: SiteNetworkName): string => sharedSpace(name);
 
@@ -48,6 +65,7 @@ export function* joinSiteNetwork(
   const key = siteNetworkKey(wanted.name);
   const existing = yield* readSiteNetwork(wanted.name);
   draft.compare.push(asRead(key, existing));
+  requirePresent(wanted, existing?.value);
   if (existing !== undefined) {
     requireAgreement(wanted, existing.value);
     return { network: existing.value, isNew: false };

@@ -15,15 +15,24 @@ import {
 
 type Options = Readonly<Record<string, string>>;
 
-const networkOption = 'network';
-const tenantOption = 'tenant';
-const groupOption = 'group';
+/** Names the shared network. */
+export const networkOption = 'network';
+/** Names the tenant, other than the default. */
+export const tenantOption = 'tenant';
+/** Names the group whose members the containers are. */
+export const groupOption = 'group';
+/** What the agent says for those that it keeps because the model has them. */
+export const followsOption = 'follows';
+const model = 'model';
 /** Also one of networks that are not shared. */
 export const outsideOption = 'outside';
 
 /** What was asked of a shared network; undefined is "whatever there is, or the default". */
 export interface AskedNetwork {
   readonly name: SiteNetworkName;
+  readonly group: string | undefined;
+  /** Asked for by an agent that follows the model. */
+  readonly follows: boolean;
   readonly encap: 'vxlan' | 'vlan' | undefined;
   readonly tag: number | 'native' | undefined;
   readonly mode: SiteNetwork['mode'] | undefined;
@@ -35,6 +44,8 @@ export interface AskedNetwork {
 export const siteOptions = [
   networkOption,
   tenantOption,
+  groupOption,
+  followsOption,
   'encap',
   'pkt-tag',
   'mode',
@@ -65,20 +76,32 @@ export function namedNetwork(options: Options): SiteNetworkName | undefined {
   };
 }
 
+/** A place in the model, as the options of a pool or network name it. */
+export interface NamedPlace {
+  readonly name: SiteNetworkName;
+  readonly group: string | undefined;
+  readonly follows: boolean;
+}
+
 /**
- * The group of a shared network that options name: its containers get addresses from its own part of the
- * network, if it has one. Undefined when they name none.
- * @throws REQUEST_INVALID for a name that cannot be one, OPTION_MISSING for a group without its network
+ * The place that options name, undefined when they name none. Containers of a group get addresses from its own part
+ * of the network, if it has one.
+ * @throws REQUEST_INVALID, OPTION_MISSING
  */
-export function namedGroup(options: Options): string | undefined {
+export function namedPlace(options: Options): NamedPlace | undefined {
+  const name = namedNetwork(options);
   const group = options[groupOption];
-  if (group === undefined) return undefined;
-  if (options[networkOption] === undefined) {
+  if (name === undefined) {
+    if (group === undefined) return undefined;
     throw new FairleadError('OPTION_MISSING', `option ${groupOption} needs ${networkOption}, too`, {
-      fix: `give --ipam-opt ${networkOption}=NAME, the network of the group`,
+      fix: `give -o ${networkOption}=NAME and --ipam-opt ${networkOption}=NAME, the network of the group`,
     });
   }
-  return checkName(groupOption, group);
+  return {
+    name,
+    group: group === undefined ? undefined : checkName(groupOption, group),
+    follows: oneOf(options, followsOption, [model]) === model,
+  };
 }
 
 /**
@@ -86,11 +109,11 @@ export function namedGroup(options: Options): string | undefined {
  * @throws REQUEST_INVALID, OPTION_MISSING
  */
 export function askedNetwork(options: Options): AskedNetwork | undefined {
-  const name = namedNetwork(options);
-  if (name === undefined) return undefined;
+  const place = namedPlace(options);
+  if (place === undefined) return undefined;
   const encap = oneOf(options, 'encap', ['vxlan', 'vlan']);
   return {
-    name,
+    ...place,
     encap,
     tag: askedTag(options['pkt-tag'], encap),
     mode: oneOf(options, 'mode', ['bridge', 'routing']),

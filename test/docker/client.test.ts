@@ -78,7 +78,7 @@ describe('the Docker client', () => {
     await engine(
       paths({ '/version': { ...version, ApiVersion: '1.99' }, '/v1.44/info': { ID: 'E1' } }),
     );
-    expect(await createDockerClient(socket).engineId(signal)).toBe('E1');
+    expect(await createDockerClient(socket).engine(signal)).toEqual({ id: 'E1', inSwarm: false });
   });
 
   it('lists the endpoints of a network, also those without a container', async () => {
@@ -86,6 +86,53 @@ describe('the Docker client', () => {
     const read = await createDockerClient(socket).network('n1', signal);
     expect(read?.endpoints.map(({ endpointId }) => endpointId)).toEqual(['e1', 'e2']);
     expect(await createDockerClient(socket).network('gone', signal)).toBeUndefined();
+  });
+
+  it('makes and removes networks, and says what the engine says against it', async () => {
+    const heard: string[] = [];
+    await engine((request, response) => {
+      let body = '';
+      request.on('data', (part) => (body += part));
+      request.on('end', () => {
+        heard.push(`${request.method} ${request.url}`);
+        if (request.url === '/version') return response.end(JSON.stringify(version));
+        if (request.method === 'DELETE') {
+          const status = request.url?.endsWith('/used') === true ? 403 : 404;
+          return response.writeHead(status).end('{"message":"network has active endpoints"}');
+        }
+        const { Name, Driver, IPAM } = JSON.parse(body);
+        if (Name === 'taken') return response.writeHead(409).end('{"message":"it exists"}');
+        expect([Driver, IPAM]).toEqual([
+          'fairlead',
+          {
+            Driver: 'fairlead',
+            Options: { tenant: 'blue' },
+            Config: [{ Subnet: '10.0.0.0/24', Gateway: '10.0.0.1' }, { Subnet: 'fd00::/64' }],
+          },
+        ]);
+        return response.writeHead(201).end('{"Id":"n7","Warning":""}');
+      });
+    });
+    const wish = {
+      driver: 'fairlead',
+      options: {},
+      ipamOptions: { tenant: 'blue' },
+      labels: {},
+      internal: false,
+      ipv6: true,
+      subnets: [{ subnet: '10.0.0.0/24', gateway: '10.0.0.1' }, { subnet: 'fd00::/64' }],
+    };
+    const client = createDockerClient(socket);
+    expect(await client.createNetwork({ ...wish, name: 'web/blue' }, signal)).toBe('n7');
+    await expect(client.createNetwork({ ...wish, name: 'taken' }, signal)).rejects.toThrow(
+      'it exists',
+    );
+    await client.removeNetwork('gone', signal);
+    await expect(client.removeNetwork('used', signal)).rejects.toSatisfy((e) =>
+      hasCode(e, 'DOCKER_REFUSED'),
+    );
+    expect(heard.slice(0, 2)).toEqual(['GET /version', 'POST /v1.41/networks/create']);
+    server?.closeAllConnections();
   });
 
   it('takes the null that Go writes for empty lists', async () => {

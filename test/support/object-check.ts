@@ -3,6 +3,7 @@ import { parseAddress, parseCidr } from '../../lib/ip/ip.ts';
 import type { Config } from '../../lib/model/objects/kind.ts';
 import { allKinds, describedKind } from '../../lib/model/objects/kinds.ts';
 import {
+  groupEndpointKey,
   linkKey,
   objectKey,
   objectOfKey,
@@ -16,7 +17,7 @@ import {
   type ObjectRow,
 } from '../../lib/model/objects/rows.ts';
 import { poolAddressSchema, poolSchema } from '../../lib/model/pool.ts';
-import { siteNetworkSchema } from '../../lib/model/site.ts';
+import { siteEndpointSchema, siteNetworkSchema } from '../../lib/model/site.ts';
 import { networkConfig } from '../../lib/network/objects/show.ts';
 import type { MapStore } from './map-store.ts';
 
@@ -117,6 +118,20 @@ export function wrongOfObjects(whole: MapStore): readonly string[] {
       wrong.push(`${network.tenant}:${network.name} is a network and a group`);
     }
   }
+
+  // members are attachments that say so, to the network of a group that is there
+  same(
+    'members of groups',
+    below('/group-endpoint/').map(({ key }) => key),
+    below('/endpoint/').flatMap(({ key, value }) => {
+      const { id, group } = siteEndpointSchema.parse(value);
+      const [, , tenant = '', network] = key.split('/');
+      if (group === undefined) return [];
+      const its = groups.find(({ name }) => name.parts.join('/') === `${tenant}/${group}`);
+      if (its?.row.config['networkName'] !== network) wrong.push(`${id} is of no group ${group}`);
+      return [groupEndpointKey(tenant, group, id)];
+    }),
+  );
 
   // pools of groups and addresses of services are those of the network's pool
   const pools = below('/ipam/pool/').map(({ value }) => poolSchema.parse(value));

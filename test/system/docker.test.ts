@@ -35,11 +35,11 @@ test('the engine tells its version and an identity that a restart does not chang
   const { engine, api } = await client.version(signal);
   expect(engine).toBe(await docker('version', '--format', '{{.Server.Version}}'));
   expect(Number(api.split('.')[1])).toBeLessThanOrEqual(44);
-  const identity = await client.engineId(signal);
+  const identity = await client.engine(signal);
   expect(identity).toBe(await docker('info', '--format', '{{.ID}}'));
   await host.killDocker();
   await host.startDocker();
-  expect(await client.engineId(signal)).toBe(identity);
+  expect(await client.engine(signal)).toEqual(identity);
 });
 
 test('a network is listed as it was made, and told with the endpoints in it', async () => {

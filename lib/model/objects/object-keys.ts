@@ -8,6 +8,7 @@
  *     /link/<kind>/<key>/<kind>/<key>            the first is named by the second
  *     /group-pool/<T>/<N>/<hex address>          the pool of a group that ends with this address
  *     /contiv-tag/<tag>                          which network or group has this tag
+ *     /group-endpoint/<T>/<G>/<endpoint id>      an attachment is a member of this group
  *
  * In paths a key's parts have slashes between them; parts whose characters are free are percent-encoded.
  */
@@ -116,6 +117,13 @@ export const groupPoolsFrom = (name: SiteNetworkName, address: IpAddress): Requi
   start: groupPoolKey(name, address),
   end: groupPoolRange(name).end,
 });
+
+/** Key of an attachment's membership in a group. */
+export const groupEndpointKey = (tenant: string, group: string, endpointId: string): string =>
+  `/group-endpoint/${tenant}/${group}/${endpointId}`;
+/** The members of a group. */
+export const groupEndpointRange = (tenant: string, group: string): Required<KeyRange> =>
+  prefixRange(`/group-endpoint/${tenant}/${group}/`);
 
 /** Key of who has a tag. */
 export const contivTagKey = (tag: string): string => `/contiv-tag/${tag}`;

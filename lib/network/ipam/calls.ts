@@ -4,7 +4,8 @@
  */
 import { parsePoolId } from '../../model/pool.ts';
 import type { Plan } from '../../store/plan.ts';
-import { namedGroup, namedNetwork } from '../site-options.ts';
+import { namedByModel } from '../named-by-model.ts';
+import { namedPlace } from '../site-options.ts';
 import { planRequestAddress, type AddressAnswer, type AddressRequest } from './addresses.ts';
 import {
   planReleasePool,
@@ -26,19 +27,15 @@ function isShared(poolId: string): boolean {
 }
 
 /** RequestPool of `host`; refuses as `planRequestPool` and `planRequestSharedPool`. */
-export function planPoolRequest(
+export function* planPoolRequest(
   request: PoolRequest,
   surroundings: PoolSurroundings,
   host: string,
 ): Plan<PoolAnswer> {
-  const network = namedNetwork(request.options);
-  const group = namedGroup(request.options);
-  return network === undefined
-    ? planRequestPool(request, surroundings)
-    : planRequestSharedPool(
-        { ...request, network, host, ...(group === undefined ? {} : { group }) },
-        surroundings,
-      );
+  const place = namedPlace(yield* namedByModel(request.options));
+  return place === undefined
+    ? yield* planRequestPool(request, surroundings)
+    : yield* planRequestSharedPool({ ...request, place, host }, surroundings);
 }
 
 /** ReleasePool of `host`; `expected` as in `planReleasePool` and `planReleaseSharedPool`. */

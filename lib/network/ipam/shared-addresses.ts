@@ -8,6 +8,7 @@ import { FairleadError } from '../../errors.ts';
 import {
   cidrSize,
   contains,
+  firstAddress,
   formatAddress,
   fromHex,
   hexAddress,
@@ -30,7 +31,7 @@ import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
 import { siteEndpointKey } from '../../model/site-keys.ts';
 import type { Compare, Operation } from '../../store/port.ts';
 import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
-import { mismatch } from '../site-networks.ts';
+import { mismatch, readSiteNetwork } from '../site-networks.ts';
 import {
   answerOf,
   exhausted,
@@ -134,6 +135,12 @@ function allTaken(pool: Pool, { span, group }: ChoiceArea): FairleadError {
   );
 }
 
+/**
+ * What is answered when an engine asks for the gateway of a subnet that has none: engines always ask. It is an
+ * address that no container gets, and nothing is done with it.
+ */
+export const placeholderOf = firstAddress;
+
 /** All hosts have the gateway: its record names none, and goes with the pool. */
 function* giveGateway(pool: StoredPool, asked: string): Plan<AddressAnswer> {
   const { space, cidr: name, gateway } = pool.value;
@@ -144,6 +151,10 @@ function* giveGateway(pool: StoredPool, asked: string): Plan<AddressAnswer> {
     if (same) return { txn: undefined, answer: answerOf(cidr, has) };
     const network = networkOfSpace(space) ?? { tenant: '', network: space };
     throw mismatch(network, `gateway of ${name}`, asked, formatAddress(has));
+  }
+  const network = networkOfSpace(space);
+  if (asked === '' && network !== undefined && (yield* readSiteNetwork(network)) !== undefined) {
+    return { txn: undefined, answer: answerOf(cidr, placeholderOf(cidr)) };
   }
   const { address, before } = yield* chooseGateway(pool.value, cidr, asked);
   const hex = hexAddress(address);

@@ -45,7 +45,8 @@ import {
   type SubnetOwner,
 } from '../../model/site.ts';
 import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
-import { listSubnets, mismatch, readSiteNetwork } from '../site-networks.ts';
+import { listSubnets, mismatch, readSiteNetwork, requirePresent } from '../site-networks.ts';
+import type { NamedPlace } from '../site-options.ts';
 import { guardTenant } from '../tenants.ts';
 import { askedPool, askedRange } from './block.ts';
 import { requireGroup } from './group-pools.ts';
@@ -63,10 +64,9 @@ import { localSpace, networkOfSpace, sharedSpace } from './space.ts';
 
 /** A RequestPool call for a shared network. */
 export interface SharedPoolRequest extends PoolRequest {
-  readonly network: SiteNetworkName;
+  /** With a group, addresses taken from the pool will be those of its containers. */
+  readonly place: NamedPlace;
   readonly host: string;
-  /** A group of the network: addresses taken from the pool will be those of its containers. */
-  readonly group?: string;
 }
 
 /**
@@ -84,10 +84,11 @@ export function* planRequestSharedPool(
       fix: 'create the network on each host with --scope local, or without swarm mode',
     });
   }
-  const { network: name } = request;
+  const { name } = request.place;
   const guard = yield* readGuard(name);
   const network = (yield* readSiteNetwork(name))?.value;
-  if (request.group !== undefined) yield* requireGroup(name, request.group);
+  requirePresent(request.place, network);
+  if (request.place.group !== undefined) yield* requireGroup(name, request.place.group);
   const cidr =
     request.pool === ''
       ? yield* chooseCidr(request, network, surroundings)
@@ -113,7 +114,7 @@ export function* planRequestSharedPool(
     yield* makePool(draft, name, wanted);
     yield* noteRequest(draft, request, wanted);
     countGuard(draft, guard);
-    return { txn: draft, answer: answerOf(wanted, request) };
+    return { txn: draft, answer: answerOf(wanted, request.place) };
   }
   if (existing.value.state === 'releasing') {
     throw new FairleadError('BUSY', `subnet ${text} is still being released`);
@@ -122,7 +123,7 @@ export function* planRequestSharedPool(
     throw mismatch(name, `range of ${text}`, range, existing.value.range ?? 'none');
   }
   const news = yield* noteRequest(draft, request, existing.value);
-  const answer = answerOf(existing.value, request);
+  const answer = answerOf(existing.value, request.place);
   if (!news) return { txn: undefined, answer };
   // the pool is there as long as the guard is as it was
   passGuard(draft, guard);
@@ -241,7 +242,7 @@ export function* readSharedPool({
   return row === undefined ? undefined : decodeRecord(sharedPoolSchema, row);
 }
 
-function answerOf({ space, cidr, serial }: Pool, { group }: SharedPoolRequest): PoolAnswer {
+function answerOf({ space, cidr, serial }: Pool, { group }: NamedPlace): PoolAnswer {
   const name = { space, cidr, serial, ...(group === undefined ? {} : { group }) };
   return { poolId: poolId(name), cidr };
 }
@@ -263,13 +264,13 @@ function* chooseCidr(
   if (network !== undefined) {
     const own = first(network.subnets.map(({ cidr }) => cidr));
     if (own !== undefined) return own;
-    throw mismatch(request.network, 'subnets', `one of IPv${family}`, listSubnets(network));
+    throw mismatch(request.place.name, 'subnets', `one of IPv${family}`, listSubnets(network));
   }
   // another host may be about to make the network
-  const space = sharedSpace(request.network);
+  const space = sharedSpace(request.place.name);
   const begun = first((yield* readSpacePools(space)).map(({ value }) => value.cidr));
   if (begun !== undefined) return begun;
-  const range = tenantSubnetRange(request.network.tenant);
+  const range = tenantSubnetRange(request.place.name.tenant);
   const { rows } = yield { ...range, limit: spacePoolsMax };
   const taken = rows.map((row) => parseCidr(decodeRecord(subnetOwnerSchema, row).value.cidr));
   return chooseFree(request.v6, taken, surroundings);
@@ -311,7 +312,7 @@ export function* findOverlap(tenant: string, cidr: Cidr): Step<SubnetOwner | und
 /** Adds the host's request, for all to see, and its note for itself. Answers whether there was one to add. */
 function* noteRequest(
   draft: TxnDraft,
-  { network, host }: SharedPoolRequest,
+  { place: { name: network, follows }, host }: SharedPoolRequest,
   pool: Pool,
 ): Step<boolean> {
   const { space, cidr, serial } = pool;
@@ -320,7 +321,8 @@ function* noteRequest(
   const mine = yield* readSharedPool(pool);
   const noted = mine?.value.serial === serial;
   if (asked && noted) return false;
-  if (!asked) draft.then.push({ op: 'put', key: request, value: encodeRecord({ host }) });
+  const use = { host, ...(follows ? { follows } : {}) };
+  if (!asked) draft.then.push({ op: 'put', key: request, value: encodeRecord(use) });
   const key = sharedPoolKey(space, cidr);
   // another call of this host may be about to forget it: a request without a note is never taken back
   draft.compare.push(asRead(key, mine));

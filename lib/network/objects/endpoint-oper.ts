@@ -15,17 +15,23 @@ import { decodeRecord } from '../../model/record.ts';
 import type { KeyValue } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
 import { linkNames } from '../port.ts';
-import { readAll } from './object-rows.ts';
+import { readAll, readObject } from './object-rows.ts';
 
 /** An attachment in Contiv's JSON. */
 export type EndpointOper = Readonly<Record<string, unknown>>;
 
-/** The attachments to a network. */
-export function* networkEndpoints(name: SiteNetworkName): Step<readonly EndpointOper[]> {
-  const rows = yield* readAll(networkSiteEndpointRange(name));
-  if (rows.length === 0) return [];
+/** The attachments to a network, or those of them that are members of a group. */
+export function* networkEndpoints(
+  name: SiteNetworkName,
+  group?: string,
+): Step<readonly EndpointOper[]> {
+  const all = (yield* readAll(networkSiteEndpointRange(name))).map(endpointIn);
+  const endpoints = group === undefined ? all : all.filter((one) => one.group === group);
+  if (endpoints.length === 0) return [];
   const vteps = yield* readVteps();
-  return rows.map((row) => shapeOf(endpointIn(row), name, vteps));
+  const shown: EndpointOper[] = [];
+  for (const one of endpoints) shown.push(yield* shapeOf(one, name, vteps));
+  return shown;
 }
 
 /** How many attachments to networks of a tenant there are. */
@@ -50,23 +56,32 @@ export function* findEndpoint(text: string): Step<EndpointOper | undefined> {
     found.find((one) => namesOf(one).includes(text)) ??
     found.find((one) => namesOf(one).some((name) => name.startsWith(text))) ??
     found.find((one) => namesOf(one).some((name) => name.includes(text)));
-  return meant && shapeOf(meant.endpoint, meant.name, yield* readVteps(), 'alone');
+  return meant && (yield* shapeOf(meant.endpoint, meant.name, yield* readVteps(), 'alone'));
 }
 
 const endpointIn = (row: KeyValue): SiteEndpoint => decodeRecord(siteEndpointSchema, row).value;
+
+function* membershipOf(tenant: string, group: string): Step<EndpointOper> {
+  const stored = yield* readObject({ kind: 'endpointGroup', parts: [tenant, group] });
+  const number = stored?.value.number;
+  return {
+    ...(number === undefined ? {} : { endpointGroupId: number }),
+    endpointGroupKey: `${group}:${tenant}`,
+  };
+}
 
 function* readVteps(): Step<ReadonlyMap<string, string>> {
   const nodes = (yield* readAll(nodeRange)).map((row) => decodeRecord(nodeSchema, row).value);
   return new Map(nodes.map(({ name, vtep }) => [name, vtep]));
 }
 
-function shapeOf(
+function* shapeOf(
   endpoint: SiteEndpoint,
   { tenant, network }: SiteNetworkName,
   vteps: ReadonlyMap<string, string>,
   where?: 'alone',
-): EndpointOper {
-  const { container } = endpoint;
+): Step<EndpointOper> {
+  const { container, group } = endpoint;
   const labels = Object.entries(container?.labels ?? {})
     .toSorted(([one], [other]) => (one < other ? -1 : 1))
     .map(([key, value]) => `${key}:${value}`);
@@ -76,6 +91,7 @@ function shapeOf(
     ...(container === undefined
       ? {}
       : { containerID: container.id, containerName: container.name }),
+    ...(group === undefined ? {} : yield* membershipOf(tenant, group)),
     endpointID: endpoint.id,
     homingHost: endpoint.host,
     intfName: links.container,
@@ -83,6 +99,7 @@ function shapeOf(
     labels: `map[${labels.join(' ')}]`,
     macAddress: endpoint.mac,
     network: `${network}.${tenant}`,
+    ...(group === undefined ? {} : { serviceName: group }),
     ...(where === 'alone' ? { virtualPort: links.host } : {}),
     ...(vtep === undefined ? {} : { vtepIP: vtep }),
   };

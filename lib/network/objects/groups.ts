@@ -2,7 +2,12 @@
 import { FairleadError } from '../../errors.ts';
 import { contains, formatAddress, formatCidr, parseCidr } from '../../ip/ip.ts';
 import type { EndpointGroupConfig } from '../../model/objects/endpoint-group.ts';
-import { linkRange, objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
+import {
+  groupEndpointRange,
+  linkRange,
+  objectKey,
+  type ObjectName,
+} from '../../model/objects/object-keys.ts';
 import type { ObjectRow } from '../../model/objects/rows.ts';
 import { numberKey } from '../../model/site-keys.ts';
 import type { SiteNetwork, SiteNetworkName } from '../../model/site.ts';
@@ -51,6 +56,10 @@ export const groupSpecial: Special = {
         'OBJECT_IN_USE',
         `Cannot delete ${name.parts[1]}, associated to appProfile ${key}`,
       );
+    }
+    const [tenant = '', group = ''] = name.parts;
+    if ((yield { ...groupEndpointRange(tenant, group), limit: 1 }).rows.length > 0) {
+      throw new FairleadError('OBJECT_IN_USE', `Error: EPG ${group} has active endpoints`);
     }
     yield* freeWhatItHas(draft, row);
   },

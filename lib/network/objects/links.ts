@@ -110,7 +110,7 @@ function* passNetwork(draft: TxnDraft, named: ObjectName, refers: Reference): St
   const name = siteName(named);
   const guard = yield* readGuard(name);
   const network = yield* readSiteNetwork(name);
-  if (network === undefined) throw missing(named, refers);
+  if (network === undefined || network.value.leaving === true) throw missing(named, refers);
   draft.compare.push(asRead(siteNetworkKey(name), network));
   if (!refers.linked) return;
   passGuard(draft, guard);

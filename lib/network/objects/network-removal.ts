@@ -13,10 +13,11 @@ import {
   siteNetworkKey,
   useRange,
 } from '../../model/site-keys.ts';
-import type { SiteNetwork, SiteNetworkName } from '../../model/site.ts';
-import { prefixRange } from '../../store/port.ts';
+import { decodeRecord, encodeRecord } from '../../model/record.ts';
+import { useSchema, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
+import { prefixRange, type KeyValue } from '../../store/port.ts';
 import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
-import { closeGuard, countOrForget, isClosed, readGuard } from '../ipam/guard.ts';
+import { closeGuard, countGuard, countOrForget, isClosed, readGuard } from '../ipam/guard.ts';
 import { readPoolNamed } from '../ipam/read.ts';
 import { removePool } from '../ipam/shared-pools.ts';
 import { sharedSpace } from '../ipam/space.ts';
@@ -24,6 +25,7 @@ import { readSiteNetwork, siteNetworkRemoval } from '../site-networks.ts';
 import { siteName } from './links.ts';
 import {
   countRows,
+  readAll,
   requireCondition,
   unknownObject,
   type Condition,
@@ -32,20 +34,29 @@ import {
 import { releaseTag } from './tags.ts';
 
 /**
- * Removes a network. Plan and run it until it answers `done`. Refuses with OBJECT_UNKNOWN, OBJECT_IN_USE and
- * OBJECT_CHANGED.
+ * Removes a network. One that hosts have only because they follow the model is marked as leaving, which is as if
+ * it were gone for all but those hosts: with the last of them it goes (`../shared-part.ts`). Plan and run it until it answers `done`. Refuses with OBJECT_UNKNOWN, OBJECT_IN_USE,
+ * OBJECT_LEAVING while a host is about to follow, and OBJECT_CHANGED.
  */
 export function* planRemoveNetwork(name: ObjectName, condition: Condition): Plan<RemoveAnswer> {
   const site = siteName(name);
   const guard = yield* readGuard(site);
   const network = yield* readSiteNetwork(site);
   requireCondition(name, network?.modRevision, condition);
-  if (network === undefined) throw unknownObject(name);
-  yield* requireUnused(name, site);
+  if (network === undefined || network.value.leaving === true) throw unknownObject(name);
+  const follows = yield* requireUnused(name, site);
   const draft: TxnDraft = { compare: [asRead(siteNetworkKey(site), network)], then: [] };
   if (!isClosed(guard)) {
     closeGuard(draft, guard);
     return { txn: draft, answer: { done: false } };
+  }
+  if (follows) {
+    const { asked, ...rest } = network.value;
+    const leaving: SiteNetwork = { ...rest, createdBy: 'docker', leaving: true };
+    draft.then.push({ op: 'put', key: siteNetworkKey(site), value: encodeRecord(leaving) });
+    releaseTag(draft, asked?.cfgdTag);
+    countGuard(draft, guard);
+    return { txn: draft, answer: { done: true } };
   }
   const { removed, all } = yield* removePools(draft, site, network.value);
   if (!all) {
@@ -74,7 +85,8 @@ function* removePools(
   return { removed, all: true };
 }
 
-function* requireUnused(name: ObjectName, site: SiteNetworkName): Step<void> {
+/** Refuses what is in use; answers whether hosts have it that follow the model. */
+function* requireUnused(name: ObjectName, site: SiteNetworkName): Step<boolean> {
   const groups = yield* countNaming(name, 'endpointGroup');
   if (groups > 0) throw inUse(`cannot delete ${site.network} has ${groups} endpoint groups`);
   const services = yield* countNaming(name, 'serviceLB');
@@ -82,7 +94,8 @@ function* requireUnused(name: ObjectName, site: SiteNetworkName): Step<void> {
   if ((yield { ...networkSiteEndpointRange(site), limit: 1 }).rows.length > 0) {
     throw inUse('Error: Network has active endpoints');
   }
-  const [use] = (yield { ...useRange(site), limit: 1 }).rows;
+  const uses = yield* readAll(useRange(site));
+  const use = uses.find((row) => !followsModel(row));
   if (use !== undefined) {
     const [host, docker] = use.key.slice(useRange(site).start.length).split('/');
     throw inUse(
@@ -90,12 +103,18 @@ function* requireUnused(name: ObjectName, site: SiteNetworkName): Step<void> {
       `on host ${host}: docker network rm ${docker}`,
     );
   }
-  const [request] = (yield { ...networkRequestRange(site), limit: 1 }).rows;
+  const requests = yield* readAll(networkRequestRange(site));
+  const request = requests.find((row) => !followsModel(row)) ?? requests[0];
   if (request !== undefined) {
-    const host = request.key.split('/').at(-1);
-    throw inUse(`cannot delete ${site.network}, host ${host} is about to use it`);
+    const message = `cannot delete ${site.network}, host ${request.key.split('/').at(-1)} is about to use it`;
+    if (followsModel(request)) throw new FairleadError('OBJECT_LEAVING', message);
+    throw inUse(message);
   }
+  return uses.length > 0;
 }
+
+const followsModel = (row: KeyValue): boolean =>
+  decodeRecord(useSchema, row).value.follows === true;
 
 function* countNaming(name: ObjectName, kind: KindName): Step<number> {
   const range = linkRange(name, kind);

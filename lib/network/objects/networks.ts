@@ -28,7 +28,7 @@ import { countGuard, readGuard, type SpaceGuard } from '../ipam/guard.ts';
 import { findOverlap, putPool } from '../ipam/shared-pools.ts';
 import { claimNumber, takeNumber, type NumberSpan } from '../numbers.ts';
 import { newArp, newMode, newTags, useSettings } from '../settings.ts';
-import { readSiteNetwork, titleOf } from '../site-networks.ts';
+import { leavingNetwork, readSiteNetwork, titleOf } from '../site-networks.ts';
 import { guardTenant } from '../tenants.ts';
 import { linkNamed, siteName } from './links.ts';
 import { requireCondition, type Condition, type PutAnswer } from './object-rows.ts';
@@ -56,7 +56,9 @@ export function* planPutNetwork(
 ): Plan<PutAnswer> {
   const site = siteName(name);
   const existing = yield* readSiteNetwork(site);
-  requireCondition(name, existing?.modRevision, condition);
+  const isLeaving = existing?.value.leaving === true;
+  requireCondition(name, isLeaving ? undefined : existing?.modRevision, condition);
+  if (isLeaving) throw leavingNetwork(site);
   if (existing !== undefined) throw new FairleadError('OBJECT_FIXED', networkKind.frozen);
   const draft: TxnDraft = { compare: [asRead(siteNetworkKey(site), undefined)], then: [] };
   const settings = yield* useSettings(draft);

@@ -16,7 +16,7 @@ import { groupAddresses, networkAddresses } from './address-texts.ts';
 import { countTenantEndpoints, networkEndpoints } from './endpoint-oper.ts';
 import { subnetFor } from './groups.ts';
 import { siteName } from './links.ts';
-import { countRows, readAll, typed } from './object-rows.ts';
+import { configIn, countRows, readAll, readObject, typed } from './object-rows.ts';
 import { tagsIn } from './settings.ts';
 import { showObject, type ShownObject } from './show.ts';
 import { spansText } from './spans-text.ts';
@@ -40,8 +40,8 @@ export function* operOf(shown: ShownObject): Step<Oper | undefined> {
       return yield* settingsOper();
     case 'aciGw':
       return filled({ numAppProfiles: yield* countRows(objectRange('appProfile', [])) });
-    // containers are attached to networks; those of groups are not told apart yet
     case 'policy':
+      return yield* policyOper(shown);
     case 'Bgp':
       return {};
     case 'rule':
@@ -95,13 +95,29 @@ function* groupOper(shown: ShownObject): Step<Oper> {
   const pool = network && ipPool !== '' ? yield* ipv4Pool(network) : undefined;
   const addresses = pool && (yield* groupAddresses(pool, parseSpan(ipPool)));
   const owner = { kind: 'endpointGroup', tenant, name: groupName } as const;
+  const endpoints = yield* networkEndpoints({ tenant, network: networkName }, groupName);
   return filled({
     allocatedIPAddresses: addresses?.allocated ?? '',
     availableIPAddresses: addresses?.available ?? '',
+    endpoints,
     ...(network === undefined ? {} : tagsOf(network)),
     groupTag: cfgdTag === '' ? defaultTag(owner) : cfgdTag,
-    numEndpoints: 0,
+    numEndpoints: endpoints.length,
   });
+}
+
+/** A policy's containers are those of the groups that it is attached to. */
+function* policyOper({ naming, name: { parts } }: ShownObject): Step<Oper> {
+  const [tenant = ''] = parts;
+  const endpoints: Oper[] = [];
+  for (const { kind, parts: named } of naming) {
+    if (kind !== 'endpointGroup') continue;
+    const stored = yield* readObject({ kind, parts: named });
+    if (stored === undefined) continue;
+    const { networkName, groupName } = configIn(kind, stored.value);
+    endpoints.push(...(yield* networkEndpoints({ tenant, network: networkName }, groupName)));
+  }
+  return filled({ endpoints, numEndpoints: endpoints.length });
 }
 
 const totals: readonly (readonly [string, KindName])[] = [

@@ -40,7 +40,7 @@ export type ShownRow = Omit<ShownObject, 'naming'>;
 export function* showObject(name: ObjectName): Step<ShownObject | undefined> {
   if (name.kind === 'global') return yield* showSettings();
   const [row] = (yield { start: objectKey(name) }).rows;
-  if (row === undefined) return undefined;
+  if (row === undefined || isLeaving(name.kind, row)) return undefined;
   const kind = describedKind(name.kind);
   const naming: ObjectName[] = [];
   for (const source of namingSources(kind)) {
@@ -59,13 +59,19 @@ export function* showAll(kindName: KindName): Step<readonly ShownObject[]> {
   const kind = describedKind(kindName);
   if (kindName === 'global') return [yield* showSettings()];
   if (kind.access !== 'all') return [];
-  const rows = yield* readAll(objectRange(kindName, []));
+  const rows = (yield* readAll(objectRange(kindName, []))).filter(
+    (row) => !isLeaving(kindName, row),
+  );
   const naming = yield* allNaming(kind);
   return rows.map((row) => {
     const shown = shownRow(kind, row);
     return { ...shown, naming: naming.get(keyText(shown.name)) ?? [] };
   });
 }
+
+/** Whether it is a network that is gone but for the hosts that still have it. */
+const isLeaving = (kind: KindName, row: KeyValue): boolean =>
+  kind === 'network' && decodeRecord(siteNetworkSchema, row).value.leaving === true;
 
 /** Who names each object of a kind, by its key. */
 function* allNaming(kind: ObjectKind): Step<ReadonlyMap<string, readonly ObjectName[]>> {

@@ -5,13 +5,20 @@ import { tenantKind, type TenantConfig } from '../../model/objects/tenant.ts';
 import { objectRange, type ObjectName } from '../../model/objects/object-keys.ts';
 import { decodeRecord } from '../../model/record.ts';
 import { numberKey, tenantKey, tenantSubnetRange } from '../../model/site-keys.ts';
-import { defaultTenant, tenantSchema } from '../../model/site.ts';
+import {
+  defaultTenant,
+  siteNetworkSchema,
+  tenantSchema,
+  type SiteNetworkName,
+} from '../../model/site.ts';
 import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
 import { takeNumber } from '../numbers.ts';
+import { leavingNetwork } from '../site-networks.ts';
 import { putTenant } from '../tenants.ts';
 import { closeObjectGuard, readObjectGuard, removeObjectGuard } from './guards.ts';
 import {
   countRows,
+  readAll,
   requireCondition,
   unknownObject,
   type Condition,
@@ -94,10 +101,21 @@ export function* planRemoveTenant(name: ObjectName, condition: Condition): Plan<
   return { txn: draft, answer: { done: true } };
 }
 
+/** Networks of a tenant that are being removed. */
+function* leavingIn(tenant: string): Step<readonly SiteNetworkName[]> {
+  const rows = yield* readAll(objectRange('network', [tenant]));
+  return rows
+    .map((row) => decodeRecord(siteNetworkSchema, row).value)
+    .filter(({ leaving }) => leaving === true)
+    .map(({ name }) => ({ tenant, network: name }));
+}
+
 function* requireNone(tenant: string, kind: KindName, said: string): Step<void> {
   const range = objectRange(kind, [tenant]);
   if ((yield { ...range, limit: 1 }).rows.length === 0) return;
-  const count = yield* countRows(range);
+  const leaving = kind === 'network' ? yield* leavingIn(tenant) : [];
+  const count = (yield* countRows(range)) - leaving.length;
+  if (count === 0 && leaving[0] !== undefined) throw leavingNetwork(leaving[0]);
   throw new FairleadError(
     'OBJECT_IN_USE',
     said.replace('{tenant}', tenant).replace('{n}', String(count)),

@@ -10,7 +10,10 @@ import { SiteHost } from '../../support/site-hosts.ts';
 
 /** What the routes are made of, on a store of their own or that of others. */
 export function contivSources(whole: MapStore = new MapStore()): ContivSources {
-  const objects = new SiteObjects(new SiteHost(whole, 'one').store, systemClock);
+  const objects = new SiteObjects(new SiteHost(whole, 'one').store, systemClock, {
+    requireUsable: async () => undefined,
+    followed: async () => undefined,
+  });
   return {
     version: '1.2.3',
     commit: undefined,

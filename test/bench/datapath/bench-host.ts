@@ -77,6 +77,7 @@ export async function openBenchHost(name: string, ovsdbPath: string): Promise<Be
     hostRoutes: () => Promise.resolve([]),
     poolDefaults: { ipv4: [], ipv6: [] } as never,
     mtuDefault: 1_450,
+    requireNoSwarm: () => undefined,
     onChange: () => switching.kick(),
   });
   await switching.ports.ready(AbortSignal.timeout(20_000));

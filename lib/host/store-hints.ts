@@ -1,0 +1,37 @@
+/** Watches as a reason to look: that something in some ranges changed, never what. Begins anew when one is lost. */
+import type { Clock } from '../clock.ts';
+import { reconcileRetryFirstMs, reconcileRetryMaxMs } from '../limits.ts';
+import type { KeyRange, StateStore } from '../store/port.ts';
+
+/** Watches until the signal is aborted; resolves then. `onHint` is also called when a watch begins. */
+export async function watchHints(options: {
+  readonly store: StateStore;
+  readonly clock: Clock;
+  readonly ranges: readonly Required<KeyRange>[];
+  readonly signal: AbortSignal;
+  readonly onHint: () => void;
+}): Promise<void> {
+  await Promise.all(options.ranges.map((range) => watchRange(options, range)));
+}
+
+async function watchRange(
+  { store, clock, signal, onHint }: Parameters<typeof watchHints>[0],
+  range: Required<KeyRange>,
+): Promise<void> {
+  let pauseMs = reconcileRetryFirstMs;
+  while (!signal.aborted) {
+    try {
+      const { revision } = await store.range({ ...range, limit: 1, consistency: 'local' });
+      onHint();
+      for await (const _batch of store.watch({ ...range, fromRevision: revision + 1, signal })) {
+        pauseMs = reconcileRetryFirstMs;
+        onHint();
+      }
+    } catch {
+      // too far behind, or no store at the moment: others say so, and looking again is the answer
+    }
+    if (signal.aborted) return;
+    await clock.sleep(pauseMs, signal).catch(() => undefined);
+    pauseMs = Math.min(pauseMs * 2, reconcileRetryMaxMs);
+  }
+}
