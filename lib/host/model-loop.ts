@@ -9,9 +9,7 @@ import type { DockerClient } from '../docker/client.ts';
 import { asFairleadError, describeError, FairleadError, hasCode } from '../errors.ts';
 import { followWaitMs, reconcileRetryMaxMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
-import { networkKind } from '../model/objects/network.ts';
 import { endpointGroupKind } from '../model/objects/endpoint-group.ts';
-import type { ObjectName } from '../model/objects/object-keys.ts';
 import { objectRange } from '../model/objects/object-keys.ts';
 import { objectRowSchema, withZeros } from '../model/objects/rows.ts';
 import { siteNetworkRange } from '../model/site-keys.ts';
@@ -58,7 +56,7 @@ export interface ModelLoop {
    */
   followed(): Promise<void>;
   /** Asks the engine, and refuses with SWARM_MODE a network or group that it could not use: it is in a swarm. */
-  requireUsable(name: ObjectName): Promise<void>;
+  requireUsable(): Promise<void>;
   /** Refuses with SWARM_MODE by what the engine said last: for its own calls, in which it is not asked. */
   requireNoSwarm(): void;
   close(): Promise<void>;
@@ -100,8 +98,8 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
       if (!engine.answers || engine.inSwarm) return;
       await loop.settled(AbortSignal.timeout(followWaitMs)).catch(() => undefined);
     },
-    async requireUsable({ kind }) {
-      if (!engine.answers || (kind !== networkKind.name && kind !== endpointGroupKind.name)) return;
+    async requireUsable() {
+      if (!engine.answers) return;
       const asked = await parts.docker
         .engine(AbortSignal.timeout(followWaitMs))
         .catch(() => engine);

@@ -6,12 +6,7 @@
 import type { Clock } from '../clock.ts';
 import { FairleadError, hasCode } from '../errors.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
-import {
-  listAttemptsMax,
-  objectConflictMs,
-  objectLeavingMs,
-  objectPauseMaxMs,
-} from '../limits.ts';
+import { listAttemptsMax, objectConflictMs, objectLeavingMs, objectPauseMaxMs } from '../limits.ts';
 import type { Config, KindName } from '../model/objects/kind.ts';
 import { objectRange, type ObjectName } from '../model/objects/object-keys.ts';
 import {
@@ -23,6 +18,7 @@ import {
 } from '../network/objects/declare.ts';
 import { findEndpoint, type EndpointOper } from '../network/objects/endpoint-oper.ts';
 import type { Condition } from '../network/objects/object-rows.ts';
+import { withoutLeaving } from '../network/objects/leaving.ts';
 import { operOf, type Oper } from '../network/objects/oper.ts';
 import { showAll, showObject, type ShownObject } from '../network/objects/show.ts';
 import { planPutObject, planRemoveObject } from '../network/objects/write.ts';
@@ -40,8 +36,8 @@ export type Freshness = 'linearizable' | 'local' | 'best';
 
 /** The host's engine, as far as commands have to do with it (`model-loop.ts`). */
 export interface DockerFollower {
-  /** Refuses what the engine could not use. */
-  requireUsable(name: ObjectName): Promise<void>;
+  /** Asks the engine, and refuses a new network or group that it could not use. */
+  requireUsable(): Promise<void>;
   /** Resolves when the engine has what the model has now, or that takes too long. */
   followed(): Promise<void>;
 }
@@ -83,7 +79,7 @@ export class SiteObjects {
 
   /** Makes an object what is wished of it; nothing, when it is that already. */
   async declare(name: ObjectName, wish: Wish, condition: Condition): Promise<Declared> {
-    await this.#docker.requireUsable(name);
+    await this.#requireUsable(name);
     const plan = (attempt: number) => planDeclare(name, wish, condition, attempt);
     const declared = await this.#untilDone(name, plan);
     await this.#followed(name);
@@ -103,13 +99,21 @@ export class SiteObjects {
   }
 
   /** Changes of rows of a kind from a revision on, as the store's watch. */
-  watch(kind: KindName, fromRevision: number, signal: AbortSignal): AsyncIterable<WatchBatch> {
-    return this.#store.watch({ ...objectRange(kind, []), fromRevision, signal });
+  async *watch(
+    kind: KindName,
+    fromRevision: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchBatch> {
+    const rows = this.#store.watch({ ...objectRange(kind, []), fromRevision, signal });
+    for await (const batch of rows) {
+      const seen = withoutLeaving(kind, batch);
+      if (seen !== undefined) yield seen;
+    }
   }
 
   /** Makes an object, or changes the one there is. */
   async put(name: ObjectName, config: Config, condition: Condition): Promise<void> {
-    await this.#docker.requireUsable(name);
+    await this.#requireUsable(name);
     await this.#untilDone(name, (attempt) => planPutObject(name, config, condition, attempt));
     await this.#followed(name);
   }
@@ -118,6 +122,12 @@ export class SiteObjects {
   async remove(name: ObjectName, condition: Condition): Promise<void> {
     await this.#untilDone(name, () => planRemoveObject(name, condition));
     await this.#followed(name);
+  }
+
+  /** What is there already may change: only new ones are refused. */
+  async #requireUsable(name: ObjectName): Promise<void> {
+    if (name.kind !== 'network' && name.kind !== 'endpointGroup') return;
+    if ((await this.show(name, 'local')) === undefined) await this.#docker.requireUsable();
   }
 
   /** Docker's networks are networks and groups: who has made one wants to use it. */

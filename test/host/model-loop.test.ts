@@ -6,7 +6,6 @@ import type { DockerClient, DockerNetwork, NewDockerNetwork } from '../../lib/do
 import { FairleadError } from '../../lib/errors.ts';
 import { startModelLoop, type ModelLoop } from '../../lib/host/model-loop.ts';
 import { silentLogger } from '../../lib/log.ts';
-import type { ObjectName } from '../../lib/model/objects/object-keys.ts';
 import { planDefaultTenant } from '../../lib/network/objects/tenants.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 import { MapStore } from '../support/map-store.ts';
@@ -97,7 +96,7 @@ beforeEach(async () => {
     conditions,
   });
   await until('a first look', async () => {
-    await loop.requireUsable({ kind: 'network', parts: ['a', 'b'] });
+    await loop.requireUsable();
     await loop.followed();
     return true;
   });
@@ -172,19 +171,17 @@ describe('an engine', () => {
   });
 
   it('in a swarm gets nothing, and commands are told before they change anything', async () => {
-    const network: ObjectName = { kind: 'network', parts: ['default', 'web'] };
     await operator.put('network', 'default:web', net('10.1.0.0/24'));
     await followed(['web']);
     engine.inSwarm = true;
-    await expect(loop.requireUsable(network)).rejects.toMatchObject({ code: 'SWARM_MODE' });
+    await expect(loop.requireUsable()).rejects.toMatchObject({ code: 'SWARM_MODE' });
     expect(() => loop.requireNoSwarm()).toThrow('swarm mode');
-    await loop.requireUsable({ kind: 'policy', parts: ['default', 'p'] });
     await until('a word about it', () => {
       loop.kick();
       return holds('DOCKER_SWARM');
     });
     expect(engine.names).toEqual(['web']);
     engine.inSwarm = false;
-    await loop.requireUsable(network);
+    await loop.requireUsable();
   });
 });

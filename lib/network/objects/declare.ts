@@ -10,6 +10,7 @@ import { asRead, type Plan, type Step } from '../../store/plan.ts';
 import type { KeyValue } from '../../store/port.ts';
 import { sameValue } from '../same-value.ts';
 import { readSettings, settingsKey } from '../settings.ts';
+import { isLeaving } from './leaving.ts';
 import { requireCondition, type Condition } from './object-rows.ts';
 import { shownRow, type ShownRow } from './show.ts';
 import { planPutObject } from './write.ts';
@@ -72,7 +73,9 @@ export function* listObjects(kindName: KindName, tenant?: string): Step<Listing 
     revision ??= page.revision;
     // each page is what was there at its own revision
     if (page.revision !== revision) return undefined;
-    for (const row of page.rows) objects.push(shownRow(kind, row));
+    for (const row of page.rows) {
+      if (!isLeaving(kindName, row)) objects.push(shownRow(kind, row));
+    }
     const last = page.rows.at(-1);
     more = page.more && last !== undefined;
     if (last !== undefined) start = `${last.key}!`;
@@ -88,7 +91,8 @@ interface Seen {
 function* readShown(name: ObjectName): Step<Seen> {
   const [row] = (yield { start: objectKey(name) }).rows;
   if (name.kind === 'global') return { shown: yield* shownSettings(), row };
-  return { shown: row && shownRow(describedKind(name.kind), row), row };
+  const there = row !== undefined && !isLeaving(name.kind, row);
+  return { shown: there ? shownRow(describedKind(name.kind), row) : undefined, row };
 }
 
 function* shownSettings(): Step<ShownRow> {

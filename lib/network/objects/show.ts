@@ -19,6 +19,7 @@ import { siteNetworkSchema, tenantSchema, type SiteNetwork } from '../../model/s
 import type { KeyValue } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
 import { readSettings } from '../settings.ts';
+import { isLeaving } from './leaving.ts';
 import { readAll, revisionOf } from './object-rows.ts';
 
 /** An object as it is. */
@@ -68,10 +69,6 @@ export function* showAll(kindName: KindName): Step<readonly ShownObject[]> {
     return { ...shown, naming: naming.get(keyText(shown.name)) ?? [] };
   });
 }
-
-/** Whether it is a network that is gone but for the hosts that still have it. */
-const isLeaving = (kind: KindName, row: KeyValue): boolean =>
-  kind === 'network' && decodeRecord(siteNetworkSchema, row).value.leaving === true;
 
 /** Who names each object of a kind, by its key. */
 function* allNaming(kind: ObjectKind): Step<ReadonlyMap<string, readonly ObjectName[]>> {

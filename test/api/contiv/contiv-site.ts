@@ -6,14 +6,12 @@ import { silentLogger } from '../../../lib/log.ts';
 import { planDefaultTenant } from '../../../lib/network/objects/tenants.ts';
 import { runPlan } from '../../../lib/store/run-plan.ts';
 import { MapStore } from '../../support/map-store.ts';
+import { noDocker } from '../../support/no-docker.ts';
 import { SiteHost } from '../../support/site-hosts.ts';
 
 /** What the routes are made of, on a store of their own or that of others. */
 export function contivSources(whole: MapStore = new MapStore()): ContivSources {
-  const objects = new SiteObjects(new SiteHost(whole, 'one').store, systemClock, {
-    requireUsable: async () => undefined,
-    followed: async () => undefined,
-  });
+  const objects = new SiteObjects(new SiteHost(whole, 'one').store, systemClock, noDocker);
   return {
     version: '1.2.3',
     commit: undefined,

@@ -5,6 +5,7 @@ import { SiteObjects } from '../../../lib/host/site-objects.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import { planDefaultTenant } from '../../../lib/network/objects/tenants.ts';
 import { runPlan } from '../../../lib/store/run-plan.ts';
+import { noDocker } from '../../support/no-docker.ts';
 import { WatchedStore } from '../../support/watched-store.ts';
 
 /** An answer. */
@@ -44,7 +45,7 @@ export async function objectSite(
 ): Promise<ObjectSite> {
   const whole = new WatchedStore();
   await runPlan(whole, planDefaultTenant);
-  const objects = new SiteObjects(whole, systemClock);
+  const objects = new SiteObjects(whole, systemClock, noDocker);
   const app = objectRoutes({
     log: silentLogger(),
     clock,

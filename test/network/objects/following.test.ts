@@ -1,6 +1,7 @@
 /** Networks and groups that hosts have as Docker networks because the model has them. */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, test } from 'vitest';
 import { asFairleadError } from '../../../lib/errors.ts';
+import { withoutLeaving } from '../../../lib/network/objects/leaving.ts';
 import { planDefaultTenant } from '../../../lib/network/objects/tenants.ts';
 import { runPlan } from '../../../lib/store/run-plan.ts';
 import { MapStore } from '../../support/map-store.ts';
@@ -250,4 +251,28 @@ describe('a tag', () => {
     );
     expect(await said(tagged(one, 'mine', { network: 'net' }))).toMatch('REQUEST_INVALID');
   });
+});
+
+test('whoever watches sees a network go when it begins to leave, and nothing more of it', () => {
+  const row = (leaving: boolean, modRevision: number) => ({
+    key: '/network/default/net',
+    value: JSON.stringify({
+      ...{ tenant: 'default', name: 'net', number: 1, encapsulation: { kind: 'vxlan', vni: 1 } },
+      ...{ subnets: [], internal: false, outside: true, mode: 'routing', arp: 'proxy' },
+      ...{ options: {}, createdBy: 'operator', ...(leaving ? { leaving } : {}) },
+    }),
+    ...{ createRevision: 1, modRevision, version: modRevision },
+  });
+  const [there, going] = [row(false, 1), row(true, 2)];
+  const come = { type: 'put', row: there, previous: undefined } as const;
+  const mark = { type: 'put', row: going, previous: there } as const;
+  const gone = { type: 'delete', key: there.key, previous: going } as const;
+  const seen = [come, mark, gone].map((event, n) =>
+    withoutLeaving('network', { revision: n + 1, events: [event] }),
+  );
+  expect(seen).toEqual([
+    { revision: 1, events: [come] },
+    { revision: 2, events: [{ type: 'delete', key: there.key, previous: there }] },
+    undefined,
+  ]);
 });
