@@ -72,7 +72,7 @@ export class SiteObjects {
 
   /** The same on which everything is checked and nothing changed: each command sees those before it. */
   rehearsal(): SiteObjects {
-    const { requireUsable } = this.#docker;
+    const requireUsable = () => this.#docker.requireUsable();
     const followed = () => Promise.resolve();
     return new SiteObjects(new Rehearsal(this.#store), this.#clock, { requireUsable, followed });
   }
