@@ -66,12 +66,14 @@ class Machine {
   check(): Promise<AddressCheck> {
     const listed = (networkId: string) => ({
       ...{ id: networkId, name: 'n', driver: 'fairlead', scope: 'local', internal: false },
-      ...{ ipamDriver: 'fairlead', subnets: [] },
+      ...{ ipamDriver: 'fairlead', subnets: [], labels: {} },
       endpoints: [...(this.engine.get(networkId)?.values() ?? [])],
     });
     const docker: DockerClient = {
       version: async () => ({ engine: '29', api: '1.44' }),
-      engineId: async () => 'engine',
+      engine: async () => ({ id: 'engine', inSwarm: false }),
+      createNetwork: () => Promise.reject(new Error('it only looks')),
+      removeNetwork: () => Promise.reject(new Error('it only looks')),
       networks: async () => {
         if (this.engineIsDown) throw new FairleadError('DOCKER_DOWN', 'nobody answers');
         return [...this.engine.keys()].map(listed);
