@@ -10,7 +10,15 @@
  * prints the npm command that gets them.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BunPlugin } from 'bun';
@@ -89,6 +97,13 @@ function embedAddons(files: { readonly level: string; readonly koffi: string }):
           contents: `export function loadStatic() { return ${load('koffi', files.koffi)}; }`,
         };
       });
+      // the folder a module was in on the building machine is of no use elsewhere, and would make the bytes
+      // of the binary depend on it
+      build.onLoad({ filter: /\/node_modules\/.*\.c?js$/ }, ({ path }) => {
+        const contents = readFileSync(path, 'utf8');
+        if (!/\b__dirname\b/.test(contents)) return undefined;
+        return { loader: 'js', contents: contents.replaceAll(/\b__dirname\b/g, '"/fairlead"') };
+      });
       // what is not replaced would work here and nowhere else
       build.onLoad({ filter: /\/node-gyp-build\/|\/@koromix\// }, ({ path }) => {
         if (!path.endsWith('.node')) throw new Error(`${path} looks for addons at run time`);
@@ -142,6 +157,9 @@ const files = {
 };
 const commit = currentCommit();
 mkdirSync(dirname(outfile), { recursive: true });
+// the file is made elsewhere and takes its name in the end: a build that fails leaves the old binary as it
+// was, and the bytes, which have the name in them, are the same whatever the file is called
+const staging = mkdtempSync(join(dirname(outfile), '.build-'));
 const started = performance.now();
 const result = await Bun.build({
   entrypoints: [resolve(values.entry)],
@@ -156,8 +174,7 @@ const result = await Bun.build({
   define: commit === undefined ? {} : { FAIRLEAD_COMMIT: JSON.stringify(commit) },
   plugins: [embedAddons(files)],
   compile: {
-    // the name in the end is taken by rename: a build that fails leaves the old binary as it was
-    outfile: `${outfile}.new`,
+    outfile: join(staging, 'fairlead'),
     // for this machine: the Bun that runs this (its install script moves it out of its package)
     ...(native
       ? {}
@@ -169,8 +186,9 @@ const result = await Bun.build({
   },
 });
 for (const log of result.logs) say(log.message);
+if (result.success) renameSync(join(staging, 'fairlead'), outfile);
+rmSync(staging, { recursive: true });
 if (!result.success) fail('the build failed');
-renameSync(`${outfile}.new`, outfile);
 const megabytes = (statSync(outfile).size / 1e6).toFixed(1);
 const seconds = ((performance.now() - started) / 1000).toFixed(1);
 say(`${outfile} ${target} ${commit ?? 'no commit'} ${megabytes} MB in ${seconds} s`);

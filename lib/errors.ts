@@ -231,6 +231,11 @@ export const errorTable = {
   CLUSTER_EXTERNAL: { ...conflict, fix: "use the store's own tools (etcdctl)" },
   CLUSTER_CHANGE: { ...conflict, fix: 'fairlead cluster status' },
   CLUSTER_MAJORITY: { ...conflict, fix: 'fairlead cluster status' },
+  BUNDLE_INVALID: {
+    ...usage,
+    fix: 'give --from a folder that a bundle was unpacked to, and a place that can be written',
+  },
+  BUNDLE_KEY: { ...usage, fix: 'use a key without a password: minisign -G -W -s FILE' },
   SNAPSHOT_INVALID: { ...usage, fix: 'use a file made by fairlead cluster snapshot save' },
 
   INTERNAL: { ...broken, fix: 'report it with the lines of the log around it' },

@@ -394,6 +394,11 @@ export const tokenUsesMax = 1_000;
 /** Rows of an older version moved by one transaction: each is a compare, a put and a delete. */
 export const adoptRowsStep = 40;
 
+// --- bundles ---
+
+/** Files of a bundle: some hundred man pages and units. Somebody's home given by mistake has more. */
+export const bundleFilesMax = 2_000;
+
 assert(driverHeartbeatTicks * 4 <= driverElectionTicks, 'one lost heartbeat is no election');
 assert(
   driverLogEntriesKept < driverLogEntriesMax && driverLogBytesKept < driverLogBytesMax,

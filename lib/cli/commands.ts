@@ -3,6 +3,7 @@
  * parser, `--help`, and whatever lists commands read this table.
  */
 import { FairleadError } from '../errors.ts';
+import { bundleCommands } from './bundle-commands.ts';
 import { clusterCommands } from './cluster-commands.ts';
 import { ipamCommands } from './ipam-commands.ts';
 import { nodeCommands } from './node-commands.ts';
@@ -12,6 +13,7 @@ import { objectCommands } from './objects/object-commands.ts';
 import { readAgentOptions, agentOptionTable } from './agent-options.ts';
 import { readOptions, rowsOf } from './option.ts';
 import type { CommandRow, CommandSet } from './command.ts';
+import { selfTest } from './self-test.ts';
 import { describeVersion, versionOptionTable } from './version-text.ts';
 
 /** Commands that are no part of a group. */
@@ -43,6 +45,17 @@ Examples:
     },
   },
   {
+    name: 'self-test',
+    summary:
+      'try whether this binary works on this machine; touches nothing but a folder in TMPDIR',
+    notes: `Needs no agent, Docker or Open vSwitch. The installer asks a new binary before it replaces the old one.
+Exit code 0 means that it works; otherwise one line says what is missing.`,
+    options: [],
+    async run({ writeOut }) {
+      writeOut(await selfTest());
+    },
+  },
+  {
     name: 'netctl',
     summary: "Contiv's command line, exact; see fairlead netctl --help",
     notes: `Whatever follows is read as Contiv's netctl reads it, with its output and its exit codes. A link named
@@ -63,6 +76,7 @@ export const commandSet: CommandSet = {
     ...clusterCommands,
     ...nodeCommands,
     ...ipamCommands,
+    ...bundleCommands,
   ],
   groups: [
     ...nouns.map(({ name, summary }) => ({ name, summary })),
@@ -73,5 +87,6 @@ export const commandSet: CommandSet = {
     },
     { name: 'ipam', summary: 'see whether all agree who has which address' },
     { name: 'node', summary: 'see the hosts that share networks, remove one that is gone' },
+    { name: 'bundle', summary: 'take this release to hosts without a network' },
   ],
 };

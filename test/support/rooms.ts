@@ -30,6 +30,7 @@ export const floors: readonly (readonly Room[])[] = [
     { name: 'store', paths: ['lib/store/'] },
     { name: 'datapath', paths: ['lib/datapath/'] },
     { name: 'docker', paths: ['lib/docker/'] },
+    { name: 'bundle', paths: ['lib/bundle/'] },
   ],
   [{ name: 'host', paths: ['lib/host/'] }],
   [{ name: 'health', paths: ['lib/health/'] }],

@@ -3,7 +3,7 @@
  * hidden under an empty file system, and with no environment.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -74,6 +74,24 @@ test('version names the commit, and help is printed', async () => {
   const help = await runAlone(binary, ['agent', '--help']);
   expect(help).toMatchObject({ exitCode: 0, error: '' });
   expect(help.out).toMatch(/^Usage: fairlead agent/);
+});
+
+test('it tries itself, and says which machine lacks what', async () => {
+  const tried = await runAlone(binary, ['self-test'], { TMPDIR: folder });
+  expect(tried).toMatchObject({ exitCode: 0, error: '' });
+  expect(tried.out).toMatch(/^fairlead [0-9.]+, .+\nstore: .+\nsystem calls: work\n$/);
+  const failed = await runAlone(binary, ['self-test'], { TMPDIR: join(folder, 'missing') });
+  expect(failed).toMatchObject({ exitCode: 3, out: '' });
+  expect(failed.error).toMatch(/^error: [^\n]+ \(TEMP_UNUSABLE\): [^\n]+\n$/);
+});
+
+test('the same sources give the same bytes, whatever the file is called', async () => {
+  const again = join(folder, 'another-name');
+  const args = [join(root, '.ci/build.ts'), '--outfile', again];
+  const built = await execute(join(root, 'node_modules/.bin/bun'), args, process.env);
+  expect(built).toMatchObject({ exitCode: 0, error: '' });
+  // not toEqual: it would try to show what differs in a hundred megabytes
+  expect(readFileSync(again).equals(readFileSync(binary))).toBe(true);
 });
 
 test('an agent that cannot load its native code ends, although it listened already', async () => {
