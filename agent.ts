@@ -20,7 +20,7 @@ import { writeDiscoveryFile } from './lib/runtime/discovery.ts';
 import { keepHeapSmall } from './lib/runtime/heap.ts';
 import { inheritedSockets } from './lib/runtime/inherited.ts';
 import { listen, type ListenPlace } from './lib/runtime/listen.ts';
-import { notifyReady } from './lib/runtime/notify.ts';
+import { announce } from './lib/runtime/notify.ts';
 import { commit, version } from './lib/version.ts';
 
 /** What stopped the agent: an error it cannot live with, or nothing but a signal. */
@@ -45,7 +45,7 @@ async function runAgent(options: AgentOptions): Promise<void> {
   // answers begin before the store is open: the engine may be waiting for them to start
   const stopListening = await startListening(options, root, conditions, starting.promise);
   log.info({ version, plugin: options.pluginSocket, api: options.apiSocket }, 'listening');
-  notifyReady(process.env);
+  void announce(starting.promise, process.env, systemClock);
 
   starting.promise.catch((thrown: unknown) => ending.resolve(asFairleadError(thrown)));
   const { startHost } = await import('./lib/host/host.ts');

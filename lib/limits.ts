@@ -394,6 +394,11 @@ export const tokenUsesMax = 1_000;
 /** Rows of an older version moved by one transaction: each is a compare, a put and a delete. */
 export const adoptRowsStep = 40;
 
+// --- systemd ---
+
+/** How long Docker, which starts after us, waits at boot for a store that takes its time; its calls wait then. */
+export const readyWaitMs = 10_000;
+
 // --- bundles ---
 
 /** Files of a bundle: some hundred man pages and units. Somebody's home given by mistake has more. */

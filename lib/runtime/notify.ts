@@ -1,13 +1,89 @@
 /**
- * Tells systemd that the service is ready (sd_notify(3)). Not every runtime can send a datagram to a
- * unix socket, so systemd's own program does it; without systemd there is nothing to tell.
+ * What systemd hears from the agent (sd_notify(3)): that it is ready, and from then on that it is alive
+ * (WatchdogSec=). One datagram a message to the socket of NOTIFY_SOCKET, sent by libc, since not every runtime can
+ * send a datagram to a unix socket. Without systemd there is nobody to tell, and native code is not loaded.
  */
-import { spawn } from 'node:child_process';
+import { Buffer } from 'node:buffer';
+import type { Clock } from '../clock.ts';
+import { readyWaitMs } from '../limits.ts';
 
-/** Says READY=1 when a service manager listens; never fails. */
-export function notifyReady(environment: Readonly<Record<string, string | undefined>>): void {
-  if (environment['NOTIFY_SOCKET'] === undefined) return;
-  const child = spawn('systemd-notify', ['--ready'], { stdio: 'ignore' });
-  child.on('error', () => undefined);
-  child.unref();
+/** Where messages go. Never fails: who does not hear us decides for itself. */
+export interface ServiceManager {
+  tell(message: string): void;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const unixDatagram = { family: 1, type: 2 | 0o2000000 };
+/** MSG_NOSIGNAL and MSG_DONTWAIT: a manager that does not read must not hold us. */
+const sendFlags = 0x4000 | 0x40;
+
+/** The manager that NOTIFY_SOCKET names; undefined when there is none, or it cannot be spoken to. */
+export async function serviceManager({
+  NOTIFY_SOCKET: path,
+}: Environment): Promise<ServiceManager | undefined> {
+  if (path === undefined || !/^[/@]./.test(path)) return undefined;
+  try {
+    const { koffi } = await import('./native.ts');
+    const libc = koffi.load(null);
+    const open = libc.func('int socket(int family, int type, int protocol)');
+    const send = libc.func(
+      'intptr_t sendto(int socket, void *message, size_t length, int flags, void *address, uint32_t addressLength)',
+    );
+    const descriptor = open(unixDatagram.family, unixDatagram.type, 0) as number;
+    if (descriptor < 0) return undefined;
+    const address = socketAddress(path);
+    return {
+      tell(message) {
+        const bytes = Buffer.from(message);
+        send(descriptor, bytes, bytes.length, sendFlags, address, address.length);
+      },
+    };
+  } catch {
+    // the store loads the same native code, and says what is wrong with it
+    return undefined;
+  }
+}
+
+/**
+ * Says READY=1 when `ready` has settled, or when it takes too long for who starts after us, and WATCHDOG=1 from then
+ * on in half the time that systemd allows. A loop that does not turn any more says nothing, and is killed.
+ */
+export async function announce(
+  ready: Promise<unknown>,
+  environment: Environment,
+  clock: Clock,
+): Promise<void> {
+  const manager = await serviceManager(environment);
+  if (manager === undefined) return;
+  manager.tell('STATUS=opening the store');
+  const settled = ready.then(() => 'serving');
+  const late = clock.sleep(readyWaitMs).then(() => 'listening; the store is not open yet');
+  const status = await Promise.race([settled, late]).catch(() => undefined);
+  // it could not start, and ends
+  if (status === undefined) return;
+  manager.tell(`READY=1\nSTATUS=${status}`);
+  void settled.then(() => manager.tell('STATUS=serving')).catch(() => undefined);
+  const everyMs = watchdogMs(environment);
+  if (everyMs === undefined) return;
+  for (;;) {
+    await clock.sleep(everyMs);
+    manager.tell('WATCHDOG=1');
+  }
+}
+
+/** Half of WATCHDOG_USEC, where it is meant for this process. */
+function watchdogMs({ WATCHDOG_USEC, WATCHDOG_PID }: Environment): number | undefined {
+  const microseconds = Number(WATCHDOG_USEC);
+  const isOurs = WATCHDOG_PID === undefined || WATCHDOG_PID === String(process.pid);
+  return isOurs && microseconds > 0 ? microseconds / 2_000 : undefined;
+}
+
+/** A sockaddr_un; `@` stands for the zero byte of a name that is no file (unix(7)). */
+function socketAddress(path: string): Buffer {
+  const family = Buffer.alloc(2);
+  new Uint16Array(family.buffer, family.byteOffset, 1)[0] = unixDatagram.family;
+  const isFile = path.startsWith('/');
+  const name = Buffer.from(isFile ? `${path}\0` : `\0${path.slice(1)}`);
+  return Buffer.concat([family, name]);
 }
