@@ -9,14 +9,12 @@ export interface EndpointPort {
   readonly number: number | undefined;
 }
 
-/** All of them. */
+/** All of them that the switch could use: not those whose link is gone. */
 export function endpointPorts(rows: Rows, bridge: OurBridge): readonly EndpointPort[] {
   const numbers = new Map(
     [...rows.interfaces.values()].map((row) => [row.name, endpointPort(row)?.number]),
   );
-  return observePorts(rows, bridge).map(({ name, endpointId }) => ({
-    name,
-    endpointId,
-    number: numbers.get(name),
-  }));
+  return observePorts(rows, bridge)
+    .filter(({ error }) => error === undefined)
+    .map(({ name, endpointId }) => ({ name, endpointId, number: numbers.get(name) }));
 }
