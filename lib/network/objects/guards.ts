@@ -7,6 +7,7 @@
 import { guardKey, type ObjectName } from '../../model/objects/object-keys.ts';
 import { guardSchema } from '../../model/objects/rows.ts';
 import { decodeRecord, encodeRecord } from '../../model/record.ts';
+import type { Compare, KeyValue } from '../../store/port.ts';
 import { asRead, type Step, type TxnDraft } from '../../store/plan.ts';
 
 /** A guard as it was read; one that is not there is open. */
@@ -34,11 +35,15 @@ export function passObjectGuard(draft: TxnDraft, guard: ObjectGuard): void {
   if (guard.isClosed) draft.then.push({ op: 'put', key, value: encodeRecord({}) });
 }
 
-/** For whoever found that nobody names the object, before it looks again. */
-export function closeObjectGuard(guard: ObjectGuard): TxnDraft {
+/**
+ * For whoever found that nobody names the object, before it looks again. `there` is the condition that the object is
+ * still the one that was read: a guard that is not there says nothing of it, and one made for an object that is gone
+ * would let others name it.
+ */
+export function closeObjectGuard(guard: ObjectGuard, there: Compare): TxnDraft {
   const { key } = guard;
   return {
-    compare: [asRead(key, guard)],
+    compare: [asRead(key, guard), there],
     then: [{ op: 'put', key, value: encodeRecord({ closed: true }) }],
   };
 }
@@ -53,3 +58,11 @@ export function removeObjectGuard(draft: TxnDraft, guard: ObjectGuard): void {
 export function putObjectGuard(draft: TxnDraft, name: ObjectName): void {
   draft.then.push({ op: 'put', key: guardKey(name), value: encodeRecord({}) });
 }
+
+/** The condition that a row was not removed since it was read; it may have changed. */
+export const thereAs = ({ key, createRevision }: KeyValue): Compare => ({
+  key,
+  target: 'createRevision',
+  operator: '=',
+  value: createRevision,
+});

@@ -11,12 +11,11 @@ import { isZero, namedBy } from '../../model/objects/shape.ts';
 import { encodeRecord } from '../../model/record.ts';
 import { siteNetworkKey, tenantKey } from '../../model/site-keys.ts';
 import { defaultTenant, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
-import type { Compare, KeyValue } from '../../store/port.ts';
 import { asRead, type Step, type TxnDraft } from '../../store/plan.ts';
 import { passGuard, readGuard } from '../ipam/guard.ts';
 import { readSiteNetwork } from '../site-networks.ts';
 import { guardTenant } from '../tenants.ts';
-import { passObjectGuard, readObjectGuard } from './guards.ts';
+import { passObjectGuard, readObjectGuard, thereAs } from './guards.ts';
 
 /** An object that comes, changes or goes. */
 export interface NamingObject {
@@ -119,14 +118,6 @@ function* passNetwork(draft: TxnDraft, named: ObjectName, refers: Reference): St
   const kept: SiteNetwork = { ...network.value, createdBy: 'operator' };
   draft.then.push({ op: 'put', key: siteNetworkKey(name), value: encodeRecord(kept) });
 }
-
-/** The condition that a row was not removed since it was read; it may have changed. */
-const thereAs = ({ key, createRevision }: KeyValue): Compare => ({
-  key,
-  target: 'createRevision',
-  operator: '=',
-  value: createRevision,
-});
 
 /** The network of an object's name. */
 export const siteName = ({ parts: [tenant = '', network = ''] }: ObjectName): SiteNetworkName => ({

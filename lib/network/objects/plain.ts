@@ -147,7 +147,10 @@ export function* planRemovePlain(name: ObjectName, condition: Condition): Plan<R
   if (special?.remove !== undefined) yield* special.remove(draft, name, stored.value);
   const said = named[name.kind] ?? '';
   if (said !== '') yield* requireUnnamed(name, said);
-  if (guard?.isClosed === false) return { txn: closeObjectGuard(guard), answer: { done: false } };
+  if (guard?.isClosed === false) {
+    const closing = closeObjectGuard(guard, asRead(objectKey(name), stored));
+    return { txn: closing, answer: { done: false } };
+  }
   if (guard !== undefined) removeObjectGuard(draft, guard);
   const before = withZeros(describedKind(name.kind), stored.value.config);
   yield* linkNamed(draft, { name, config: undefined, before }, namingFields(name));

@@ -15,7 +15,7 @@ import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts
 import { takeNumber } from '../numbers.ts';
 import { leavingNetwork } from '../site-networks.ts';
 import { putTenant } from '../tenants.ts';
-import { closeObjectGuard, readObjectGuard, removeObjectGuard } from './guards.ts';
+import { closeObjectGuard, readObjectGuard, removeObjectGuard, thereAs } from './guards.ts';
 import {
   countRows,
   readAll,
@@ -88,7 +88,9 @@ export function* planRemoveTenant(name: ObjectName, condition: Condition): Plan<
       `cannot delete ${tenant}, a host is about to make a network in it`,
     );
   }
-  if (!guard.isClosed) return { txn: closeObjectGuard(guard), answer: { done: false } };
+  if (!guard.isClosed) {
+    return { txn: closeObjectGuard(guard, thereAs(row)), answer: { done: false } };
+  }
   const { number } = decodeRecord(tenantSchema, row).value;
   const draft: TxnDraft = {
     compare: [asRead(key, row)],

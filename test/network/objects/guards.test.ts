@@ -1,5 +1,5 @@
 /** Those who only come to name an object do not keep each other waiting, on however many hosts they are. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { KindName } from '../../../lib/model/objects/kind.ts';
 import type { PlanStore } from '../../../lib/store/run-plan.ts';
 import { MapStore } from '../../support/map-store.ts';
@@ -48,3 +48,52 @@ test.each(cases)(
     expect(attempts).toBe(1);
   },
 );
+
+/** A store that lets something else happen before the reads and transactions of these numbers. */
+function between(
+  store: PlanStore,
+  happens: Readonly<Record<number, () => Promise<unknown>>>,
+): PlanStore {
+  let step = 0;
+  const pause = async (): Promise<void> => {
+    step += 1;
+    await happens[step]?.();
+  };
+  return {
+    range: (request) => pause().then(() => store.range(request)),
+    txn: (txn) => pause().then(() => store.txn(txn)),
+  };
+}
+
+describe('whoever removes what comes and goes meanwhile leaves no guard behind', () => {
+  const guards = (whole: MapStore): readonly string[] =>
+    [...whole.rows.keys()].filter((key) => key.startsWith('/guard/'));
+
+  test.each([2, 3, 4, 5])('a policy that goes before step %i', async (gone) => {
+    const whole = new MapStore();
+    const others = new Operator(whole);
+    await others.put('network', 'default:net', { encap: 'vxlan', subnet: '10.1.1.0/24' });
+    const before = guards(whole);
+    // it comes between the look at its guard and the look at itself
+    const slow = between(whole, {
+      2: () => others.put('policy', 'default:p'),
+      [gone + 1]: () => others.remove('policy', 'default:p'),
+    });
+    await new Operator(slow).remove('policy', 'default:p').catch(() => undefined);
+    await others.remove('policy', 'default:p').catch(() => undefined);
+    expect(guards(whole)).toEqual(before);
+    const rule = { direction: 'in', action: 'allow' };
+    await expect(others.put('rule', 'default:p:2', rule)).rejects.toThrow();
+  });
+
+  test('a tenant that another removes', async () => {
+    for (let gone = 1; gone < 14; gone++) {
+      const whole = new MapStore();
+      const others = new Operator(whole);
+      await others.put('tenant', 'blue');
+      const slow = between(whole, { [gone]: () => others.remove('tenant', 'blue') });
+      await new Operator(slow).remove('tenant', 'blue').catch(() => undefined);
+      expect([gone, guards(whole)]).toEqual([gone, []]);
+    }
+  });
+});
