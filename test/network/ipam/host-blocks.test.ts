@@ -128,10 +128,20 @@ describe('hosts', () => {
     for (let n = 0; n < 900; n++) await three.attach(1 + (n % 2));
     const after = await rowsRead();
     expect(after).toBeLessThanOrEqual(before + 1);
-    // and when its own were full and one of them came back
-    for (let n = 0; n < 190; n++) await three.attach(0);
-    await three.detach(5);
-    expect(await rowsRead()).toBeLessThanOrEqual(before + 2 * 64);
+    // nor when many blocks of its own are full and it takes another: the last one, and those taken
+    for (let n = 0; n < 440; n++) await three.attach(0);
+    const most: number[] = [];
+    for (let n = 0; n < 66; n++) most.push(await rowsRead());
+    expect(Math.max(...most)).toBeLessThanOrEqual(before + 2 * 64 + three.owners().length);
+    // and what came back in a full one is given before another block is taken
+    const [owned] = [three.owners().filter((owner) => owner === 'a').length];
+    const first = three.endpoints.findIndex(({ at }) => at === 0);
+    const address = three.endpoints[first]?.endpoint.ipv4;
+    await three.detach(first);
+    const given = new Set<string>();
+    for (let n = 0; n < 64; n++) given.add(`${await three.attach(0)}/16`);
+    expect(given).toContain(address);
+    expect(three.owners().filter((owner) => owner === 'a').length - owned).toBeLessThanOrEqual(1);
   });
 });
 
