@@ -20,7 +20,9 @@ while True: print(s.recv(4096).decode().replace('\\n', ';'), flush=True)
 `;
 
 /** Starts the other end; `next` is the next message. */
-async function manager(path: string): Promise<{ next(): Promise<string>; stop(): void }> {
+async function manager(
+  path: string,
+): Promise<{ readonly next: () => Promise<string>; readonly stop: () => void }> {
   const child = spawn('python3', ['-c', receiver, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   child.stdout.setEncoding('utf8');
   const lines = (async function* () {

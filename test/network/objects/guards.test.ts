@@ -83,7 +83,7 @@ describe('whoever removes what comes and goes meanwhile leaves no guard behind',
     await others.remove('policy', 'default:p').catch(() => undefined);
     expect(guards(whole)).toEqual(before);
     const rule = { direction: 'in', action: 'allow' };
-    await expect(others.put('rule', 'default:p:2', rule)).rejects.toThrow();
+    await expect(others.put('rule', 'default:p:2', rule)).rejects.toThrow('Policy not found');
   });
 
   test('a tenant that another removes', async () => {
