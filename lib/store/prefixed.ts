@@ -31,7 +31,9 @@ export function prefixed(store: StateStore, prefix: string): StateStore {
     return isOfSite(key) ? key : prefix + key;
   };
   const inKey = (key: string): string => (isOfSite(key) ? key : key.slice(prefix.length));
-  const inRow = (row: KeyValue): KeyValue => ({ ...row, key: inKey(row.key) });
+  // most rows are everybody's, and there may be many of them
+  const inRow = (row: KeyValue): KeyValue =>
+    isOfSite(row.key) ? row : { ...row, key: inKey(row.key) };
   const outRange = <Range extends KeyRange>(range: Range): Range => {
     if (range.end === undefined) return { ...range, start: out(range.start) };
     if (!isOfSite(range.start)) {

@@ -15,6 +15,7 @@ import {
 import { dockerOk } from '../support/docker.ts';
 import { openPluginClient, type PluginClient } from '../support/plugin-client.ts';
 import { until } from '../support/until.ts';
+import { apiFigures, benchApi } from './api/api-group.ts';
 import { attachFigures, benchAttachCost } from './datapath/attach-cost.ts';
 import { benchFlows, flowFigures } from './datapath/flows.ts';
 import { benchHosts, hostsFigures } from './datapath/hosts.ts';
@@ -44,6 +45,7 @@ export const groups: readonly BenchGroup[] = [
   { name: 'docker', figures: ['docker-run'], needs: 'engine', run: benchDockerRun },
   { name: 'start', figures: ['first-answer'], needs: 'engine', run: benchFirstAnswer },
   { name: 'memory', figures: ['rss-idle', 'rss-200'], needs: 'engine', run: benchMemory },
+  { name: 'api', figures: apiFigures, needs: 'nothing', run: benchApi },
   { name: 'store', figures: storeFigures, needs: 'nothing', run: benchStore },
   { name: 'datapath-agent', figures: attachFigures, needs: 'nothing', run: benchAttachCost },
   { name: 'datapath-flows', figures: flowFigures, needs: 'nothing', run: benchFlows },

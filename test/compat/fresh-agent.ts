@@ -23,6 +23,7 @@ export interface FreshAgent {
   /** A folder that commands run in, and that is removed with the agent. */
   readonly folder: string;
   readonly apiSocket: string;
+  readonly pid: number;
   /** For commands: their home, where they find the agent, and what the shell finds. */
   readonly environment: Readonly<Record<string, string>>;
   close(): Promise<void>;
@@ -61,7 +62,7 @@ export function httpOverSocket(
 }
 
 /** Starts one, and waits until its store answers. */
-export async function startFreshAgent(): Promise<FreshAgent> {
+export async function startFreshAgent(hostName = 'compat'): Promise<FreshAgent> {
   if (!existsSync(binaryPath)) throw new Error('there is no dist/fairlead: npm run build');
   const folder = mkdtempSync(join(tmpdir(), 'compat-'));
   const path = (name: string) => join(folder, name);
@@ -74,7 +75,7 @@ export async function startFreshAgent(): Promise<FreshAgent> {
     stdio: ['ignore', log, log],
     env: {
       PATH: process.env['PATH'] ?? '',
-      FAIRLEAD_NAME: 'compat',
+      FAIRLEAD_NAME: hostName,
       FAIRLEAD_DATA_DIR: path('data'),
       FAIRLEAD_RUN_DIR: path('run'),
       FAIRLEAD_PLUGIN_SOCKET: path('plugin.sock'),
@@ -104,6 +105,7 @@ export async function startFreshAgent(): Promise<FreshAgent> {
   return {
     folder,
     apiSocket,
+    pid: child.pid ?? 0,
     environment: {
       PATH: `${programs}:${process.env['PATH'] ?? ''}`,
       HOME: folder,

@@ -24,7 +24,7 @@ import { readCondition, readFreshness, readJson } from '../contiv/request.ts';
 import { requestGuard } from '../request-guard.ts';
 import { jsonAnswer, refused } from './answers.ts';
 import { readApplication, results } from './apply.ts';
-import { KeptLists } from './kept-lists.ts';
+import { KeptLists, type KeptList } from './kept-lists.ts';
 import { openApiDocument } from './openapi.ts';
 import { readFlag, readPageSize, readQuery, readRevision, wrong } from './query.ts';
 import { answerWatch } from './watch.ts';
@@ -40,7 +40,7 @@ export interface ObjectSources {
 
 /** What is kept between requests. */
 interface Around extends ObjectSources {
-  readonly lists: KeptLists<ShownRow>;
+  readonly lists: KeptLists<() => ShownRow>;
   watches: number;
 }
 
@@ -85,7 +85,10 @@ async function answerList(around: Around, kind: ObjectKind, request: Request): P
     apiVersion: documentVersion,
     kind: `${kind.name}List`,
     revision,
-    items: items.map((shown) => documentOf(kind, shown.config, shown.revision)),
+    items: items.map((item) => {
+      const { config, revision: own } = item();
+      return documentOf(kind, config, own);
+    }),
     ...(next === undefined ? {} : { continue: next }),
   });
 }
@@ -94,10 +97,11 @@ async function listOf(
   { objects }: Around,
   kind: ObjectKind,
   selector: ReturnType<typeof readSelector>,
-): Promise<{ readonly revision: number; readonly items: readonly ShownRow[] }> {
+): Promise<KeptList<() => ShownRow>> {
   const listing = await (await objects()).listAtOnce(kind.name, selector.tenant);
-  const items = listing.objects.filter(({ config }) => isSelected(selector, config));
-  return { revision: listing.revision, items };
+  const { revision, objects: all } = listing;
+  if (selector.conditions.length === 0) return { revision, items: all };
+  return { revision, items: all.filter((item) => isSelected(selector, item().config)) };
 }
 
 async function answerWatchOf(

@@ -34,11 +34,17 @@ export function defaultConfig(kind: ObjectKind): Config {
   return readConfig(kind, kind.single ?? '', { [kind.key[0] ?? '']: kind.single ?? '' });
 }
 
+const namesOfFields = new Map<ObjectKind, readonly string[]>();
+
 /** The names of the fields of a kind, in the order in which they are checked and shown. */
 export function fieldNames(kind: ObjectKind): readonly string[] {
-  return Object.keys(kind.fields).toSorted((one, other) =>
+  const known = namesOfFields.get(kind);
+  if (known !== undefined) return known;
+  const names = Object.keys(kind.fields).toSorted((one, other) =>
     one.toLowerCase() < other.toLowerCase() ? -1 : 1,
   );
+  namesOfFields.set(kind, names);
+  return names;
 }
 
 /** What a field is when it is not given. */

@@ -54,7 +54,8 @@ export function* planDeclare(
 /** Objects of a kind at one revision. */
 export interface Listing {
   readonly revision: number;
-  readonly objects: readonly ShownRow[];
+  /** Each is read from its row when it is asked for: of a long list a page may be all that is. */
+  readonly objects: readonly (() => ShownRow)[];
 }
 
 /** All objects of a kind, or of one tenant; undefined when they changed while they were read. */
@@ -62,10 +63,11 @@ export function* listObjects(kindName: KindName, tenant?: string): Step<Listing 
   const kind = describedKind(kindName);
   if (kindName === 'global') {
     const { revision } = yield { start: settingsKey };
-    return { revision, objects: [yield* shownSettings()] };
+    const settings = yield* shownSettings();
+    return { revision, objects: [() => settings] };
   }
   const range = objectRange(kindName, tenant === undefined ? [] : [tenant]);
-  const objects: ShownRow[] = [];
+  const objects: (() => ShownRow)[] = [];
   let revision: number | undefined;
   let { start } = range;
   for (let more = true; more;) {
@@ -74,7 +76,7 @@ export function* listObjects(kindName: KindName, tenant?: string): Step<Listing 
     // each page is what was there at its own revision
     if (page.revision !== revision) return undefined;
     for (const row of page.rows) {
-      if (!isLeaving(kindName, row)) objects.push(shownRow(kind, row));
+      if (!isLeaving(kindName, row)) objects.push(() => shownRow(kind, row));
     }
     const last = page.rows.at(-1);
     more = page.more && last !== undefined;

@@ -1,5 +1,4 @@
 /** Objects as they are, with who names them: what lists and single looks read. Changes nothing. Pure. */
-import { parseCidr } from '../../ip/ip.ts';
 import type { Config, KindName, LinkSource, ObjectKind } from '../../model/objects/kind.ts';
 import { describedKind } from '../../model/objects/kinds.ts';
 import {
@@ -128,12 +127,23 @@ function* showSettings(): Step<ShownObject> {
   return { name, config, naming: [], revision: modRevision, row: {} };
 }
 
+/** Rows that were read before: a store of our own hands out the same one until it is put again. */
+const shownRows = new WeakMap<KeyValue, ShownRow>();
+
 /** The object in a row of its kind; not for settings. */
 export function shownRow(kind: ObjectKind, row: KeyValue): ShownRow {
-  const revision = revisionOf(kind.name, row);
+  const known = shownRows.get(row);
+  if (known !== undefined) return known;
   const { config: given, ...rest } = rowOf(kind, row);
   const config = withZeros(kind, given);
-  return { name: nameOf(kind, config), config, revision, row: rest };
+  const shown = {
+    name: nameOf(kind, config),
+    config,
+    revision: revisionOf(kind.name, row),
+    row: rest,
+  };
+  shownRows.set(row, shown);
+  return shown;
 }
 
 function rowOf(kind: ObjectKind, row: KeyValue): ObjectRow {
@@ -150,9 +160,9 @@ function rowOf(kind: ObjectKind, row: KeyValue): ObjectRow {
 /** The configuration of a network: as it was typed, or what Docker's calls came to. */
 export function networkConfig(network: SiteNetwork): Config {
   const { asked } = network;
-  const ofFamily = (family: 4 | 6) =>
-    network.subnets.find(({ cidr }) => parseCidr(cidr).family === family);
-  const [four, six] = [ofFamily(4), ofFamily(6)];
+  // stored canonical: one with a colon is IPv6
+  const four = network.subnets.find(({ cidr }) => !cidr.includes(':'));
+  const six = network.subnets.find(({ cidr }) => cidr.includes(':'));
   return {
     tenantName: network.tenant,
     networkName: network.name,
