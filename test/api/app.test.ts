@@ -60,6 +60,13 @@ describe('the API', () => {
     });
   });
 
+  it('tells whether all agree on addresses, whatever they say', async () => {
+    expect(await get('/v1/ipam/check')).toMatchObject({
+      status: 200,
+      body: { node: 'edge-1', host: 'edge-1', differences: [], unseen: [] },
+    });
+  });
+
   it('lists what is wrong, errors first, and forgets what was put right', async () => {
     const heard: string[] = [];
     const conditions = new Conditions(systemClock, ({ code }, raised) =>

@@ -4,6 +4,8 @@
  * anybody can change.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bridgeName } from '../../../lib/datapath/bridge.ts';
+import { tables } from '../../../lib/datapath/pipeline/fields.ts';
 import type { AddressCheck } from '../../../lib/host/ipam-check.ts';
 import type { HostProcess } from '../../lab/host.ts';
 import { agentCommand, startAgent } from '../../support/agent-process.ts';
@@ -99,6 +101,38 @@ it('all agree, in both families and both kinds of networks', async () => {
   });
 });
 
+it('containers of a group have its addresses and no others, and all agree on them', async () => {
+  const pool = '--ip-pool=10.50.1.100-10.50.1.101';
+  const command = ['netctl', 'group', 'create', '-t', 'blue', pool, 'web', 'shop'];
+  const made = await one.host.exec([...agentCommand('binary'), ...command], {
+    env: one.host.agentEnvironment(),
+  });
+  expect(made).toMatchObject({ code: 0 });
+  await until('Docker has the network of the group', () =>
+    dockerOk(one.host, ['network', 'inspect', 'shop/blue']),
+  );
+  const run = (name: string, ...options: string[]) =>
+    runContainer(one.host, { name, network: 'shop/blue', options });
+  const addressIn = (name: string) =>
+    dockerOk(one.host, [
+      'inspect',
+      '-f',
+      '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}',
+      name,
+    ]);
+  await run('shop1');
+  expect(await addressIn('shop1')).toBe('10.50.1.100');
+  await expect(run('shop2', '--ip', '10.50.1.50')).rejects.toThrow('the pool of group shop');
+  await dockerOk(one.host, ['rm', '-f', 'shop2']);
+  await run('shop2', '--ip', '10.50.1.101');
+  await expect(run('shop3')).rejects.toThrow('of group shop has no free address');
+  await dockerOk(one.host, ['rm', '-f', 'shop3']);
+  const other = { name: 'web3', network: 'web.blue', options: ['--ip', '10.50.1.100'] };
+  await expect(runContainer(one.host, other)).rejects.toThrow('10.50.1.100');
+  await dockerOk(one.host, ['rm', '-f', 'web3']);
+  expect(await check()).toMatchObject({ code: 0, endpoints: 5, differences: [], unseen: [] });
+});
+
 it.each([
   ['owner', new RegExp(`/address/blue/web/${hex}$`), ['ENDPOINT_NOT_OWNER 10.50.1.9']],
   [
@@ -154,8 +188,11 @@ async function endpointOf(container: string, network: string): Promise<string> {
 }
 
 it('what is changed on the switch is put right before anybody can see it', async () => {
-  const flow = 'cookie=0x1,table=5,priority=100,ip,in_port=9,nw_src=10.50.1.77,actions=drop';
-  await one.host.exec(['ovs-ofctl', '-O', 'OpenFlow14', 'add-flow', 'br-fairlead', flow]);
+  const port = `fh-${(await endpointOf('own1', 'own')).slice(0, 12)}`;
+  const at = `table=${tables.antiSpoof},priority=100,ip,in_port=${port},nw_src=10.9.0.77`;
+  const command = ['add-flow', bridgeName, `${at},actions=drop`];
+  const added = await one.host.exec(['ovs-ofctl', '-O', 'OpenFlow14', '--names', ...command]);
+  expect(added).toMatchObject({ code: 0 });
   await allAgree();
 });
 
