@@ -30,7 +30,7 @@ Options:
   --public-key KEY   public key of minisign, or a file with it: the bundle must be signed by it; kept for upgrades
   --uplinks NIC,...  NICs for VLAN networks, as in fairlead agent --uplinks
   --join TOKEN       join the cluster that printed the token
-  --role ROLE        with --join: voter or client; refused when the token is for another role
+  --role ROLE        with --join: voter, observer or witness; says so when the token was for another
   --with-ovs         install the Open vSwitch packages of the bundle where there is none (Debian, Ubuntu)
   --root DIR         install below DIR, for images: no service is started, this host is not checked
   --no-start         install and enable, start nothing
@@ -90,7 +90,7 @@ parse() {
     shift
   done
   case $UPLINKS in *[!A-Za-z0-9_.,-]*) fail "--uplinks '$UPLINKS'" 'give names of NICs with commas between them' ;; esac
-  case $ROLE in '' | voter | client) ;; *) fail "--role '$ROLE'" 'must be voter or client' ;; esac
+  case $ROLE in '' | voter | observer | witness) ;; *) fail "--role '$ROLE'" 'must be voter, observer or witness' ;; esac
   [ -z "$ROLE" ] || [ -n "$TOKEN" ] || fail '--role without --join' 'roles are of members of a cluster: give --join TOKEN'
   [ -z "$ROOT" ] || [ -z "$TOKEN" ] || fail '--join with --root' 'join when the image runs: fairlead cluster join TOKEN'
   [ -z "$ROOT" ] || START=no
@@ -465,6 +465,13 @@ settings() {
   fi
 }
 
+# Docker makes a bridge for networks without a gateway, and keeps it: it was not there before us
+note_gateway_bridge() {
+  [ -z "$ROOT" ] && has docker || return 0
+  docker info >/dev/null 2>&1 || return 0
+  docker network inspect docker_gwbridge >/dev/null 2>&1 || note network docker_gwbridge
+}
+
 service() {
   STEP='start the service'
   case $MANAGER in
@@ -523,6 +530,7 @@ do_install() {
   folder "$LIB"
   install_ovs
   old=$(target_of "$LIB/current")
+  [ -n "$old" ] || note_gateway_bridge
   swap
   settings
   if ! (service); then
@@ -632,6 +640,8 @@ do_uninstall() {
     systemctl reset-failed 'fairlead.*' 2>/dev/null || true
   fi
   while read -r kind path; do
+    # a swarm, or a container, that needs it since, keeps it
+    [ "$kind" != network ] || [ "$PURGE" = no ] || docker network rm "$path" >/dev/null 2>&1 || true
     [ "$kind" != package ] || [ "$PURGE" = no ] || run dpkg --purge "$path"
   done <"$WORK/made"
   if [ "$PURGE" = yes ]; then say 'Fairlead is gone, with networks, settings and state'; else

@@ -175,7 +175,7 @@ describe.each(shells.map((shell) => ({ shell, name: shell.join(' ') })))(
         [['--bundle', join(work, 'missing.tar.gz')], /cannot be read/],
         [['--bundle', bundles.one, '--public-key', key.open], /is not signed/],
         [['--bundle', bundles.signed, '--public-key', other], /signature is not of this key/],
-        [['--bundle', bundles.one, '--role', 'king'], /must be voter or client/],
+        [['--bundle', bundles.one, '--role', 'king'], /must be voter, observer or witness/],
         [['--bundle', bundles.one, '--uplinks', 'a b'], /names of NICs/],
         [['--bundel', bundles.one], /unknown word/],
         [['rollback'], /no version before/],
