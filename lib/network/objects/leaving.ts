@@ -4,9 +4,11 @@ import { decodeRecord } from '../../model/record.ts';
 import { siteNetworkSchema } from '../../model/site.ts';
 import type { KeyValue, WatchBatch, WatchEvent } from '../../store/port.ts';
 
-/** Whether a row is of a network that is being removed. */
+/** Whether a row is of a network that is being removed. Most rows do not even have the word: lists are long. */
 export const isLeaving = (kind: KindName, row: KeyValue): boolean =>
-  kind === 'network' && decodeRecord(siteNetworkSchema, row).value.leaving === true;
+  kind === 'network' &&
+  row.value.includes('"leaving"') &&
+  decodeRecord(siteNetworkSchema, row).value.leaving === true;
 
 /** A batch as who looks sees it: a network goes when it begins to leave. Undefined when nothing is left of it. */
 export function withoutLeaving(kind: KindName, batch: WatchBatch): WatchBatch | undefined {
