@@ -39,7 +39,8 @@ const hostMacNumber = macNumber(hostMac);
 
 /** Bits of `ct_state` (ovs-fields(7)). */
 const ctState = { new: 0x01, invalid: 0x10, tracked: 0x20 } as const;
-const isNew = {
+/** The first packet of a connection. */
+export const isNew = {
   ctState: { value: ctState.new | ctState.tracked, mask: ctState.new | ctState.tracked },
 };
 /** Of a connection that there is already, or an error about one. */
@@ -162,7 +163,8 @@ export function domainOutside(
   }
 }
 
-const toHost: readonly Action[] = [
+/** To the host's port. */
+export const toHost: readonly Action[] = [
   { kind: 'decTtl' },
   { kind: 'setField', field: 'ethSrc', value: gatewayMacNumber },
   { kind: 'setField', field: 'ethDst', value: hostMacNumber },
@@ -229,14 +231,16 @@ export function endpointReached(
   }
 }
 
-const tracked = (domain: number, table: number): Ct => ({
+/** Looks the packet up among the tenant's connections with the outside, and goes on at `table`. */
+export const tracked = (domain: number, table: number): Ct => ({
   kind: 'ct',
   zone: zones.outside(domain),
   nat: 'existing',
   table,
 });
 
-const committed = (domain: number, source: IpAddress): Ct => ({
+/** Begins such a connection, which leaves as `source`. */
+export const committed = (domain: number, source: IpAddress): Ct => ({
   kind: 'ct',
   commit: true,
   zone: zones.outside(domain),

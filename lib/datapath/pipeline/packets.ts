@@ -13,6 +13,8 @@ export const arpRequest = { ...arp, arpOp: 1 } as const;
 export const arpReplyOperation = 2;
 
 const icmpv6 = { ...ipv6, ipProto: 58 } as const;
+/** ICMP of a family (RFC 792, RFC 4443). */
+export const icmpOf = (family: 4 | 6): Match => (family === 4 ? { ...ipv4, ipProto: 1 } : icmpv6);
 /** Neighbour discovery (RFC 4861 section 4). */
 export const routerSolicitation = { ...icmpv6, icmpv6Type: 133 } as const;
 export const routerAdvertisement = { ...icmpv6, icmpv6Type: 134 } as const;

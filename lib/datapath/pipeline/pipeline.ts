@@ -4,6 +4,7 @@
  */
 import { ports as portNumbers } from './fields.ts';
 import { Members, type FloodChange } from './members.ts';
+import { Places } from './own-alias.ts';
 import type { Unit } from './unit.ts';
 import {
   baseUnit,
@@ -41,6 +42,7 @@ export class Pipeline {
   readonly #domains = new Map<number, Set<string>>();
   /** How many segments of a domain have which MTU. */
   readonly #mtus = new Map<number, Map<number, number>>();
+  readonly #places = new Places();
   #tunnel: number = portNumbers.tunnel;
   #uplink: Uplink | undefined;
   #outside: Outside | undefined;
@@ -86,8 +88,8 @@ export class Pipeline {
     this.#outside = outside;
     this.#touch('outside', () => this.#outside && outsideUnit(this.#outside));
     for (const { id, outside: isOut, reached } of this.#segments.values()) {
-      if (isOut || reached) this.#touchSegment(id);
-      if (!reached) continue;
+      if (!isOut && !reached) continue;
+      this.#touchSegment(id);
       for (const each of this.#members.get(id)?.local ?? []) this.#touchLocal(each);
     }
     for (const domain of this.#domains.keys()) this.#touchDomain(domain);
@@ -115,6 +117,7 @@ export class Pipeline {
   setLocal(endpoint: LocalEndpoint): void {
     this.removeLocal(endpoint.id);
     this.#local.set(endpoint.id, endpoint);
+    this.#places.take(endpoint);
     const change = this.#membersOf(endpoint.segmentId).addLocal(endpoint.id, endpoint.port);
     this.#touchLocal(endpoint.id);
     this.#touchPorts(endpoint.segmentId, change);
@@ -125,6 +128,7 @@ export class Pipeline {
     const before = this.#local.get(id);
     if (before === undefined) return;
     this.#local.delete(id);
+    this.#places.release(before);
     const change = this.#membersOf(before.segmentId).removeLocal(id, before.port);
     this.#forgetEmpty(before.segmentId);
     this.#touchLocal(id);
@@ -242,7 +246,9 @@ export class Pipeline {
     this.#touch(`local/${id}`, () => {
       const endpoint = this.#local.get(id);
       const segment = endpoint && this.#segments.get(endpoint.segmentId);
-      return endpoint && segment && localUnit(endpoint, segment, this.#outside);
+      if (endpoint === undefined || segment === undefined) return undefined;
+      const place = this.#places.of(endpoint);
+      return localUnit(endpoint, { segment, outside: this.#outside, place });
     });
   }
 

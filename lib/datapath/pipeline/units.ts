@@ -30,6 +30,7 @@ import {
   segmentReached,
   type DomainWays,
 } from './outside.ts';
+import { endpointLeaves } from './own-alias.ts';
 import { probeAnswers, probeEcho } from './probe.ts';
 import {
   endpointRoute,
@@ -147,11 +148,18 @@ export function floodPartUnit(segment: Segment, part: number, ports: readonly nu
   return { flows: [], groups: [floodPart(segment, part, ports)], meters: [] };
 }
 
-/** What a container of this host adds. */
+/** What a container of this host adds. `place` is where it leaves what has no ports. */
 export function localUnit(
   endpoint: LocalEndpoint,
-  segment: Segment,
-  outside: Outside | undefined,
+  {
+    segment,
+    outside,
+    place,
+  }: {
+    readonly segment: Segment;
+    readonly outside: Outside | undefined;
+    readonly place: number | undefined;
+  },
 ): Unit {
   const flow = new FlowWriter({ kind: 'endpoint', object: endpoint.port });
   endpointIngress(flow, endpoint, segment);
@@ -161,6 +169,9 @@ export function localUnit(
   localDestination(flow, endpoint, segment);
   if (outside !== undefined && segment.reached) {
     endpointReached(flow, endpoint, { segment, outside });
+  }
+  if (outside !== undefined && segment.routed && segment.outside && place !== undefined) {
+    endpointLeaves(flow, endpoint, { domain: segment.domain, outside, place });
   }
   return flowsOnly(flow.flows);
 }

@@ -155,6 +155,61 @@ describe('the way out', () => {
     );
   });
 
+  it('gives each container that pings an address of its own, since identifiers may be the same', () => {
+    fc.assert(
+      fc.property(drawn, ({ from, other, family }) => {
+        const bridge = paper();
+        const [echo, answer] =
+          family === 4
+            ? [
+                { ipProto: 1n, icmpType: 8n, icmpCode: 0n },
+                { ipProto: 1n, icmpType: 0n, icmpCode: 0n },
+              ]
+            : [
+                { ipProto: 58n, icmpv6Type: 128n, icmpv6Code: 0n },
+                { ipProto: 58n, icmpv6Type: 129n, icmpv6Code: 0n },
+              ];
+        const pinging = [...new Set([from, other])].filter((each) => segmentAt(each).outside);
+        const seen = pinging.map((each) => {
+          const [out] = bridge.run(each.port, leaving(each, beyond(family), echo));
+          if (out === undefined) throw new Error('no way out');
+          return { each, source: ends(out).from ?? 0n };
+        });
+        const tenants = [1, 2].map((domain) => aliasOf(blockOf(family), domain).value);
+        for (const { source } of seen) expect(tenants).not.toContain(source);
+        expect(new Set(seen.map(({ source }) => source)).size).toBe(pinging.length);
+        for (const { each, source } of seen) {
+          const back = bridge.run(
+            ports.host,
+            entering(beyond(family), { family, value: source }, { ...answer, ...answerPorts }),
+          );
+          expect(back.map(({ port }) => port)).toEqual([each.port]);
+          expect(back.map(ends).map(({ to }) => to)).toEqual([addressOf(each, family).value]);
+        }
+      }),
+    );
+  });
+
+  it("pings under the tenant's address when another container has its place", () => {
+    const pipeline = new Pipeline();
+    pipeline.setOutside(outside);
+    const segment = segmentOf(1, 1);
+    pipeline.setSegment(segment);
+    const first = containerOf(segment, 1);
+    const second = { ...containerOf(segment, 2), port: first.port + 4_093 };
+    for (const each of [first, second]) pipeline.setLocal(each);
+    const echo = { ipProto: 1n, icmpType: 8n, icmpCode: 0n };
+    const sourceOf = (bridge: PaperSwitch, each: LocalEndpoint) =>
+      bridge
+        .run(each.port, leaving(each, beyond(4), echo))
+        .map(ends)
+        .map(({ from }) => from);
+    const bridge = new PaperSwitch(unitsOf(pipeline));
+    const tenant = aliasOf(blockOf(4), 1).value;
+    expect(sourceOf(bridge, second)).toEqual([tenant]);
+    expect(sourceOf(bridge, first)).not.toEqual([tenant]);
+  });
+
   it("leads to the host's address of the block, and to no other of it", () => {
     fc.assert(
       fc.property(drawn, fc.integer({ min: 0, max: 0x3fff }), ({ from, family }, at) => {

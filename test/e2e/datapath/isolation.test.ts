@@ -73,7 +73,13 @@ beforeAll(async () => {
       [`10.70.${block}.0/24`, ipv4(block, 254)],
       [`fd70:${block}::/64`, ipv6(block, 'fe')],
     ] as const;
-    await createShared(lab.hosts, { name, tenant, subnets, options });
+    // where there is a way out, what nobody has leaves by it
+    await createShared(lab.hosts, {
+      name,
+      tenant,
+      subnets,
+      options: [...options, 'outside=false'],
+    });
   }
   const addresses = (block: number, n: string) => ['--ip', ipv4(block, n), '--ip6', ipv6(block, n)];
   await Promise.all(

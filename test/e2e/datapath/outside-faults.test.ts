@@ -92,6 +92,7 @@ describe('the way out', () => {
     for (const to of targets) {
       const pings = await startPings(await web(), { to, everyMs: 10 });
       await agents.restart(host());
+      await until('it was pinged before and after', async () => (await pings.ask()).sent > 100);
       const result = await pings.stop();
       expect(result.sent).toBeGreaterThan(50);
       expect(lostOf(result)).toBe(0);

@@ -122,6 +122,22 @@ describe('outside', () => {
   });
 });
 
+describe('pings of containers whose first process they are, so that all have one identifier', () => {
+  it.each([gatewayAddress, far.ipv6])('are answered at once, by %s', async (to) => {
+    const host = lab.host(1);
+    const names = ['ping1', 'ping2', 'ping3'];
+    const command = ['ping', '-c', '3', to];
+    await Promise.all(
+      names.map((name) => runContainer(host, { name, network: 'web.blue', command })),
+    );
+    expect((await dockerOk(host, ['wait', ...names])).trim().split('\n')).toEqual(['0', '0', '0']);
+    for (const name of names) {
+      expect(await dockerOk(host, ['logs', name])).toContain('3 packets received');
+    }
+    await dockerOk(host, ['rm', ...names]);
+  });
+});
+
 describe('errors from outside', () => {
   it('come back: no such port', async () => {
     for (const to of [far.ipv4, far.ipv6]) {
