@@ -531,6 +531,9 @@ export const apiWatchesMax = 64;
 export const apiWatchBeatMs = 15_000;
 /** How long to wait for a store to say that what a watch is to begin with is forgotten. */
 export const apiWatchOpenMs = 50;
+/** How long somebody who presses Tab waits for names, and how many are shown. */
+export const completionMs = 1_000;
+export const completionNamesMax = 200;
 /** Documents in one request, and their size: a site of ten thousand objects in one go. */
 export const apiDocumentsMax = 20_000;
 export const apiDocumentsBytesMax = 16 * 1024 * 1024;

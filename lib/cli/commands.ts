@@ -4,6 +4,7 @@
  */
 import { FairleadError } from '../errors.ts';
 import { bundleCommands } from './bundle-commands.ts';
+import { completionCommand } from './completion-commands.ts';
 import { clusterCommands } from './cluster-commands.ts';
 import { ipamCommands } from './ipam-commands.ts';
 import { nodeCommands } from './node-commands.ts';
@@ -73,6 +74,7 @@ export const commandSet: CommandSet = {
     ...objectCommands,
     ...applyCommands,
     exportCommand,
+    completionCommand,
     ...clusterCommands,
     ...nodeCommands,
     ...ipamCommands,

@@ -11,6 +11,7 @@ import { helpColumnsMax } from '../limits.ts';
 import type { Actions } from './command.ts';
 import { apiOptions } from './cluster-options.ts';
 import { commandSet } from './commands.ts';
+import { completionText, completionWord } from './completion.ts';
 import { netctl } from './netctl/netctl.ts';
 import { readOptions } from './option.ts';
 import { parseArguments } from './parser.ts';
@@ -57,6 +58,11 @@ export async function main(
   try {
     const words = netctlWords(args, terminal);
     if (words !== undefined) return await netctl(words, netctlSurroundings(terminal));
+    if (args[0] === completionWord) {
+      const around = { ...terminal, flags: {}, operands: {} };
+      terminal.writeOut(await completionText(commandSet, args.slice(1), around));
+      return 0;
+    }
     const invocation = parseArguments(commandSet, args, {
       columns: Math.min(terminal.columns, helpColumnsMax),
       versionText: describeVersion('text').trimEnd(),

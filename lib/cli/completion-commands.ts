@@ -1,0 +1,52 @@
+/** `fairlead completion bash|zsh|fish`: what makes a shell complete our commands. */
+import { FairleadError } from '../errors.ts';
+import type { CommandRow } from './command.ts';
+import { completionWord } from './completion.ts';
+
+const scripts: Readonly<Record<string, string>> = {
+  bash: `# fairlead for bash: source it, or put it into /etc/bash_completion.d/fairlead
+_fairlead() {
+  mapfile -t COMPREPLY < <(fairlead ${completionWord} "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+}
+complete -o default -F _fairlead fairlead
+`,
+  zsh: `#compdef fairlead
+# fairlead for zsh: source it, or put it as _fairlead into a directory of $fpath
+_fairlead() {
+  local -a found
+  found=("\${(@f)$(fairlead ${completionWord} "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if (( \${#found[1]} )); then compadd -a found; else _files; fi
+}
+compdef _fairlead fairlead
+`,
+  fish: `# fairlead for fish: put it into ~/.config/fish/completions/fairlead.fish
+complete -c fairlead -a '(fairlead ${completionWord} (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+`,
+};
+
+/** The command. */
+export const completionCommand: CommandRow = {
+  name: 'completion',
+  summary: 'print what makes a shell complete commands, flags and names',
+  notes: `Names are asked of the agent, for at most a second.
+
+Examples:
+  source <(fairlead completion bash)
+  fairlead completion fish > ~/.config/fish/completions/fairlead.fish`,
+  operands: [{ name: 'SHELL', summary: Object.keys(scripts).join(', ') }],
+  options: [],
+  async run({ sources, writeOut }) {
+    const shell = sources.operands['SHELL'] ?? '';
+    const script = Object.hasOwn(scripts, shell) ? scripts[shell] : undefined;
+    if (script === undefined) {
+      throw new FairleadError(
+        'USAGE',
+        `there is no completion for ${JSON.stringify(shell.slice(0, 64))}`,
+        {
+          fix: `choose one of ${Object.keys(scripts).join(', ')}`,
+        },
+      );
+    }
+    writeOut(script);
+  },
+};
