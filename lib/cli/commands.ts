@@ -8,6 +8,7 @@ import { completionCommand } from './completion-commands.ts';
 import { clusterCommands } from './cluster-commands.ts';
 import { ipamCommands } from './ipam-commands.ts';
 import { nodeCommands } from './node-commands.ts';
+import { manPage } from './man.ts';
 import { nouns } from './objects/nouns.ts';
 import { applyCommands, exportCommand } from './objects/apply-commands.ts';
 import { objectCommands } from './objects/object-commands.ts';
@@ -67,6 +68,25 @@ netctl that leads to this binary is the same. docs/netctl.md has the commands, a
   },
 ];
 
+const manCommand: CommandRow = {
+  name: 'man',
+  summary: 'print a man page',
+  notes: `Examples:
+  fairlead man | man -l -
+  fairlead man network-create > /usr/local/share/man/man1/fairlead-network-create.1`,
+  operands: [
+    {
+      name: 'PAGE',
+      summary: 'words of a command with hyphens between them; all commands when there is none',
+      optional: true,
+    },
+  ],
+  options: [],
+  async run({ sources, writeOut }) {
+    writeOut(manPage(commandSet, sources.operands['PAGE']));
+  },
+};
+
 /** Every command, in the order of help, and their groups. */
 export const commandSet: CommandSet = {
   commands: [
@@ -75,6 +95,7 @@ export const commandSet: CommandSet = {
     ...applyCommands,
     exportCommand,
     completionCommand,
+    manCommand,
     ...clusterCommands,
     ...nodeCommands,
     ...ipamCommands,
