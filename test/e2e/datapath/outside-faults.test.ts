@@ -41,6 +41,13 @@ async function demolish(): Promise<void> {
   await host().docker(['network', 'rm', 'web.blue']);
 }
 
+async function untilHostPortIsGone(): Promise<void> {
+  await waitFor(
+    { what: 'end of fl-host', timeoutMs: lookMs },
+    async () => (await sh('ip link show fl-host')).code !== 0,
+  );
+}
+
 async function worksAgain(timeoutMs = lookMs): Promise<void> {
   for (const to of targets) await untilReaches(await web(), to, timeoutMs);
 }
@@ -61,10 +68,7 @@ beforeAll(async () => {
 describe('what is left', () => {
   it('is nothing: rules, routes, addresses and settings are those of before', async () => {
     await demolish();
-    await waitFor(
-      { what: 'end of fl-host', timeoutMs: lookMs },
-      async () => (await sh('ip link show fl-host')).code !== 0,
-    );
+    await untilHostPortIsGone();
     const differences = async (): Promise<readonly string[]> => {
       const now = await hostListing(host());
       const missing = before.filter((line) => !now.includes(line));
@@ -173,6 +177,9 @@ describe('the way out', () => {
 
 describe('without iptables', () => {
   it('there is a way out by nft, and its tables go with it', async () => {
+    // the rules of iptables go with the last network
+    await demolish();
+    await untilHostPortIsGone();
     await agents.stop(host());
     const programs = join(host().directory, 'sbin');
     mkdirSync(programs);
