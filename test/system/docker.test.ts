@@ -36,7 +36,7 @@ test('the engine tells its version and an identity that a restart does not chang
   expect(engine).toBe(await docker('version', '--format', '{{.Server.Version}}'));
   expect(Number(api.split('.')[1])).toBeLessThanOrEqual(44);
   const identity = await client.engine(signal);
-  expect(identity).toBe(await docker('info', '--format', '{{.ID}}'));
+  expect(identity).toEqual({ id: await docker('info', '--format', '{{.ID}}'), inSwarm: false });
   await host.killDocker();
   await host.startDocker();
   expect(await client.engine(signal)).toEqual(identity);
@@ -59,6 +59,7 @@ test('a network is listed as it was made, and told with the endpoints in it', as
     driver: 'bridge',
     scope: 'local',
     internal: true,
+    labels: {},
     ipamDriver: 'default',
     subnets: [{ subnet: '10.77.0.0/24', gateway: '10.77.0.1', auxiliary: ['10.77.0.9'] }],
     endpoints: [],

@@ -198,5 +198,5 @@ test(
       expect(await agents.ok(host, ['ipam', 'check'])).not.toMatch(/differ/);
     }
   },
-  20 * 60_000,
+  60 * 60_000,
 );
