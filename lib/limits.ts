@@ -399,6 +399,9 @@ export const adoptRowsStep = 40;
 /** How long Docker, which starts after us, waits at boot for a store that takes its time; its calls wait then. */
 export const readyWaitMs = 10_000;
 
+/** Size of the agent's settings file: every option with its longest value has a tenth of it. */
+export const configFileBytesMax = 64 * 1024;
+
 // --- bundles ---
 
 /** Files of a bundle: some hundred man pages and units. Somebody's home given by mistake has more. */

@@ -10,6 +10,7 @@ import { logFormats, logLevels, type LogFormat, type LogLevel } from '../log.ts'
 import type { Cidr } from '../ip/ip.ts';
 import type { DefaultBlock } from '../network/ipam/block.ts';
 import { apiListenTable, checkApiListen, type ApiListenOptions } from './api-listen.ts';
+import { configOption } from './config-file.ts';
 import { readOptions, type OptionSources, type OptionTable } from './option.ts';
 import type { StoreChoice } from '../store/open.ts';
 import { readEndpoints, readStore } from './store-reading.ts';
@@ -30,6 +31,8 @@ import {
 
 /** What the agent was told, checked. All paths are absolute. */
 export interface AgentOptions extends ApiListenOptions {
+  /** The settings file; what it says is in the other options already. */
+  readonly config: string;
   readonly dataDir: string;
   readonly runDir: string;
   readonly hostName: string;
@@ -86,6 +89,7 @@ export const hostBlock6Default = 'fdfa:1ead:d0d::/64';
 
 /** The rows, in the order of help; a default may look at rows above it. */
 export const agentOptionTable: OptionTable<AgentOptions> = {
+  config: configOption,
   dataDir: {
     flag: 'data-dir',
     placeholder: 'DIR',

@@ -6,6 +6,7 @@ import { FairleadError } from '../errors.ts';
 import { bundleCommands } from './bundle-commands.ts';
 import { completionCommand } from './completion-commands.ts';
 import { clusterCommands } from './cluster-commands.ts';
+import { withConfigFile } from './config-file.ts';
 import { ipamCommands } from './ipam-commands.ts';
 import { nodeCommands } from './node-commands.ts';
 import { manPage } from './man.ts';
@@ -23,8 +24,9 @@ const ownCommands: readonly CommandRow[] = [
   {
     name: 'agent',
     summary: "answer Docker's plugin calls and keep Open vSwitch in step; runs until stopped",
-    notes: `Each option is also an environment variable; a flag wins over it. systemd may hand over the plugin
-socket (LISTEN_FDS); --plugin-socket is then not used.
+    notes: `Each option is also an environment variable, and a line of --config; a flag wins over a variable, a
+variable over the file. systemd may hand over the plugin socket (LISTEN_FDS); --plugin-socket is then not
+used.
 
 The agent starts without Open vSwitch or Docker and carries on when they appear. Exit code 2 means
 that an option is wrong and nothing was started.
@@ -34,7 +36,8 @@ Examples:
   fairlead agent --datapath netdev --log-level debug
   FAIRLEAD_IPV4_POOLS=10.200.0.0/16:24 fairlead agent`,
     options: rowsOf(agentOptionTable),
-    run: ({ sources, actions }) => actions.agent(readAgentOptions(sources)),
+    run: ({ sources, actions }) =>
+      actions.agent(readAgentOptions(withConfigFile(sources, rowsOf(agentOptionTable)))),
   },
   {
     name: 'version',

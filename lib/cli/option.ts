@@ -1,7 +1,7 @@
 /**
  * Options as data. One row says everything about an option: its flag, what it takes, how it is read and
  * what it is when nobody says. Parsing, help text and documents are made from the rows, so that no
- * fact is written twice. Precedence: flag, then environment, then default.
+ * fact is written twice. Precedence: flag, then environment, then settings file, then default.
  */
 import { FairleadError } from '../errors.ts';
 import type { Reader } from './reading.ts';
@@ -59,6 +59,8 @@ export function rowsOf<Values extends object>(
 export interface OptionSources {
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What a settings file says, by flag name, and its path; a flag and a variable win over it. */
+  readonly settings?: { readonly path: string; readonly texts: Readonly<Record<string, string>> };
   /** Operands by name. */
   readonly operands: Readonly<Record<string, string | undefined>>;
   readonly hostName: string;
@@ -104,7 +106,7 @@ export function readOptions<Values extends object>(
 
 function textOf(
   row: OptionRow<unknown>,
-  { flags, environment }: OptionSources,
+  { flags, environment, settings }: OptionSources,
   facts: DefaultFacts,
 ): { text: string | undefined; origin: string } {
   const flagText = flags[row.flag];
@@ -114,6 +116,8 @@ function textOf(
   if (variable !== undefined && variableText !== undefined && variableText !== '') {
     return { text: variableText, origin: variable };
   }
+  const setting = settings?.texts[row.flag];
+  if (setting !== undefined) return { text: setting, origin: `${settings?.path}: ${row.flag}` };
   const { defaultText } = row;
   const text = typeof defaultText === 'function' ? defaultText(facts) : defaultText;
   return { text, origin: `default of --${row.flag}` };

@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import { agentOptionTable, type AgentOptions } from '../../lib/cli/agent-options.ts';
 import { environmentName } from '../../lib/cli/option.ts';
 import { parseCidr } from '../../lib/ip/ip.ts';
@@ -26,7 +29,18 @@ const badNics = [
   'a,b,c,d,e,f,g,h,i',
 ];
 
+// a file that is named must be there
+const configPath = join(mkdtempSync(join(tmpdir(), 'agent-options-test-')), 'config.yaml');
+writeFileSync(configPath, '');
+afterAll(() => rmSync(dirname(configPath), { recursive: true }));
+
 const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
+  config: {
+    flag: 'config',
+    byDefault: '/etc/fairlead/config.yaml',
+    good: [[configPath, configPath]],
+    bad: ['', 'relative', '/a\tb'],
+  },
   dataDir: {
     flag: 'data-dir',
     byDefault: '/var/lib/fairlead',
