@@ -118,6 +118,12 @@ async function halt(): Promise<void> {
   machine = undefined;
 }
 
+/** The cgroups that boot.sh and the machine made; folders that are empty of processes, deepest first. */
+function removeGroups(): void {
+  const find = 'find /sys/fs/cgroup -maxdepth 2 -name fairlead-install -type d';
+  spawnSync('sh', ['-c', `for g in $(${find}); do find $g -depth -type d -exec rmdir {} +; done`]);
+}
+
 interface Ended {
   readonly code: number | null;
   readonly out: string;
@@ -277,6 +283,7 @@ try {
   check('the run ends', false, thrown instanceof Error ? (thrown.stack ?? '') : String(thrown));
 } finally {
   await halt().catch(() => undefined);
+  removeGroups();
   rmSync(work, { recursive: true, force: true });
 }
 say(failures === 0 ? 'all of it holds' : `${failures} failed`);

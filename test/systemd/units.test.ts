@@ -76,3 +76,14 @@ test('systemd finds nothing wrong with them', async () => {
     rmSync(copies, { recursive: true });
   }
 });
+
+test('the service may do no more than its documents say', async () => {
+  const analyze = '/usr/bin/systemd-analyze';
+  if (!existsSync(analyze)) return;
+  const path = join(folder, 'fairlead.service');
+  const { stdout } = await promisify(execFile)(analyze, ['security', '--offline=true', path]);
+  const figure = Number(/exposure level for \S+: ([0-9.]+)/.exec(stdout)?.[1]);
+  const install = readFileSync(resolve(folder, '../docs/install.md'), 'utf8');
+  const said = Number(/says\s+([0-9.]+) \(OK\)/.exec(install)?.[1]);
+  expect(figure).toBeLessThanOrEqual(said);
+});
