@@ -45,7 +45,10 @@ const machines = {
 type Target = keyof typeof machines;
 
 /** What of the source tree goes into a bundle as it is, if it is there. */
-const folders = ['systemd', 'openrc', 'completions', 'man', 'plugin'];
+const folders = ['systemd', 'openrc', 'man', 'plugin'];
+
+/** Completions by shell, under the names that shells look for. */
+const completions = { bash: 'fairlead.bash', zsh: '_fairlead', fish: 'fairlead.fish' };
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -96,6 +99,11 @@ async function make(target: Target, out: string): Promise<Made> {
   for (const folder of folders) {
     const from = join(root, folder);
     if (existsSync(from)) cpSync(from, join(stage, folder), { recursive: true });
+  }
+  mkdirSync(join(stage, 'completions'), { recursive: true });
+  for (const [shell, file] of Object.entries(completions)) {
+    const text = execFileSync(process.execPath, ['agent.ts', 'completion', shell], { cwd: root });
+    writeFileSync(join(stage, 'completions', file), text);
   }
   copyFileSync(join(root, 'install.sh'), join(stage, 'install.sh'));
   for (const path of ['install.sh', 'bin/fairlead']) chmodSync(join(stage, path), 0o755);
