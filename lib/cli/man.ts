@@ -68,6 +68,12 @@ function lines(text: string): string {
     .join('');
 }
 
-const escaped = (text: string): string => text.replaceAll('\\', '\\e').replaceAll('-', '\\-');
+/** Not every reader of pages takes more than ASCII as it is. */
+function escaped(text: string): string {
+  const code = (one: string): string =>
+    `\\[u${(one.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}]`;
+  const plain = text.replaceAll('\\', '\\e').replaceAll('-', '\\-');
+  return plain.replaceAll(/[\u{80}-\u{10ffff}]/gu, code);
+}
 
 const quoted = (text: string): string => `"${escaped(text).replaceAll('"', '\\(dq')}"`;

@@ -6,6 +6,9 @@ import { run } from './terminal.ts';
 /** The text of a page without its requests, as a reader of man(7) sees it. */
 const plain = (page: string): string =>
   page
+    .replaceAll(/\\\[u([0-9A-F]{4,6})\]/g, (_, code: string) =>
+      String.fromCodePoint(Number.parseInt(code, 16)),
+    )
     .replaceAll('\\-', '-')
     .replaceAll('\\(dq', '"')
     .replaceAll('\\e', '\\')
@@ -26,6 +29,7 @@ it('one for all, and one for each command', async () => {
         expect(plain(page)).toContain(of.slice(1));
       }
       for (const line of page.split('\n')) {
+        expect(line).toMatch(/^[ -~]*$/);
         if (/^[.']/.test(line)) expect(line).toMatch(requests);
       }
     }
