@@ -1,0 +1,98 @@
+/** Which rules are for a group, in which order, and what they say of a conversation. The README says why so. */
+import { contains, type IpAddress } from '../ip/ip.ts';
+import type { CompiledRule, Direction, OtherBlock, Traffic, Verdict } from './compile.ts';
+import type { Conversation } from './conversation.ts';
+
+/** What a tenant's rules are made of. */
+export interface TenantPolicies {
+  readonly rules: readonly CompiledRule[];
+  /** The names of the policies of each group, by the group's number. */
+  readonly groups: ReadonlyMap<number, readonly string[]>;
+}
+
+/** What one end says of a conversation. */
+export interface Decision {
+  readonly verdict: Verdict;
+  /** The rule that decides; undefined where none fits. */
+  readonly rule: CompiledRule | undefined;
+}
+
+/** What both ends say. */
+export interface Judgement {
+  /** Allowed by both. */
+  readonly verdict: Verdict;
+  /** The rules `out` of the client's group. */
+  readonly out: Decision;
+  /** The rules `in` of the server's group. */
+  readonly in: Decision;
+}
+
+/** The decision where no rule fits. */
+const otherwise: Decision = { verdict: 'allow', rule: undefined };
+
+/** The rules of one direction for a group: the first that fits decides. */
+export function decisionList(
+  { rules, groups }: TenantPolicies,
+  group: number | undefined,
+  direction: Direction,
+): readonly CompiledRule[] {
+  const policies = group === undefined ? undefined : groups.get(group);
+  if (policies === undefined) return [];
+  const own = new Set(policies);
+  return rules
+    .filter((rule) => rule.direction === direction && own.has(rule.policy))
+    .toSorted(inOrder);
+}
+
+/** Higher priorities first, `deny` before `allow`, then by name. */
+function inOrder(one: CompiledRule, other: CompiledRule): number {
+  return (
+    other.priority - one.priority ||
+    rank(one.verdict) - rank(other.verdict) ||
+    compareTexts(one.policy, other.policy) ||
+    compareTexts(one.name, other.name)
+  );
+}
+
+const rank = (verdict: Verdict): number => (verdict === 'deny' ? 0 : 1);
+
+function compareTexts(one: string, other: string): number {
+  if (one === other) return 0;
+  return one < other ? -1 : 1;
+}
+
+/** What both ends say of a conversation. */
+export function judge(policies: TenantPolicies, conversation: Conversation): Judgement {
+  const out = decide(policies, conversation, 'out');
+  const into = decide(policies, conversation, 'in');
+  const verdict = out.verdict === 'allow' && into.verdict === 'allow' ? 'allow' : 'deny';
+  return { verdict, out, in: into };
+}
+
+/** What one end says: the server's group of a direction `in`, the client's of `out`. */
+function decide(
+  policies: TenantPolicies,
+  conversation: Conversation,
+  direction: Direction,
+): Decision {
+  const { client, server } = conversation;
+  const own = direction === 'in' ? server : client;
+  const rule = decisionList(policies, own.group, direction).find(({ traffic }) =>
+    fits(traffic, conversation, direction),
+  );
+  return rule === undefined ? otherwise : { verdict: rule.verdict, rule };
+}
+
+/** Whether a rule's traffic is a conversation's. */
+function fits(traffic: Traffic, conversation: Conversation, direction: Direction): boolean {
+  const { client, server, protocol, port, network } = conversation;
+  const other = direction === 'in' ? client : server;
+  if (traffic.group !== undefined && traffic.group !== other.group) return false;
+  if (traffic.port !== undefined && traffic.port !== port) return false;
+  const wanted = other.address.family === 4 ? traffic.protocol?.v4 : traffic.protocol?.v6;
+  if (wanted !== undefined && wanted !== protocol) return false;
+  return traffic.blocks?.some((block) => isInBlock(block, other.address, network)) ?? true;
+}
+
+const isInBlock = (block: OtherBlock, address: IpAddress, network: number | undefined): boolean =>
+  contains(block.cidr, address) && (block.network === undefined || block.network === network);
