@@ -520,12 +520,6 @@ export const apiRequestsMax = 64;
 
 /** Objects on one page of a list, unless the client asks for fewer. */
 export const apiPageObjectsMax = 1_000;
-/** Lists of which a client has seen the first pages: kept as they were, the oldest is forgotten. */
-export const apiListsKept = 8;
-/** Objects in all kept lists together; a kept object is about a kilobyte. */
-export const apiListObjectsKept = 50_000;
-/** Times that a list longer than a read of the store is read again, because it changed. */
-export const listAttemptsMax = 8;
 /** Conditions of one selector. */
 export const selectorConditionsMax = 16;
 /** Clients that watch objects at the same time; one more is told to come again. */

@@ -4,21 +4,16 @@
  * hosts it meets in the store.
  */
 import type { Clock } from '../clock.ts';
-import { FairleadError, hasCode } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
-import { listAttemptsMax, objectConflictMs, objectLeavingMs, objectPauseMaxMs } from '../limits.ts';
+import { objectConflictMs, objectLeavingMs, objectPauseMaxMs } from '../limits.ts';
 import type { Config, KindName } from '../model/objects/kind.ts';
 import { objectRange, type ObjectName } from '../model/objects/object-keys.ts';
-import {
-  listObjects,
-  planDeclare,
-  type Declared,
-  type Listing,
-  type Wish,
-} from '../network/objects/declare.ts';
+import { planDeclare, type Declared, type Wish } from '../network/objects/declare.ts';
 import { findEndpoint, type EndpointOper } from '../network/objects/endpoint-oper.ts';
 import type { Condition } from '../network/objects/object-rows.ts';
 import { withoutLeaving } from '../network/objects/leaving.ts';
+import { objectPage, type ObjectPage, type PageRequest } from '../network/objects/list-page.ts';
 import { operOf, type Oper } from '../network/objects/oper.ts';
 import { showAll, showObject, type ShownObject } from '../network/objects/show.ts';
 import { planPutObject, planRemoveObject } from '../network/objects/write.ts';
@@ -87,15 +82,16 @@ export class SiteObjects {
   }
 
   /**
-   * All objects of a kind, or of one tenant, as they were at one revision.
-   * @throws BUSY when they change faster than they can be read
+   * A page of the objects of a kind, all pages as they were at one revision.
+   * @throws STORE_COMPACTED when that is forgotten
    */
-  async listAtOnce(kind: KindName, tenant?: string): Promise<Listing> {
-    for (let attempt = 0; attempt < listAttemptsMax; attempt += 1) {
-      const listing = await this.#read(() => listObjects(kind, tenant), 'best');
-      if (listing !== undefined) return listing;
-    }
-    throw new FairleadError('BUSY', `the list of ${kind} changes faster than it can be read`);
+  page(request: PageRequest): Promise<ObjectPage> {
+    return this.#read(() => objectPage(request), 'best');
+  }
+
+  /** The newest revision: a watch from the next one on misses nothing that comes. */
+  async revision(): Promise<number> {
+    return (await this.page({ kind: 'global', limit: 1 })).revision;
   }
 
   /** Changes of rows of a kind from a revision on, as the store's watch. */

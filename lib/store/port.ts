@@ -43,6 +43,8 @@ export interface RangeRequest extends KeyRange {
   readonly consistency?: 'linearizable' | 'local';
   /** With `local`: waits until the answering member has this revision (DEADLINE when it takes long). */
   readonly minRevision?: number;
+  /** Rows as they were at this revision, as far as history goes. */
+  readonly atRevision?: number;
 }
 
 /** Rows, the revision they are the state of, and whether the limit cut the answer short. */
@@ -125,7 +127,7 @@ export interface StateStore {
   /**
    * Reads a range.
    * @throws STORE_LIMIT, STORE_CLOSED, STORE_FAILED; linearizable also QUORUM_LOST, `local` with
-   *   `minRevision` also DEADLINE
+   *   `minRevision` also DEADLINE; with `atRevision` also STORE_COMPACTED when that is forgotten, or not there
    */
   range(request: RangeRequest): Promise<RangeResult>;
   /**

@@ -3,6 +3,7 @@
  * that what comes after them is decided as if they had been made. For dry runs of one request.
  */
 import { storeRangeRowsMax } from '../limits.ts';
+import { overlaid } from './overlay.ts';
 import type {
   Compare,
   KeyRange,
@@ -43,7 +44,7 @@ export class Rehearsal implements Pick<StateStore, 'range' | 'txn' | 'watch'> {
       more = page.more && last !== undefined;
       const next = more && last !== undefined ? `${last.key}!` : asked.end;
       const covered = next === undefined ? { start } : { start, end: next };
-      rows.push(...merged(page.rows, this.#changed, covered));
+      rows.push(...overlaid(page.rows, this.#changed, covered));
       if (next !== undefined) start = next;
     }
     return { revision: this.#seen, rows: rows.slice(0, limit), more: rows.length > limit };
@@ -90,19 +91,6 @@ export class Rehearsal implements Pick<StateStore, 'range' | 'txn' | 'watch'> {
       ({ more } = page);
     }
   }
-}
-
-function merged(
-  rows: readonly KeyValue[],
-  changed: ReadonlyMap<string, KeyValue | undefined>,
-  { start, end }: KeyRange,
-): readonly KeyValue[] {
-  const isIn = (key: string): boolean =>
-    end === undefined ? key === start : key >= start && key < end;
-  const ours = [...changed].flatMap(([key, row]) => (row !== undefined && isIn(key) ? [row] : []));
-  const theirs = rows.filter(({ key }) => !changed.has(key));
-  if (ours.length === 0) return theirs;
-  return [...theirs, ...ours].toSorted((one, other) => (one.key < other.key ? -1 : 1));
 }
 
 function holds(compare: Compare, row: KeyValue | undefined): boolean {

@@ -20,6 +20,7 @@ import {
   type OpenStore,
 } from './open-store.ts';
 import { describeLeases } from './store-lease.ts';
+import { describePast } from './store-past.ts';
 import { describeWatch } from './store-watch.ts';
 import { createTwin, randomTxn, Translation } from './store-twin.ts';
 
@@ -43,6 +44,7 @@ export function describeStore(name: string, open: () => Promise<OpenStore>): voi
     describeRanges(() => opened);
     describeRefusals(() => opened);
     describeEnd(() => opened);
+    describePast(() => opened);
     describeWatch(() => opened);
     describeLeases(() => opened);
     describeTwin(open);

@@ -36,13 +36,20 @@ export class MapStore {
     this.revision = before?.revision ?? 0;
   }
 
+  /** Rows as they were; kept by stores that can be watched. */
+  protected rowsAt(_revision: number): ReadonlyMap<string, KeyValue> {
+    throw new FairleadError('STORE_COMPACTED', 'this store keeps no history');
+  }
+
   async range(request: RangeRequest): Promise<RangeResult> {
     await Promise.resolve();
+    const { atRevision } = request;
+    const rows = atRevision === undefined ? this.rows : this.rowsAt(atRevision);
     this.reads += 1;
     const limit = Math.min(request.limit ?? storeRangeRowsMax, storeRangeRowsMax);
-    const all = this.keysIn(request);
-    const rows = all.slice(0, limit).flatMap((key) => this.rows.get(key) ?? []);
-    return { revision: this.revision, rows, more: all.length > limit };
+    const all = this.keysIn(request, rows);
+    const found = all.slice(0, limit).flatMap((key) => rows.get(key) ?? []);
+    return { revision: atRevision ?? this.revision, rows: found, more: all.length > limit };
   }
 
   async txn(txn: Txn): Promise<TxnResult> {
@@ -89,9 +96,12 @@ export class MapStore {
     return lease;
   }
 
-  private keysIn({ start, end }: KeyRange): string[] {
-    if (end === undefined) return this.rows.has(start) ? [start] : [];
-    return [...this.rows.keys()].filter((key) => key >= start && key < end).toSorted();
+  private keysIn(
+    { start, end }: KeyRange,
+    rows: ReadonlyMap<string, KeyValue> = this.rows,
+  ): string[] {
+    if (end === undefined) return rows.has(start) ? [start] : [];
+    return [...rows.keys()].filter((key) => key >= start && key < end).toSorted();
   }
 
   private holds(compare: Compare): boolean {

@@ -1,6 +1,13 @@
 /** The obvious store with the obvious watch: every change is kept until it is told to forget. */
 import { FairleadError } from '../../lib/errors.ts';
-import type { Txn, TxnResult, WatchBatch, WatchEvent, WatchRequest } from '../../lib/store/port.ts';
+import type {
+  KeyValue,
+  Txn,
+  TxnResult,
+  WatchBatch,
+  WatchEvent,
+  WatchRequest,
+} from '../../lib/store/port.ts';
 import { MapStore } from './map-store.ts';
 
 /** A store in memory that can be watched. */
@@ -18,6 +25,23 @@ export class WatchedStore extends MapStore {
     if (this.revision > revision) this.#batches.push(batchOf(before, this));
     this.#wake();
     return result;
+  }
+
+  protected override rowsAt(revision: number): ReadonlyMap<string, KeyValue> {
+    if (revision < this.#forgotten || revision > this.revision) {
+      throw new FairleadError('STORE_COMPACTED', 'forgotten');
+    }
+    const rows = new Map(this.rows);
+    for (const { events } of this.#batches
+      .filter((batch) => batch.revision > revision)
+      .toReversed()) {
+      for (const event of events) {
+        const key = event.type === 'put' ? event.row.key : event.key;
+        if (event.previous === undefined) rows.delete(key);
+        else rows.set(key, event.previous);
+      }
+    }
+    return rows;
   }
 
   /** Forgets all changes up to now. */

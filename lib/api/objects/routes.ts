@@ -1,5 +1,4 @@
 /** Our own API for objects: `/v1/<plural>`, `/v1/<plural>/<part>/…`, `/v1/apply` and its description. */
-import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
@@ -16,15 +15,15 @@ import {
 } from '../../model/objects/document.ts';
 import type { ObjectKind } from '../../model/objects/kind.ts';
 import type { ObjectName } from '../../model/objects/object-keys.ts';
-import { isSelected, readSelector } from '../../model/objects/selector.ts';
+import { isSelected, readSelector, type Selector } from '../../model/objects/selector.ts';
 import { unknownObject, type Condition } from '../../network/objects/object-rows.ts';
 import type { Wish } from '../../network/objects/declare.ts';
-import type { ShownRow } from '../../network/objects/show.ts';
+import type { PageRequest } from '../../network/objects/list-page.ts';
 import { readCondition, readFreshness, readJson } from '../contiv/request.ts';
 import { requestGuard } from '../request-guard.ts';
 import { jsonAnswer, refused } from './answers.ts';
 import { readApplication, results } from './apply.ts';
-import { KeptLists, type KeptList } from './kept-lists.ts';
+import { readToken, tokenOf } from './list-token.ts';
 import { openApiDocument } from './openapi.ts';
 import { readFlag, readPageSize, readQuery, readRevision, wrong } from './query.ts';
 import { answerWatch } from './watch.ts';
@@ -40,14 +39,13 @@ export interface ObjectSources {
 
 /** What is kept between requests. */
 interface Around extends ObjectSources {
-  readonly lists: KeptLists<() => ShownRow>;
   watches: number;
 }
 
 /** The routes. */
 export function objectRoutes(sources: ObjectSources): Hono {
   const app = new Hono();
-  const around: Around = { ...sources, lists: new KeptLists(randomUUID), watches: 0 };
+  const around: Around = { ...sources, watches: 0 };
   const guarded = requestGuard(sources.log, refused);
   for (const kind of documentKinds) {
     const base = `/v1/${kind.plural}`;
@@ -74,40 +72,39 @@ async function answerList(around: Around, kind: ObjectKind, request: Request): P
   if (readFlag(query, 'watch')) return answerWatchOf(around, kind, selector, since ?? undefined);
   if (query.has('since')) throw wrong('since is for watch=true');
   const limit = readPageSize(query);
-  const of = `${kind.name} ${selectorText}`;
+  const list = { kind, selectorText, tenant: selector.tenant };
   const token = query.get('continue');
-  const page =
-    token === undefined
-      ? around.lists.first(await listOf(around, kind, selector), limit, of)
-      : around.lists.next(token, limit, of);
-  const { revision, items, next } = page;
+  const page = await (
+    await around.objects()
+  ).page({
+    kind: kind.name,
+    tenant: selector.tenant,
+    isMeant: meantBy(kind, selector),
+    limit,
+    place: token === undefined ? undefined : readToken(token, list),
+  });
   return jsonAnswer({
     apiVersion: documentVersion,
     kind: `${kind.name}List`,
-    revision,
-    items: items.map((item) => {
-      const { config, revision: own } = item();
-      return documentOf(kind, config, own);
-    }),
-    ...(next === undefined ? {} : { continue: next }),
+    revision: page.revision,
+    items: page.objects.map(({ config, revision }) => documentOf(kind, config, revision)),
+    ...(page.next === undefined ? {} : { continue: tokenOf(list, page.next) }),
   });
 }
 
-async function listOf(
-  { objects }: Around,
-  kind: ObjectKind,
-  selector: ReturnType<typeof readSelector>,
-): Promise<KeptList<() => ShownRow>> {
-  const listing = await (await objects()).listAtOnce(kind.name, selector.tenant);
-  const { revision, objects: all } = listing;
-  if (selector.conditions.length === 0) return { revision, items: all };
-  return { revision, items: all.filter((item) => isSelected(selector, item().config)) };
+/** What has to be looked for; nothing, where the selector means all of a tenant. */
+function meantBy({ key: [tenantField] }: ObjectKind, selector: Selector): PageRequest['isMeant'] {
+  const { conditions, tenant } = selector;
+  const isOfTenant = conditions.every(({ field }) => field === tenantField && tenant !== undefined);
+  return isOfTenant && conditions.length <= 1
+    ? undefined
+    : (config) => isSelected(selector, config);
 }
 
 async function answerWatchOf(
   around: Around,
   kind: ObjectKind,
-  selector: ReturnType<typeof readSelector>,
+  selector: Selector,
   since: string | undefined,
 ): Promise<Response> {
   if (around.watches >= apiWatchesMax) {
@@ -122,10 +119,7 @@ async function answerWatchOf(
   };
   try {
     const objects = await around.objects();
-    const seen =
-      since === undefined
-        ? (await objects.listAtOnce(kind.name)).revision
-        : readRevision(since, 'since');
+    const seen = since === undefined ? await objects.revision() : readRevision(since, 'since');
     const open = (signal: AbortSignal) => objects.watch(kind.name, seen + 1, signal);
     return await answerWatch({ kind, selector, clock, stopping, open, onEnd });
   } catch (thrown) {

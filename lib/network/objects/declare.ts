@@ -3,16 +3,15 @@
  * refused every change of a network or tenant, also one to what it was; here only those that are changes. Pure.
  */
 import { formatAddress, parseAddress } from '../../ip/ip.ts';
-import type { Config, KindName, ObjectKind } from '../../model/objects/kind.ts';
+import type { Config, ObjectKind } from '../../model/objects/kind.ts';
 import { describedKind } from '../../model/objects/kinds.ts';
-import { objectKey, objectRange, type ObjectName } from '../../model/objects/object-keys.ts';
+import { objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
 import { asRead, type Plan, type Step } from '../../store/plan.ts';
 import type { KeyValue } from '../../store/port.ts';
 import { sameValue } from '../same-value.ts';
-import { readSettings, settingsKey } from '../settings.ts';
 import { isLeaving } from './leaving.ts';
 import { requireCondition, type Condition } from './object-rows.ts';
-import { shownRow, type ShownRow } from './show.ts';
+import { showSettings, shownRow, type ShownRow } from './show.ts';
 import { planPutObject } from './write.ts';
 
 /** What came of a declaration. */
@@ -51,40 +50,6 @@ export function* planDeclare(
   };
 }
 
-/** Objects of a kind at one revision. */
-export interface Listing {
-  readonly revision: number;
-  /** Each is read from its row when it is asked for: of a long list a page may be all that is. */
-  readonly objects: readonly (() => ShownRow)[];
-}
-
-/** All objects of a kind, or of one tenant; undefined when they changed while they were read. */
-export function* listObjects(kindName: KindName, tenant?: string): Step<Listing | undefined> {
-  const kind = describedKind(kindName);
-  if (kindName === 'global') {
-    const { revision } = yield { start: settingsKey };
-    const settings = yield* shownSettings();
-    return { revision, objects: [() => settings] };
-  }
-  const range = objectRange(kindName, tenant === undefined ? [] : [tenant]);
-  const objects: (() => ShownRow)[] = [];
-  let revision: number | undefined;
-  let { start } = range;
-  for (let more = true; more;) {
-    const page = yield { start, end: range.end };
-    revision ??= page.revision;
-    // each page is what was there at its own revision
-    if (page.revision !== revision) return undefined;
-    for (const row of page.rows) {
-      if (!isLeaving(kindName, row)) objects.push(() => shownRow(kind, row));
-    }
-    const last = page.rows.at(-1);
-    more = page.more && last !== undefined;
-    if (last !== undefined) start = `${last.key}!`;
-  }
-  return { revision: revision ?? 0, objects };
-}
-
 interface Seen {
   readonly shown: ShownRow | undefined;
   readonly row: KeyValue | undefined;
@@ -92,15 +57,9 @@ interface Seen {
 
 function* readShown(name: ObjectName): Step<Seen> {
   const [row] = (yield { start: objectKey(name) }).rows;
-  if (name.kind === 'global') return { shown: yield* shownSettings(), row };
+  if (name.kind === 'global') return { shown: yield* showSettings(), row };
   const there = row !== undefined && !isLeaving(name.kind, row);
   return { shown: there ? shownRow(describedKind(name.kind), row) : undefined, row };
-}
-
-function* shownSettings(): Step<ShownRow> {
-  const { config, modRevision } = yield* readSettings();
-  const name: ObjectName = { kind: 'global', parts: ['global'] };
-  return { name, config, revision: modRevision, row: {} };
 }
 
 /** Whether two configurations say the same; addresses may be written in several ways. */

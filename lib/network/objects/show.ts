@@ -121,7 +121,8 @@ const isLinked = (member: KindName, fields: readonly string[]): boolean =>
 const namingOf = (key: string, member: KindName): ObjectName =>
   parseLinkKey(key)?.naming ?? objectOfKey(member, key);
 
-function* showSettings(): Step<ShownObject> {
+/** The settings, which are there also when nobody set any. */
+export function* showSettings(): Step<ShownObject> {
   const { config, modRevision } = yield* readSettings();
   const name: ObjectName = { kind: 'global', parts: ['global'] };
   return { name, config, naming: [], revision: modRevision, row: {} };

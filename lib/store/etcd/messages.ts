@@ -32,13 +32,18 @@ const targets = {
 export function rangeBody(
   prefix: string,
   range: KeyRange,
-  options: { readonly limit?: number; readonly serializable?: true } = {},
+  options: {
+    readonly limit?: number;
+    readonly serializable?: true;
+    readonly revision?: number | undefined;
+  } = {},
 ): object {
   return {
     key: base64(prefix + range.start),
     ...(range.end === undefined ? {} : { range_end: base64(prefix + range.end) }),
     ...(options.limit === undefined ? {} : { limit: String(options.limit) }),
     ...(options.serializable === undefined ? {} : { serializable: true }),
+    ...(options.revision === undefined ? {} : { revision: String(options.revision) }),
   };
 }
 

@@ -45,6 +45,7 @@ const byWords: readonly (readonly [
       fix: 'compact and defragment etcd or raise its quota, then etcdctl alarm disarm',
     },
   ],
+  [/required revision (?:has been compacted|is a future revision)/, { code: 'STORE_COMPACTED' }],
   [/request is too large|too many operations/, { code: 'STORE_LIMIT' }],
   [/too many requests/, { code: 'BUSY', tryAgain: true }],
   [/no leader$/, { code: 'QUORUM_LOST', fix: membersBack, tryAgain: true }],

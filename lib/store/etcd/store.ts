@@ -196,13 +196,14 @@ class EtcdStore implements StateStore {
       path: '/v3/kv/range',
       body: rangeBody(this.#prefix, range, {
         limit,
+        revision: request.atRevision,
         ...(mayBeStale ? { serializable: true } : {}),
       }),
       schema: rangeSchema,
       kind: 'read',
       ...(mayBeStale ? { mayBeStale, needsNoLeader: true } : {}),
     });
-    const { revision } = answer.header;
+    const revision = request.atRevision ?? answer.header.revision;
     if (range !== request) return { revision, rows: [], more: false };
     return { revision, ...readRows(this.#prefix, answer) };
   }

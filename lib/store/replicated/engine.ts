@@ -118,6 +118,7 @@ export class ReplicatedEngine implements StateStore {
       compacted: () => this.#machine.compacted,
       stored: () => this.#stored,
       failure: () => this.#failure,
+      range: (request) => this.#machine.range(request),
       readChange: (revision) => opened.storage.readChange(revision),
     });
     this.#revisions = new RevisionWaiters(clock, waitMs);
@@ -129,11 +130,9 @@ export class ReplicatedEngine implements StateStore {
     });
     const requests = memberRequests((to, request, options) => this.#send(to, request, options));
     this.requests = requests;
-    const view = this.#leadership;
-    const shared = { driver: this.#driver, view, requests };
-    this.#reader = shared;
+    this.#reader = { driver: this.#driver, view: this.#leadership, requests };
     this.#submitter = new Submitter({
-      ...shared,
+      ...this.#reader,
       alone: () => isAlone(this.status()),
       newClientId: randomId,
     });
@@ -253,7 +252,8 @@ export class ReplicatedEngine implements StateStore {
 
   async range(request: RangeRequest): Promise<RangeResult> {
     this.#requireState();
-    return this.#range(request, (machine) => machine.range(request));
+    const found = await this.#range(request, (machine) => machine.range(request));
+    return request.atRevision === undefined ? found : this.#watchers.past(request);
   }
 
   txn(txn: Txn): Promise<TxnResult> {
@@ -284,8 +284,7 @@ export class ReplicatedEngine implements StateStore {
     return this.#closing;
   }
 
-  /** Takes this member out of service: it is no part of the cluster any more. What it has may still be
-   *  read locally; the process lives on, and may join again. */
+  /** Takes this member out of service: what it has may be read locally, and it may join a cluster again. */
   retire(error: FairleadError): void {
     if (this.#failure !== undefined || this.#retired !== undefined) return;
     this.#retired = error;
@@ -357,7 +356,7 @@ export class ReplicatedEngine implements StateStore {
     this.#checkOpen();
     // refuses what no member would answer before anybody is asked
     const here = read(this.#machine);
-    const { consistency = 'linearizable', minRevision = 0 } = request;
+    const { consistency = 'linearizable', minRevision = request.atRevision ?? 0 } = request;
     if (consistency === 'local' && here.revision >= minRevision) return here;
     await this.#tracked(() =>
       consistency === 'local' ? this.#revisions.wait(minRevision) : catchUp(this.#reader),

@@ -10,7 +10,15 @@ import { storeKeyBytesMax, storeWatchBytesMax, storeWatchersMax } from '../../li
 import { checkRange } from '../machine/check-request.ts';
 import type { Change } from '../machine/image.ts';
 import { rangeEnd, rowBytes } from '../machine/view.ts';
-import type { WatchBatch, WatchEvent, WatchRequest } from '../port.ts';
+import type {
+  KeyRange,
+  RangeRequest,
+  RangeResult,
+  WatchBatch,
+  WatchEvent,
+  WatchRequest,
+} from '../port.ts';
+import { notKept, pastRange, RowsBefore } from './past.ts';
 
 /** The bounds of watches that the agent runs with. */
 export const watchLimits = { storeKeyBytesMax, storeWatchBytesMax, storeWatchersMax } as const;
@@ -32,6 +40,8 @@ export interface WatchSource {
   failure(): FairleadError | undefined;
   /** The change of a stored revision; undefined if it is forgotten or the store closed. */
   readChange(revision: number): Promise<Change | undefined>;
+  /** Rows as they are. */
+  range(request: RangeRequest): RangeResult;
 }
 
 /** All watchers of an open store. */
@@ -65,6 +75,25 @@ export class Watchers {
     } finally {
       this.#watching -= 1;
     }
+  }
+
+  /**
+   * Rows as they were at a revision: those of now, with what watchers were told since taken back.
+   * @throws STORE_COMPACTED, STORE_CLOSED
+   */
+  async past(request: RangeRequest): Promise<RangeResult> {
+    const source = this.#source;
+    const revision = request.atRevision ?? source.revision();
+    const before = new RowsBefore();
+    // what is read at the end is of the moment at which there was no further change
+    for (let next = revision + 1; next <= source.revision(); next += 1) {
+      const isKept = next > source.compacted();
+      const change = isKept && (this.#recent.get(next) ?? (await source.readChange(next)));
+      if (!change) throw this.#ended() ?? notKept(revision, source.revision());
+      before.add(change.events.filter((event) => concerns(event, request)));
+    }
+    if (revision > source.revision()) throw notKept(revision, source.revision());
+    return pastRange({ request, revision, read: (asked) => source.range(asked) }, before);
   }
 
   /** New changes are applied: to be called in order, without a gap. */
@@ -113,6 +142,11 @@ export class Watchers {
     }
   }
 
+  #ended(): FairleadError | undefined {
+    const closed = this.#closed && new FairleadError('STORE_CLOSED', 'the store is closed');
+    return this.#source.failure() ?? (closed || undefined);
+  }
+
   #isOver(request: WatchRequest): boolean {
     return this.#closed || request.signal?.aborted === true;
   }
@@ -139,7 +173,7 @@ export class Watchers {
   }
 }
 
-function concerns(event: WatchEvent, request: WatchRequest): boolean {
+function concerns(event: WatchEvent, request: KeyRange): boolean {
   const key = event.type === 'put' ? event.row.key : event.key;
   return key >= request.start && key < rangeEnd(request);
 }

@@ -38,6 +38,14 @@ export interface ObjectSite {
   readonly open: (path: string, headers?: Readonly<Record<string, string>>) => Promise<Response>;
 }
 
+/** Looks at what another host answers to a GET that has the same store. */
+export function anotherHost(whole: WatchedStore): (path: string) => Promise<Json> {
+  const objects = new SiteObjects(whole, systemClock, noDocker);
+  const log = silentLogger();
+  const app = objectRoutes({ log, clock: systemClock, objects: async () => objects });
+  return async (path) => (await (await app.request(path)).json()) as Json;
+}
+
 /** A site with the tenant that is always there, and how to ask it. */
 export async function objectSite(
   clock: Clock = systemClock,

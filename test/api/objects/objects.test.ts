@@ -1,8 +1,9 @@
 /** Our API for objects: looked at, declared, tried, listed page by page. */
-import { beforeEach, describe, expect, it, test } from 'vitest';
-import { apiListsKept, apiPageObjectsMax } from '../../../lib/limits.ts';
+import { beforeEach, describe, expect, it, test, vi } from 'vitest';
+import { apiPageObjectsMax } from '../../../lib/limits.ts';
 import { documentKinds } from '../../../lib/model/objects/document.ts';
-import { objectSite, type ObjectSite } from './object-site.ts';
+import type { RangeResult } from '../../../lib/store/port.ts';
+import { anotherHost, objectSite, type ObjectSite } from './object-site.ts';
 
 let site: ObjectSite;
 let ask: ObjectSite['ask'];
@@ -217,14 +218,56 @@ describe('lists', () => {
     expect(names((await ask('GET', '/v1/policys')).body)).toEqual(['a', 'b', 'bb', 'c', 'e']);
   });
 
-  it('that are not kept any more are 410, and another list’s token is none', async () => {
-    for (const name of ['a', 'b']) await ask('PUT', `/v1/policys/default/${name}`, {});
+  it('go on at any host, at the cost of a page', async () => {
+    const all = Array.from({ length: 40 }, (_, n) => `p${String(n).padStart(2, '0')}`);
+    for (const name of all) await ask('PUT', `/v1/policys/default/${name}`, {});
+    const other = anotherHost(site.whole);
+    const first = await ask('GET', '/v1/policys?limit=20');
+    const range = vi.spyOn(site.whole, 'range');
+    const second = await other(`/v1/policys?limit=5&continue=${String(first.body['continue'])}`);
+    expect(names(second)).toEqual(all.slice(20, 25));
+    const rows = await Promise.all(
+      range.mock.results.map(({ value }) => value as Promise<RangeResult>),
+    );
+    range.mockRestore();
+    expect(rows.map((answer) => answer.rows.length)).toEqual([6]);
+  });
+
+  it('that history does not reach are 410, and another list’s token is refused', async () => {
+    for (const name of ['a', 'b', 'c']) await ask('PUT', `/v1/policys/default/${name}`, {});
     const first = await ask('GET', '/v1/policys?limit=1');
     const token = String(first.body['continue']);
+    expect(names((await ask('GET', `/v1/policys?limit=1&continue=${token}`)).body)).toEqual(['b']);
+    const refusals = [
+      `/v1/tenants?continue=${token}`,
+      `/v1/policys?selector=name=b&continue=${token}`,
+    ];
+    const said = (...parts: readonly unknown[]): string =>
+      Buffer.from(JSON.stringify(parts)).toString('base64url');
+    const forged = [
+      'x',
+      '',
+      said(),
+      said('policys', '', -1, 'default', 'a'),
+      said('policys', '', 1),
+    ];
+    const more = [
+      said('policys', '', 1, 'default', '\ud800'),
+      said('policys', '', 1, 'default', 1),
+    ];
+    const ofBlue = said('policys', 'tenant=blue', 1, 'default', 'a');
+    refusals.push(`/v1/policys?selector=tenant=blue&continue=${ofBlue}`);
+    for (const text of [...forged, ...more]) refusals.push(`/v1/policys?continue=${text}`);
+    for (const path of refusals) {
+      const { status, body } = await ask('GET', path);
+      expect([path, status, code(body)]).toEqual([path, 400, 'REQUEST_INVALID']);
+    }
+    const never = said('policys', '', site.whole.revision + 9, 'default', 'a');
+    expect((await ask('GET', `/v1/policys?continue=${never}`)).status).toBe(410);
+    site.whole.forget();
     expect((await ask('GET', `/v1/policys?limit=1&continue=${token}`)).status).toBe(200);
-    expect((await ask('GET', `/v1/tenants?continue=${token}`)).status).toBe(410);
-    expect((await ask('GET', `/v1/policys?selector=name=b&continue=${token}`)).status).toBe(410);
-    for (let count = 0; count < apiListsKept; count += 1) await ask('GET', '/v1/policys?limit=1');
+    await ask('DELETE', '/v1/policys/default/c');
+    site.whole.forget();
     const late = await ask('GET', `/v1/policys?limit=1&continue=${token}`);
     expect([late.status, code(late.body)]).toEqual([410, 'STORE_COMPACTED']);
     expect((await ask('GET', `/v1/policys?limit=${apiPageObjectsMax + 1}`)).status).toBe(400);
@@ -238,6 +281,9 @@ describe('lists', () => {
     await ask('PUT', group, { spec: { networkName: 'web', policies: ['p'] } });
     const of = async (path: string) => names((await ask('GET', path)).body);
     expect(await of('/v1/networks?selector=tenant=blue')).toEqual(['db']);
+    expect(await of('/v1/networks?selector=tenant=blue,tenant=default')).toEqual([]);
+    expect(await of('/v1/networks?selector=tenant!=blue')).toEqual(['web']);
+    expect(await of('/v1/networks?limit=1&selector=gateway=')).toEqual(['db']);
     expect(await of('/v1/networks?selector=encap=vxlan')).toEqual(['web']);
     expect(await of('/v1/networks?selector=tenant=default,encap!=vxlan')).toEqual([]);
     expect(await of('/v1/networks?selector=gateway=')).toEqual(['db']);

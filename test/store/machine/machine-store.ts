@@ -46,13 +46,16 @@ class MachineStore implements StateStore {
       compacted: () => this.#machine.compacted,
       stored: () => disk.head.revision,
       failure: () => undefined,
+      range: (request) => this.#machine.range(request),
       readChange: async (revision) => disk.changes.get(revision),
     });
   }
 
   async range(request: RangeRequest): Promise<RangeResult> {
     this.#checkOpen();
-    return this.#machine.range(request);
+    const { atRevision } = request;
+    const found = this.#machine.range(request);
+    return atRevision === undefined ? found : this.#watchers.past(request);
   }
 
   async txn(txn: Txn): Promise<TxnResult> {

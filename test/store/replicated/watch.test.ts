@@ -40,6 +40,7 @@ class FakeStore {
       compacted: () => this.compacted,
       stored: () => this.stored,
       failure: () => this.failure,
+      range: () => ({ revision: this.revision, rows: [], more: false }),
       readChange: async (revision) => {
         this.reads.push(revision);
         return this.read(revision);
