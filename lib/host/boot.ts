@@ -10,14 +10,20 @@ import type { Logger } from '../log.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import { bootKey } from '../model/keys.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
-import { bootSchema } from '../model/site.ts';
+import { bootSchema, type Boot } from '../model/site.ts';
 import { planDeleteEndpoint } from '../network/endpoints.ts';
 import { planAddressRelease } from '../network/ipam/calls.ts';
-import type { PoolAddressRecord } from '../network/sweep.ts';
+import { addressesKeptBack, type PoolAddressRecord } from '../network/sweep.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
 import { reconcilePace, startLoop, type Loop } from './loop.ts';
-import { readEndpoints, readHeldAddresses, readPoolAddresses, readPools } from './records.ts';
+import {
+  readEndpoints,
+  readHeldAddresses,
+  readNetworks,
+  readPoolAddresses,
+  readPools,
+} from './records.ts';
 
 /** Where the kernel says which boot this is (proc(5)). */
 const bootIdPath = '/proc/sys/kernel/random/boot_id';
@@ -34,19 +40,29 @@ export interface EarlierBoot {
   readonly endpoints: readonly Stored<Endpoint>[];
   /** Their addresses. */
   readonly addresses: readonly PoolAddressRecord[];
+  /** Addresses of endpoints that an agent of this boot removed before it was stopped on its way here. */
+  readonly left: readonly PoolAddressRecord[];
 }
 
 /** Looks what the host has of an earlier boot. To be asked before any call of Docker's is answered. */
 export async function readEarlierBoot(store: StateStore, bootId: string): Promise<EarlierBoot> {
   const before = await readNoted(store);
   // of a host that never noted one nothing is known: its sweep looks at what its engine has
-  const isOther = before !== undefined && before !== bootId;
-  if (!isOther) return { bootId, endpoints: [], addresses: [] };
+  const isOther = before !== undefined && before.id !== bootId;
+  if (!isOther) return { bootId, endpoints: [], addresses: [], left: [] };
   const addresses = [...(await readHeldAddresses(store))];
   for (const { value: pool } of await readPools(store)) {
     addresses.push(...(await readPoolAddresses(store, pool)));
   }
-  return { bootId, endpoints: await readEndpoints(store), addresses };
+  const kept = addressesKeptBack(await readNetworks(store));
+  const isLeft = ({ cidr, address, value }: PoolAddressRecord): boolean =>
+    value.state === 'held' &&
+    value.use === 'other' &&
+    value.endpointId === undefined &&
+    !kept.has(`${cidr} ${address}`);
+  // what was asked for since, and has no endpoint yet, is taken again by its endpoint
+  const left = before.ending === bootId ? addresses.filter(isLeft) : [];
+  return { bootId, endpoints: await readEndpoints(store), addresses, left };
 }
 
 /** What the loop is made of. */
@@ -65,15 +81,17 @@ export interface BootLoopParts {
  *  cluster that the host comes to. */
 export function startBootLoop(parts: BootLoopParts): Loop {
   const { store, earlier, clock, log } = parts;
-  let isTold = earlier.endpoints.length === 0;
+  let isTold = earlier.endpoints.length + earlier.left.length === 0;
   return startLoop({
     clock,
     pace: reconcilePace,
     run: async (signal) => {
+      if (!isTold) await noteEnding(store, earlier.bootId);
       for (const { value, modRevision } of isTold ? [] : earlier.endpoints) {
         await remove(parts, { networkId: value.networkId, id: value.id, modRevision }, signal);
       }
       if (!isTold) {
+        await releaseLeft(parts, signal);
         log.info({ endpoints: earlier.endpoints.length }, 'this machine was booted: they are gone');
       }
       isTold = true;
@@ -105,14 +123,35 @@ async function remove(
   }
 }
 
+async function releaseLeft(
+  { store, hostName, earlier }: BootLoopParts,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { poolId, address, modRevision } of earlier.left) {
+    const plan = () => planAddressRelease({ poolId, address }, hostName, { modRevision });
+    await runPlan(store, plan, { signal });
+  }
+}
+
+/** An agent that is stopped between an endpoint and its addresses leaves word that it was at it. */
+async function noteEnding(store: StateStore, bootId: string): Promise<void> {
+  const before = await readNoted(store);
+  if (before === undefined || before.id === bootId || before.ending === bootId) return;
+  await putNote(store, { ...before, ending: bootId });
+}
+
 async function noteBoot(store: StateStore, bootId: string): Promise<void> {
-  if ((await readNoted(store)) === bootId) return;
-  const value = encodeRecord({ id: bootId });
+  if ((await readNoted(store))?.id === bootId) return;
+  await putNote(store, { id: bootId });
+}
+
+async function putNote(store: StateStore, noted: Boot): Promise<void> {
+  const value = encodeRecord(noted);
   // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
   await store.txn({ compare: [], then: [{ op: 'put', key: bootKey, value }] });
 }
 
-async function readNoted(store: StateStore): Promise<string | undefined> {
+async function readNoted(store: StateStore): Promise<Boot | undefined> {
   const [row] = (await store.range({ start: bootKey, consistency: 'local' })).rows;
-  return row && decodeRecord(bootSchema, row).value.id;
+  return row && decodeRecord(bootSchema, row).value;
 }

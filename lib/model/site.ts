@@ -137,7 +137,14 @@ export const siteEndpointSchema = z.strictObject({
 /** A host that is being removed. */
 export const removalSchema = z.strictObject({ host: z.string() });
 /** The boot that a host's endpoints are of, as the kernel names it. */
-export const bootSchema = z.strictObject({ id: z.string() });
+export const bootSchema = z.strictObject({
+  id: z.string(),
+  /** The boot in which what this one had is being given back. */
+  ending: z.string().optional(),
+});
+
+/** The boot that is noted. */
+export type Boot = z.infer<typeof bootSchema>;
 
 /** Who has a number, tag, VNI or tunnel address: the name of a tenant or host, or `tenant:network`. */
 export const numberOwnerSchema = z.strictObject({ owner: z.string() });

@@ -106,9 +106,9 @@ export function planSweep(
   return { networks, endpoints, pools, addresses, suspects };
 }
 
-/** Addresses that networks of ours hold as long as they are there. Engines before 29 list gateways and
+/** Addresses that networks of ours hold as long as they are there, each as `CIDR ADDRESS`. Engines before 29 list gateways and
  *  auxiliary addresses only as far as the user named them. */
-function addressesKeptBack(networks: readonly Stored<Network>[]): ReadonlySet<string> {
+export function addressesKeptBack(networks: readonly Stored<Network>[]): ReadonlySet<string> {
   const kept = networks.flatMap(({ value }) =>
     value.subnets.flatMap(({ cidr, gateway, auxiliary }) =>
       [...Object.values(auxiliary), ...(gateway === undefined ? [] : [gateway])].map(

@@ -86,6 +86,39 @@ describe('after a boot', () => {
     expect(wrongOfSite(whole)).toEqual([]);
   });
 
+  it.each([1, 2, 3, 4, 5])(
+    'addresses are given back by the next agent when one is stopped before its write %i',
+    async (last) => {
+      await start('boot-1');
+      const own = await host.createNetwork({ id: id(3), subnets: ['10.3.0.0/24'] });
+      const [shared = ''] = ((await host.attach(made, id('a'))).ipv4 ?? '').split('/');
+      const [local = ''] = ((await host.attach(own, id('b'))).ipv4 ?? '').split('/');
+      let writes = 0;
+      const stopped = Promise.withResolvers<undefined>();
+      const store: StateStore = {
+        ...host.store,
+        range: (request) => host.store.range(request),
+        async txn(txn) {
+          writes += 1;
+          if (writes < last) return host.store.txn(txn);
+          stopped.resolve(undefined);
+          throw new FairleadError('QUORUM_LOST', 'nobody leads');
+        },
+      };
+      const earlier = await readEarlierBoot(host.store, 'boot-2');
+      const around = { hostName: 'one', clock: systemClock, log: silentLogger() };
+      const loop = startBootLoop({ ...around, store, earlier, release: () => {} });
+      await stopped.promise;
+      await loop.close();
+      await start('boot-2');
+      expect(await there()).toEqual([]);
+      expect((await host.attach(made, id('e'), shared)).ipv4).toBe(`${shared}/24`);
+      expect((await host.attach(own, id('f'), local)).ipv4).toBe(`${local}/24`);
+      expect(wrongOfSite(whole)).toEqual([]);
+      expect(await start('boot-2')).toEqual([]);
+    },
+  );
+
   it('removals are tried until the store takes them, and the boot is noted only then', async () => {
     await start('boot-1');
     await host.attach(made, id('a'));
