@@ -8,6 +8,7 @@ import type { InspectedObject, SiteObjects } from '../../host/site-objects.ts';
 import type { Logger } from '../../log.ts';
 import { parseKey, type ObjectName } from '../../model/objects/object-keys.ts';
 import { invalid, readConfig } from '../../model/objects/read-config.ts';
+import { isSelected, readSelector } from '../../model/objects/selector.ts';
 import { shapeOf } from '../../model/objects/shape.ts';
 import { describedKind } from '../../model/objects/kinds.ts';
 import type { ObjectKind } from '../../model/objects/kind.ts';
@@ -78,8 +79,10 @@ async function look(asked: AskedPath, objects: SiteObjects, url: URL): Promise<R
   const freshness = readFreshness(url);
   const { kind } = asked;
   if (asked.what === 'list') {
+    const selector = readSelector(kind, url.searchParams.get('selector') ?? '');
     const all = await objects.list(kind.name, freshness);
-    return jsonAnswer(all.map(({ config, naming }) => shapeOf(kind, config, naming)));
+    const meant = all.filter(({ config }) => isSelected(selector, config));
+    return jsonAnswer(meant.map(({ config, naming }) => shapeOf(kind, config, naming)));
   }
   if (kind.access === 'inspect') {
     const oper = await objects.endpoint(asked.key, freshness);

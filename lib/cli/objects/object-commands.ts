@@ -4,6 +4,7 @@
  */
 import { FairleadError } from '../../errors.ts';
 import { specFields } from '../../model/objects/document.ts';
+import { selectorFields } from '../../model/objects/selector.ts';
 import { clientOf } from '../cluster-commands.ts';
 import { apiOptions, switchRow, type ApiOptions } from '../cluster-options.ts';
 import type { CommandContext, CommandRow } from '../command.ts';
@@ -44,6 +45,16 @@ export const tenantOption: OptionRow<string> = {
   defaultText: 'default',
   read: (text): Reading<string> => (text === '' ? { mustBe: 'a name' } : { value: text }),
 };
+const selector: OptionRow<string> = {
+  flag: 'selector',
+  short: 'l',
+  placeholder: 'FIELD=VALUE,…',
+  summary: 'only those whose fields are so, or with != are not',
+  defaultShown: 'none',
+  defaultText: undefined,
+  hasVariable: false,
+  read: (text) => ({ value: text }),
+};
 const allTenants = switchRow('all-tenants', 'of all tenants');
 const dryRun = switchRow(
   'dry-run',
@@ -66,11 +77,14 @@ function listCommand(noun: Noun): CommandRow {
   return {
     name: `${noun.name} ls`,
     summary: `list ${pluralOf(noun)}`,
-    notes: '',
-    options: [...tenants, ...rowsOf(shownOptions)],
+    notes: `--selector knows the fields ${[...selectorFields(noun.kind).keys()].join(', ')}. All conditions must hold; a list
+has each text that is in it.`,
+    options: [...tenants, selector, ...rowsOf(shownOptions)],
     async run(context) {
       const { output } = readOptions(shownOptions, context.sources);
-      const path = `/api/v1/${noun.kind.plural}/`;
+      const { selector: text = '' } = context.sources.flags;
+      const query = text === '' ? '' : `?selector=${encodeURIComponent(text)}`;
+      const path = `/api/v1/${noun.kind.plural}/${query}`;
       const all = (await clientOf(context).ask({ method: 'GET', path })) as readonly ShownObject[];
       const isAll = !noun.ofTenant || isOn(allTenants, context);
       const tenant = tenantOf(context);

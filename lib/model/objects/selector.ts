@@ -19,6 +19,13 @@ export interface Selector {
   readonly tenant: string | undefined;
 }
 
+/** The fields that a selector of a kind may name, each with that of the configuration: key first. */
+export const selectorFields = (kind: ObjectKind): ReadonlyMap<string, string> =>
+  new Map([
+    ...kind.key.map((field) => [partName(kind, field), field] as const),
+    ...specFields(kind).map((field) => [field, field] as const),
+  ]);
+
 /**
  * Reads `FIELD=VALUE,FIELD!=VALUE`: fields of `metadata` and `spec`, by their names alone. A list is equal to what is
  * in it.
@@ -29,10 +36,7 @@ export function readSelector(kind: ObjectKind, text: string): Selector {
   if (parts.length > selectorConditionsMax) {
     throw wrong(`a selector has at most ${selectorConditionsMax} conditions`);
   }
-  const fields = new Map([
-    ...specFields(kind).map((field) => [field, field] as const),
-    ...kind.key.map((field) => [partName(kind, field), field] as const),
-  ]);
+  const fields = selectorFields(kind);
   const conditions = parts.map((part) => {
     const [, name = '', sign, value = ''] = /^([A-Za-z0-9]+)(!?=)(.*)$/s.exec(part) ?? [];
     const field = fields.get(name);

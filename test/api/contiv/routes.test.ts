@@ -54,6 +54,7 @@ describe('paths', () => {
     ['PATCH', '/api/v1/networks/default:net/', 405],
     ['DELETE', '/api/v1/inspect/networks/default:net/', 405],
     ['GET', '/api/v1/networks/?consistency=other', 400],
+    ['GET', '/api/v1/networks/?selector=colour=red', 400],
   ])('%s %s is %i, one line', async (method, path, status) => {
     const answer = await ask(method, path);
     expect(answer.status).toBe(status);
@@ -117,6 +118,16 @@ describe('objects', () => {
     expect((await ask('GET', '/api/v1/inspect/netprofiles/default:a')).text).toBe(
       'netprofile not found\n',
     );
+  });
+
+  it('are listed by their fields, those of their keys by the names that documents have', async () => {
+    await ask('POST', '/api/v1/networks/default:net/', network);
+    await ask('POST', '/api/v1/policys/default:p/', { tenantName: 'default', policyName: 'p' });
+    const listed = async (asked: string): Promise<unknown> =>
+      ((await ask('GET', `/api/v1/${asked}`)).body as { key: string }[]).map(({ key }) => key);
+    expect(await listed('networks/?selector=encap=vxlan,name=net')).toEqual(['default:net']);
+    expect(await listed('networks/?selector=encap!=vxlan')).toEqual([]);
+    expect(await listed('policys?selector=tenant=default')).toEqual(['default:p']);
   });
 
   it('with any name have a path', async () => {

@@ -64,7 +64,7 @@ function answerTo(method: string, url: string, body: string): unknown {
     return { Config: web, Oper: { pktTag: 5, numEndpoints: 0, endpoints: [{ a: 1 }] } };
   }
   if (url === '/api/v1/endpointGroups/') return [group];
-  return url.endsWith('s/') ? [web, blue] : web;
+  return /s\/(?:\?.*)?$/.test(url) ? [web, blue] : web;
 }
 
 function fairlead(words: string, environment: Record<string, string> = {}): Promise<Run> {
@@ -87,6 +87,11 @@ default  web      data     vxlan       -           10.1.1.0/24  -        -      
     'network ls --all-tenants -o name',
     ['GET /api/v1/networks/'],
     'network/default:web\nnetwork/blue:db\n',
+  ],
+  [
+    'network ls -l encap=vxlan,name!=a&b -o name',
+    ['GET /api/v1/networks/?selector=encap%3Dvxlan%2Cname!%3Da%26b'],
+    'network/default:web\n',
   ],
   [
     'group ls -o wide',
