@@ -149,7 +149,7 @@ describe.each(moments)('killed $name', ({ ms }) => {
         await until('nothing is left', async () => {
           const records = await Promise.all(
             ['networks', 'endpoints', 'pools'].map(
-              async (kind) => (await apiGet(one.host, `/v1/${kind}`)).body[kind] as unknown[],
+              async (kind) => (await apiGet(one.host, `/v1/host/${kind}`)).body[kind] as unknown[],
             ),
           );
           const traces = [...(await portNames(one.host)), ...(await linkNames(one.host))];
