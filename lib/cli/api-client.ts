@@ -4,7 +4,7 @@
  */
 import { request, type IncomingMessage } from 'node:http';
 import { asFairleadError, FairleadError, isErrorCode } from '../errors.ts';
-import { apiAnswerBytesMax, apiRequestMs } from '../limits.ts';
+import { apiAnswerBytesMax, apiRequestMs, requestHeadBytesMax } from '../limits.ts';
 
 /** How to ask. */
 export interface ApiRequest {
@@ -65,6 +65,8 @@ async function open(socketPath: string, asked: ApiRequest): Promise<IncomingMess
 function send(socketPath: string, asked: ApiRequest): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const { method, path } = asked;
+  // the agent would hang up in the middle of it
+  if (path.length >= requestHeadBytesMax) return Promise.reject(tooLong());
   const headers = {
     host: 'fairlead',
     accept: 'application/json',
@@ -132,8 +134,13 @@ function refusalOf(text: string, status: number): FairleadError {
   } catch {
     // not an answer of ours
   }
+  // said before the request was even read
+  if (status === 400 || status === 431) return tooLong();
   return new FairleadError('INTERNAL', `the agent answered with status ${status}`);
 }
+
+const tooLong = (): FairleadError =>
+  new FairleadError('REQUEST_TOO_LARGE', 'names and values in the request are too long');
 
 function unreachable(socketPath: string, cause: Error): FairleadError {
   return new FairleadError('AGENT_DOWN', `no agent answers at ${socketPath}: ${cause.message}`, {
