@@ -1,14 +1,18 @@
 /**
  * Contiv's confirmed bugs, each by its name, through the REST that its own clients use: here they are not. Those of
- * its data plane, agents and store are tested where these are (`test/e2e`, `test/sim`, `test/lab`).
+ * its data plane, agents and store are tested where these are: `bugs-elsewhere.ts` says by which tests.
  */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { FairleadError } from '../../../lib/errors.ts';
 import { wrongOfObjects } from '../../support/object-check.ts';
 import { wrongOfSite } from '../../support/site-check.ts';
 import { sharedAs, SiteHost } from '../../support/site-hosts.ts';
+import { bugsElsewhere, bugsWithoutFeature, confirmedBugs } from './bugs-elsewhere.ts';
 import { contivSite, contivSources, type Answer, type Asking } from './contiv-site.ts';
 import { contivRoutes } from '../../../lib/api/contiv/routes.ts';
+import type { RangeResult } from '../../../lib/store/port.ts';
 import type { MapStore } from '../../support/map-store.ts';
 
 let whole: MapStore;
@@ -154,6 +158,21 @@ describe('reproduced on its binaries (h.1)', () => {
     expect([status, text]).toEqual([500, 'internal error, the log says more\n']);
   });
 
+  it('12: each network made the next one slower', async () => {
+    const rowsRead = async (at: number): Promise<number> => {
+      const range = vi.spyOn(whole, 'range');
+      const own = { encap: 'vxlan', subnet: `10.2.${at}.0/24` };
+      await ok(`networks/default:n${at}`, { networkName: `n${at}`, ...own });
+      const found = range.mock.results.map(({ value }) => value as Promise<RangeResult>);
+      range.mockRestore();
+      return (await Promise.all(found)).reduce((sum, { rows }) => sum + rows.length, 0);
+    };
+    const counts: number[] = [];
+    for (let at = 0; at < 60; at += 1) counts.push(await rowsRead(at));
+    expect(counts[0]).toBeGreaterThan(0);
+    expect(counts.at(-1)).toBeLessThanOrEqual((counts[1] ?? 0) + 2);
+  });
+
   it('13: the global object could be deleted, and nothing worked afterwards', async () => {
     expect((await remove('globals/global')).status).toBe(200);
     expect(await keys('globals')).toEqual(['global']);
@@ -173,6 +192,27 @@ describe('reproduced on its binaries (h.1)', () => {
     await ok('policys/default:p', { policyName: 'p' });
     const rule = { policyName: 'p', ruleId: '1', direction: 'in', action: 'allow' };
     await ok('rules/default:p:1', { ...rule, fromIpAddress: 'fd00::/64' });
+  });
+});
+
+describe('the list', () => {
+  const read = (path: string): string =>
+    readFileSync(join(import.meta.dirname, '../../..', path), 'utf8');
+
+  it('has a test for every bug, here or where it can be shown', () => {
+    const own = read('test/api/contiv/confirmed-bugs.test.ts');
+    const here = [...own.matchAll(/\bit\('([0-9]+): /g)].map(([, number]) => Number(number));
+    const named = [
+      ...here.map((number) => (number <= 15 ? `h.1 ${number}` : `h.3 ${number}`)),
+      ...bugsElsewhere.flatMap(({ bugs }) => bugs),
+      ...bugsWithoutFeature.map(([bug]) => bug),
+    ];
+    expect(new Set(named)).toEqual(new Set(confirmedBugs));
+  });
+
+  it.each(bugsElsewhere.flatMap(({ shownBy }) => shownBy))('%s has "%s"', (file, title) => {
+    const titles = read(file).matchAll(/\b(?:it|test|describe)\b[^'"`]*\(\s*['"`]([^\n]*)/g);
+    expect([...titles].filter(([, text = '']) => text.startsWith(title))).not.toEqual([]);
   });
 });
 
