@@ -469,6 +469,10 @@ export const groupContractsMax = 8;
 /** Groups of one application profile: each is a link and a guard, in one transaction with those that were
  *  there before. */
 export const profileGroupsMax = 28;
+/** Policies that groups have, all together. */
+export const policiesEnforcedMax = 65_535 * groupPoliciesMax;
+/** Conjunctions in one flow: 16 bytes each, of a message that has at most 65 535. */
+export const conjunctionsMax = 3_950;
 /** Contracts of one group of them. */
 export const contractsMax = 256;
 /** Labels that one service asks for. */

@@ -4,6 +4,7 @@
  * it, and the pipeline makes flows of all that is in it.
  */
 import type { Cidr, IpAddress } from '../ip/ip.ts';
+import type { CompiledRule } from '../policy/compile.ts';
 
 /** How the frames of a network travel between hosts. */
 export type Encapsulation =
@@ -52,6 +53,8 @@ interface EndpointBase {
   readonly mac: string;
   readonly ipv4: IpAddress | undefined;
   readonly ipv6: IpAddress | undefined;
+  /** The number of the group that it is in. */
+  readonly group?: number | undefined;
 }
 
 /** An attachment of a container on this host. */
@@ -90,4 +93,20 @@ export interface Uplink {
   readonly name: string;
   /** OpenFlow port. */
   readonly port: number;
+}
+
+/** A group, for the policies that it has. */
+export interface PolicyGroup {
+  /** 1 to 65 535; unique in the cluster. */
+  readonly number: number;
+  /** The tenant's number. */
+  readonly domain: number;
+  /** The names of its policies, which are the tenant's. */
+  readonly policies: readonly string[];
+}
+
+/** A rule of a tenant's policy. Policy and name together are unique in the tenant. */
+export interface PolicyRule extends CompiledRule {
+  /** The tenant's number. */
+  readonly domain: number;
 }

@@ -15,14 +15,12 @@ interface Room {
 export const floors: readonly (readonly Room[])[] = [
   [{ name: 'leaves', paths: ['lib/', 'lib/ip/'] }],
   [{ name: 'model', paths: ['lib/model/', 'lib/store/port.ts', 'lib/store/plan.ts'] }],
+  [{ name: 'policy', paths: ['lib/policy/'] }],
   [
     { name: 'network', paths: ['lib/network/'] },
     { name: 'raft', paths: ['lib/store/raft/'] },
   ],
-  [
-    { name: 'machine', paths: ['lib/store/machine/'] },
-    { name: 'policy', paths: ['lib/policy/'] },
-  ],
+  [{ name: 'machine', paths: ['lib/store/machine/'] }],
   [{ name: 'driver', paths: ['lib/store/driver/'] }],
   [{ name: 'membership', paths: ['lib/store/membership/'] }],
   [{ name: 'openflow codec', paths: ['lib/datapath/openflow/codec/'] }],

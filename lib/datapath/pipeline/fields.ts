@@ -31,8 +31,16 @@ export const tables = {
   fit: 47,
   /** Where the receiver is. */
   destination: 50,
-  /** Connection tracking and policy come in here. */
+  /** Connection tracking and policy come in here, in tenants that have policies. */
   admission: 60,
+  /** In which groups the ends of the conversation are. */
+  clientGroup: 61,
+  serverGroup: 62,
+  /** What the rules of both ends say. */
+  policyOut: 63,
+  policyIn: 64,
+  /** Allowed: a new conversation is remembered. */
+  admitted: 65,
   /** Out of the bridge. */
   exit: 71,
   /** To all of a network. */
@@ -78,9 +86,9 @@ type Flag = keyof typeof flagBits;
 export const registers = {
   /** The network's number: where the packet is; routing changes it. */
   network: 'reg1',
-  /** Groups of the two ends, for policies. */
-  sourceGroup: 'reg2',
-  destinationGroup: 'reg3',
+  /** Groups of the two ends of a conversation, whichever way the packet travels; 0 for none. */
+  clientGroup: 'reg2',
+  serverGroup: 'reg3',
   /** Where the packet leaves: a port, or a peer, or the uplink (see `exits`). */
   exit: 'reg4',
   /** The tenant's number; nothing changes it. */
@@ -98,6 +106,8 @@ export const domainMax = 0x3fff;
 export const exits = {
   peer: (number: number): number => 0x1_0000 + number,
   uplink: 0x2_0000,
+  /** Out of the tenant. */
+  outside: 0x3_0000,
   /** Ports have nothing above 16 bits. */
   portMask: 0xffff_0000,
 } as const;
@@ -165,6 +175,7 @@ export const cookieKinds = {
   network: 2,
   peer: 3,
   outside: 4,
+  policy: 5,
   /** Packets of these flows go to the agent, which answers with an ICMP error. */
   timeExceeded: 0x10,
   unreachable: 0x11,

@@ -5,6 +5,7 @@
 import { ports as portNumbers } from './fields.ts';
 import { Members, type FloodChange } from './members.ts';
 import { Places } from './own-alias.ts';
+import { PolicyBook } from './policy-book.ts';
 import type { Unit } from './unit.ts';
 import {
   baseUnit,
@@ -14,6 +15,8 @@ import {
   localUnit,
   outsideUnit,
   peerUnit,
+  policedUnit,
+  policyUnit,
   remoteUnit,
   segmentUnit,
 } from './units.ts';
@@ -21,6 +24,8 @@ import type {
   LocalEndpoint,
   Outside,
   Peer,
+  PolicyGroup,
+  PolicyRule,
   RemoteEndpoint,
   Segment,
   Uplink,
@@ -43,6 +48,10 @@ export class Pipeline {
   /** How many segments of a domain have which MTU. */
   readonly #mtus = new Map<number, Map<number, number>>();
   readonly #places = new Places();
+  readonly #policies = new PolicyBook({
+    touch: (key, make) => this.#touch(key, make),
+    turned: (domain) => this.#touchPoliced(domain),
+  });
   #tunnel: number = portNumbers.tunnel;
   #uplink: Uplink | undefined;
   #outside: Outside | undefined;
@@ -174,6 +183,26 @@ export class Pipeline {
     if (this.#peers.delete(name)) this.#touchPeer(name, true);
   }
 
+  /** Adds a group, or replaces it. Containers say by its number that they are in it. */
+  setGroup(group: PolicyGroup): void {
+    this.#policies.setGroup(group);
+  }
+
+  /** Removes the group of this number. */
+  removeGroup(number: number): void {
+    this.#policies.removeGroup(number);
+  }
+
+  /** Adds a rule of a policy, or replaces it. It is enforced while a group has the policy. */
+  setRule(rule: PolicyRule): void {
+    this.#policies.setRule(rule);
+  }
+
+  /** Removes a rule. */
+  removeRule(rule: Pick<PolicyRule, 'domain' | 'policy' | 'name'>): void {
+    this.#policies.removeRule(rule);
+  }
+
   #touch(key: string, make: () => Unit | undefined): void {
     this.#dirty.set(key, make);
   }
@@ -202,14 +231,35 @@ export class Pipeline {
   #touchDomain(domain: number): void {
     this.#touch(`domain/${domain}`, () => {
       const outside = this.#outside;
-      const segments = [...(this.#domains.get(domain) ?? [])].flatMap(
-        (id) => this.#segments.get(id) ?? [],
-      );
+      const segments = this.#segmentsOf(domain);
       const isOut = segments.some((each) => each.outside);
       const isReached = segments.some(({ reached }) => reached);
       if (outside === undefined || !(isOut || isReached)) return undefined;
       return domainUnit(domain, { outside, isOut, isReached });
     });
+    if (this.#policies.isPoliced(domain)) this.#touchPolicedDomain(domain);
+  }
+
+  /** A tenant has rules now, or has none any more. */
+  #touchPoliced(domain: number): void {
+    // stays once it is there: no packet of a tenant without rules comes to its tables
+    this.#touch('policy', () => policyUnit());
+    this.#touchPolicedDomain(domain);
+    for (const id of this.#domains.get(domain) ?? []) {
+      const { local, remote } = this.#members.get(id) ?? noMembers;
+      for (const each of local) this.#touchLocal(each);
+      for (const each of remote) this.#touchRemote(each);
+    }
+  }
+
+  #touchPolicedDomain(domain: number): void {
+    this.#touch(`policy/domain/${domain}`, () =>
+      this.#policies.isPoliced(domain) ? policedUnit(domain, this.#segmentsOf(domain)) : undefined,
+    );
+  }
+
+  #segmentsOf(domain: number): readonly Segment[] {
+    return [...(this.#domains.get(domain) ?? [])].flatMap((id) => this.#segments.get(id) ?? []);
   }
 
   #touchFlood(id: string): void {
@@ -248,7 +298,8 @@ export class Pipeline {
       const segment = endpoint && this.#segments.get(endpoint.segmentId);
       if (endpoint === undefined || segment === undefined) return undefined;
       const place = this.#places.of(endpoint);
-      return localUnit(endpoint, { segment, outside: this.#outside, place });
+      const isPoliced = this.#policies.isPoliced(segment.domain);
+      return localUnit(endpoint, { segment, outside: this.#outside, place, isPoliced });
     });
   }
 
@@ -257,7 +308,9 @@ export class Pipeline {
       const endpoint = this.#remote.get(id);
       const segment = endpoint && this.#segments.get(endpoint.segmentId);
       const peer = endpoint && this.#peers.get(endpoint.peer);
-      return endpoint && segment && peer && remoteUnit(endpoint, { segment, peer });
+      if (endpoint === undefined || segment === undefined || peer === undefined) return undefined;
+      const isPoliced = this.#policies.isPoliced(segment.domain);
+      return remoteUnit(endpoint, { segment, peer, isPoliced });
     });
   }
 

@@ -31,6 +31,7 @@ import {
   type DomainWays,
 } from './outside.ts';
 import { endpointLeaves } from './own-alias.ts';
+import { domainPolicy, endpointAdmission, endpointGroup, policyBase } from './policy.ts';
 import { probeAnswers, probeEcho } from './probe.ts';
 import {
   endpointRoute,
@@ -138,6 +139,20 @@ export function domainUnit(domain: number, ways: DomainWays & { readonly outside
   return flowsOnly(flow.flows);
 }
 
+/** What tenants with rules have in common. */
+export function policyUnit(): Unit {
+  const flow = new FlowWriter({ kind: 'policy' });
+  policyBase(flow);
+  return flowsOnly(flow.flows);
+}
+
+/** A tenant with rules, besides the rules. */
+export function policedUnit(domain: number, segments: readonly Segment[]): Unit {
+  const flow = new FlowWriter({ kind: 'policy', object: domain });
+  domainPolicy(flow, domain, segments);
+  return flowsOnly(flow.flows);
+}
+
 /** Who gets what goes to all of a network. */
 export function floodUnit(segment: Segment, receivers: Receivers): Unit {
   return { flows: [], groups: floodGroups(segment, receivers), meters: [] };
@@ -155,10 +170,12 @@ export function localUnit(
     segment,
     outside,
     place,
+    isPoliced,
   }: {
     readonly segment: Segment;
     readonly outside: Outside | undefined;
     readonly place: number | undefined;
+    readonly isPoliced: boolean;
   },
 ): Unit {
   const flow = new FlowWriter({ kind: 'endpoint', object: endpoint.port });
@@ -173,18 +190,23 @@ export function localUnit(
   if (outside !== undefined && segment.routed && segment.outside && place !== undefined) {
     endpointLeaves(flow, endpoint, { domain: segment.domain, outside, place });
   }
+  if (isPoliced) {
+    endpointAdmission(flow, endpoint, segment);
+    endpointGroup(flow, endpoint, segment);
+  }
   return flowsOnly(flow.flows);
 }
 
 /** What a container of another host adds. */
 export function remoteUnit(
   endpoint: RemoteEndpoint,
-  at: { readonly segment: Segment; readonly peer: Peer },
+  at: { readonly segment: Segment; readonly peer: Peer; readonly isPoliced: boolean },
 ): Unit {
   const flow = new FlowWriter({ kind: 'peer', object: at.peer.number });
   endpointNeighbour(flow, endpoint, at.segment);
   endpointRoute(flow, endpoint, at.segment);
   remoteDestination(flow, endpoint, at);
+  if (at.isPoliced) endpointGroup(flow, endpoint, at.segment);
   return flowsOnly(flow.flows);
 }
 

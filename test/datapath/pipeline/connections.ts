@@ -29,6 +29,11 @@ const bits = { new: 0x01n, established: 0x02n, reply: 0x08n, tracked: 0x20n };
 export class Connections {
   readonly #zones = new Map<number, Connection[]>();
 
+  /** There are none any more. */
+  forget(): void {
+    this.#zones.clear();
+  }
+
   /** Tracks a packet: answers its state, with addresses changed as the action says. */
   track(action: Ct, state: State): State {
     const { zone } = action;
@@ -40,6 +45,7 @@ export class Connections {
     const asked = known.find((each) => isSame(each.asked, tuple));
     const answered = known.find((each) => isSame(each.answered, tuple));
     const translates = action.nat !== undefined;
+    writeOriginal(now, asked?.asked ?? answered?.asked ?? tuple);
     if (asked !== undefined) {
       now.set('ctState', bits.tracked | bits.established);
       if (translates) setSource(now, asked.answered.to);
@@ -86,9 +92,18 @@ function readTuple(state: State): Tuple {
     protocol: state.get('ipProto') ?? 0n,
     from: from ?? 0n,
     to: to ?? 0n,
-    fromPort: state.get('udpSrc') ?? 0n,
-    toPort: state.get('udpDst') ?? 0n,
+    fromPort: state.get('udpSrc') ?? state.get('tcpSrc') ?? state.get('sctpSrc') ?? 0n,
+    toPort: state.get('udpDst') ?? state.get('tcpDst') ?? state.get('sctpDst') ?? 0n,
   };
+}
+
+/** Who began, whichever way this packet goes (ovs-fields(7), "ct_nw_src" and those behind it). */
+function writeOriginal(state: State, { protocol, from, to, fromPort, toPort }: Tuple): void {
+  const [fromField, toField] = isV4(state)
+    ? (['ctNwSrc', 'ctNwDst'] as const)
+    : (['ctIpv6Src', 'ctIpv6Dst'] as const);
+  state.set('ctNwProto', protocol).set(fromField, from).set(toField, to);
+  state.set('ctTpSrc', fromPort).set('ctTpDst', toPort);
 }
 
 const setSource = (state: State, value: bigint): State =>

@@ -65,11 +65,14 @@ export class Fabric {
   readonly #site: Site;
   readonly #switches: ReadonlyMap<string, PaperSwitch>;
 
-  constructor(site: Site) {
+  /** The switches may be somebody's who goes on changing them. */
+  constructor(site: Site, switches?: ReadonlyMap<string, PaperSwitch>) {
     this.#site = site;
-    this.#switches = new Map(
-      site.hosts.map((host) => [host.name, new PaperSwitch(unitsOf(pipelineOf(site, host)))]),
-    );
+    this.#switches =
+      switches ??
+      new Map(
+        site.hosts.map((host) => [host.name, new PaperSwitch(unitsOf(pipelineOf(site, host)))]),
+      );
   }
 
   /** A container sends a packet. */

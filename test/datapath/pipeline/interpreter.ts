@@ -37,13 +37,23 @@ const tableWalkMax = 500;
 /** The flows and groups of units, as a switch. */
 export class PaperSwitch {
   readonly #tables = new Map<number, Flow[]>();
+  readonly #seen = new Set<string>();
   readonly #groups = new Map<number, Group>();
   readonly #connections = new Connections();
 
   constructor(units: Iterable<Unit>) {
+    this.install(units);
+  }
+
+  /** Has these flows and groups instead of those it had; what it knows of connections stays. */
+  install(units: Iterable<Unit>): void {
+    for (const each of [this.#tables, this.#seen, this.#groups]) each.clear();
     for (const { flows, groups } of units) {
       for (const flow of flows) {
         const table = this.#tables.get(flow.table) ?? [];
+        const text = placeOf(flow);
+        if (this.#seen.has(text)) throw new Error(`one flow replaces another: ${text}`);
+        this.#seen.add(text);
         this.#tables.set(flow.table, table);
         table.push(flow);
       }
@@ -52,6 +62,11 @@ export class PaperSwitch {
         this.#groups.set(group.id, group);
       }
     }
+  }
+
+  /** Knows of no connections any more. */
+  forget(): void {
+    this.#connections.forget();
   }
 
   /** What leaves when a packet comes in by a port. */
@@ -81,15 +96,50 @@ export class PaperSwitch {
 
   #find(table: number, state: State): Flow | undefined {
     const fitting = (this.#tables.get(table) ?? []).filter(({ match }) => fits(match, state));
-    const top = Math.max(...fitting.map(({ priority }) => priority));
-    const [flow, other] = fitting.filter(({ priority }) => priority === top);
+    const parts = fitting.filter(isPart);
+    const whole = fitting.filter((each) => !isPart(each));
+    const top = Math.max(...whole.map(({ priority }) => priority));
+    const priorities = [...new Set(parts.map(({ priority }) => priority))];
+    for (const priority of priorities.filter((each) => each > top).toSorted((a, b) => b - a)) {
+      const together = parts.filter((each) => each.priority === priority);
+      const found = this.#conjoined(table, state, priority, together);
+      if (found !== undefined) return found;
+    }
+    const [flow, other] = whole.filter(({ priority }) => priority === top);
     if (other !== undefined) {
-      const text = JSON.stringify([flow, other], (_key, value: unknown) =>
-        typeof value === 'bigint' ? value.toString(16) : value,
-      );
+      const text = JSON.stringify([flow, other], asText);
       throw new Error(`two flows fit: ${text}`);
     }
     return flow;
+  }
+
+  /** The flow of a conjunction of which all clauses fit; if there are several, they have to say the same. */
+  #conjoined(
+    table: number,
+    state: State,
+    priority: number,
+    parts: readonly Flow[],
+  ): Flow | undefined {
+    const clauses = new Map<number, Set<number>>();
+    const counts = new Map<number, number>();
+    for (const action of parts.flatMap(({ apply }) => apply ?? [])) {
+      if (action.kind !== 'conjunction') throw new Error('something beside a conjunction');
+      clauses.set(action.id, (clauses.get(action.id) ?? new Set()).add(action.clause));
+      counts.set(action.id, action.of);
+    }
+    const complete = [...clauses].filter(([id, fitting]) => fitting.size === counts.get(id));
+    const flows = complete.flatMap(([id]) => {
+      const conjoined: State = new Map([...state, ['conjId', BigInt(id)]]);
+      return (this.#tables.get(table) ?? []).filter(
+        (flow) =>
+          flow.priority === priority &&
+          flow.match.conjId !== undefined &&
+          fits(flow.match, conjoined),
+      );
+    });
+    const said = new Set(flows.map(({ apply, goto }) => JSON.stringify({ apply, goto })));
+    if (said.size > 1) throw new Error('two conjunctions fit that say two things');
+    return flows[0];
   }
 
   #act(actions: readonly Action[], state: State, run: Run): void {
@@ -146,6 +196,24 @@ export class PaperSwitch {
     return void state.set('ctState', before);
   }
 }
+
+const asText = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? value.toString(16) : value;
+
+const placesKnown = new WeakMap<Flow, string>();
+
+/** A flow's table, priority and match: a switch has one of these only. */
+function placeOf(flow: Flow): string {
+  const known = placesKnown.get(flow);
+  if (known !== undefined) return known;
+  const match = Object.entries(flow.match).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  const text = JSON.stringify([flow.table, flow.priority, match], asText);
+  placesKnown.set(flow, text);
+  return text;
+}
+
+const isPart = ({ apply }: Flow): boolean =>
+  apply?.some(({ kind }) => kind === 'conjunction') === true;
 
 interface Run {
   readonly sent: Sent[];

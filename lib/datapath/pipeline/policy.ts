@@ -1,0 +1,209 @@
+/**
+ * Policies as flows: tables `admission` to `admitted`. Only tenants with rules come here at all. Each packet is
+ * looked up among the tenant's conversations (conntrack) and judged by who began: `ct_nw_src`, `ct_tp_dst` and the
+ * like are of the first packet, whichever way this one travels, and of all pieces of one that was cut. So a
+ * conversation goes on as long as it could begin now, without a list of those that are open.
+ *
+ * `out` rules are judged where the client is, `in` rules where the server is. A rule set (the rules of a policy with
+ * one direction, priority and verdict) is a conjunction of two: own group has the policy, and traffic is some rule's.
+ * So flows are as many as groups and rules together (ovs-actions(7), "conjunction").
+ */
+import type { IpAddress } from '../../ip/ip.ts';
+import { lastAddress } from '../../ip/ip.ts';
+import type { Direction } from '../../policy/compile.ts';
+import type { LocalEndpoint, RemoteEndpoint, Segment } from '../../network/world.ts';
+import type { Action, Ct, Match } from '../openflow/codec/flow.ts';
+import { ipv4Number, linkLocalOf, toAddress } from './addresses.ts';
+import {
+  exits,
+  flags,
+  loadRegister,
+  ofDomain,
+  ofNetwork,
+  registers,
+  tables,
+  zones,
+} from './fields.ts';
+import {
+  bothFamilies,
+  ipv4,
+  ipv6,
+  neighbourAdvertisement,
+  neighbourSolicitation,
+  redirect,
+  routerAdvertisement,
+  routerSolicitation,
+  toMany,
+} from './packets.ts';
+import { isNew } from './outside.ts';
+import { drop, type FlowWriter } from './unit.ts';
+
+/** Bits of `ct_state` (ovs-fields(7)). */
+const ctState = { reply: 0x08, invalid: 0x10, tracked: 0x20 } as const;
+const isInvalid = { ctState: { value: ctState.invalid, mask: ctState.invalid } };
+/** What fields of a conversation may be matched of. */
+export const isTracked = {
+  ctState: { value: ctState.tracked, mask: ctState.tracked | ctState.invalid },
+};
+const wayMask = ctState.tracked | ctState.reply;
+const isForth = { ctState: { value: ctState.tracked, mask: wayMask } };
+const isBack = { ctState: { value: wayMask, mask: wayMask } };
+
+/** Above all rules. */
+const notHere = 65_000;
+/** Neighbour discovery that was not routed (RFC 4861 section 7.1.1). */
+const discovery: readonly Match[] = [
+  routerSolicitation,
+  routerAdvertisement,
+  neighbourSolicitation,
+  neighbourAdvertisement,
+  redirect,
+].map((kind) => ({ ...kind, ipTtl: 255 }));
+
+/** The table in which rules of a direction are. */
+export const policyTable = (direction: Direction): number =>
+  direction === 'out' ? tables.policyOut : tables.policyIn;
+
+/** What is there for all tenants with rules. */
+export function policyBase(flow: FlowWriter): void {
+  flow.add({ table: tables.clientGroup, priority: 200 }, isInvalid, drop);
+  const steps = [
+    tables.clientGroup,
+    tables.serverGroup,
+    tables.policyOut,
+    tables.policyIn,
+    tables.admitted,
+    tables.exit,
+  ] as const;
+  for (const [index, table] of steps.entries()) {
+    const goto = steps[index + 1];
+    if (goto !== undefined) flow.add({ table, priority: 0 }, {}, { goto });
+  }
+  const elsewhere = [flags({ fromPeer: true }), flags({ fromUplink: true })];
+  const notOurs = [...elsewhere, flags({ fromOutside: true })];
+  const toOthers = [flags({ toLocal: false })];
+  notJudged(flow, tables.policyOut, { forth: notOurs, back: toOthers });
+  notJudged(flow, tables.policyIn, { forth: toOthers, back: notOurs });
+  const leaves = { [registers.exit]: exits.outside };
+  flow.add({ table: tables.exit, priority: 100 }, leaves, { goto: tables.outside });
+}
+
+/** Conversations whose end of this table is not on this host. */
+function notJudged(
+  flow: FlowWriter,
+  table: number,
+  ways: { readonly forth: readonly Match[]; readonly back: readonly Match[] },
+): void {
+  const goto = table === tables.policyOut ? tables.policyIn : tables.admitted;
+  const at = { table, priority: notHere };
+  for (const match of ways.forth) flow.add(at, [isForth, match], { goto });
+  for (const match of ways.back) flow.add(at, [isBack, match], { goto });
+}
+
+const tracked = (domain: number): Ct => ({
+  kind: 'ct',
+  zone: zones.policy(domain),
+  table: tables.clientGroup,
+});
+
+/** A tenant with rules. */
+export function domainPolicy(flow: FlowWriter, domain: number, segments: readonly Segment[]): void {
+  const here = ofDomain(domain);
+  for (const match of discovery) {
+    flow.add({ table: tables.admission, priority: 110 }, [here, match], { goto: tables.exit });
+  }
+  const remember: Ct = { kind: 'ct', commit: true, zone: zones.policy(domain) };
+  for (const family of bothFamilies) {
+    const packets = [here, family];
+    flow.add({ table: tables.admission, priority: 90 }, packets, { apply: [tracked(domain)] });
+    flow.add({ table: tables.admitted, priority: 100 }, [...packets, isNew], {
+      apply: [remember],
+      goto: tables.exit,
+    });
+    // nobody has decided where else it goes: it has not been judged
+    const unjudged = { [registers.exit]: 0 };
+    flow.add({ table: tables.outside, priority: 120 }, [...packets, unjudged], {
+      apply: [loadRegister('exit', exits.outside), { kind: 'resubmit', table: tables.admission }],
+    });
+    flow.add({ table: tables.split, priority: 104 }, [...packets, toMany], drop);
+  }
+  manyAddresses(flow, here, segments);
+}
+
+/** What is framed for many is addressed to many, too: nobody is spoken to past the rules. */
+function manyAddresses(flow: FlowWriter, here: Match, segments: readonly Segment[]): void {
+  const at = { table: tables.split, priority: 106 };
+  const then = { goto: tables.flood };
+  const multicast4 = { ...ipv4, ipv4Dst: { value: 0xe000_0000, mask: 0xf000_0000 } };
+  const multicast6 = { ...ipv6, ipv6Dst: { value: 0xffn << 120n, mask: 0xffn << 120n } };
+  for (const match of [multicast4, multicast6, { ...ipv4, ipv4Dst: 0xffff_ffff }]) {
+    // 224.0.0.0/4 ends before 240.0.0.0, so one of them fits at most
+    flow.add(at, [here, toMany, match], then);
+  }
+  for (const { number, subnets } of segments) {
+    for (const { cidr } of subnets) {
+      if (cidr.family !== 4 || cidr.prefixLength > 30) continue;
+      flow.add(at, [ofNetwork(number), toMany, toAddress(lastAddress(cidr))], then);
+    }
+  }
+}
+
+/** The addresses that a container speaks from (`anti-spoof.ts`), with the network where that matters. */
+function addressesOf(
+  { ipv4: own4, ipv6: own6, mac }: LocalEndpoint | RemoteEndpoint,
+  { number, domain }: Segment,
+): readonly (readonly [Match, IpAddress])[] {
+  const here = ofDomain(domain);
+  return [
+    ...(own4 === undefined ? [] : [[here, own4] as const]),
+    ...(own6 === undefined ? [] : [[here, own6] as const]),
+    // two networks may have the same link-local address
+    ...(own6 === undefined ? [] : [[{ ...here, ...ofNetwork(number) }, linkLocalOf(mac)] as const]),
+  ];
+}
+
+/** To a container of this host, if it is for one of its own addresses: so the group of the server is its own. */
+export function endpointAdmission(
+  flow: FlowWriter,
+  endpoint: LocalEndpoint,
+  segment: Segment,
+): void {
+  const { domain } = segment;
+  const to = { ...ofDomain(domain), [registers.exit]: endpoint.port };
+  for (const [, address] of addressesOf(endpoint, segment)) {
+    flow.add({ table: tables.admission, priority: 100 }, [to, toAddress(address)], {
+      apply: [tracked(domain)],
+    });
+  }
+  for (const family of bothFamilies) {
+    flow.add({ table: tables.admission, priority: 95 }, [to, family], drop);
+  }
+}
+
+/** In which group a container is. */
+export function endpointGroup(
+  flow: FlowWriter,
+  endpoint: LocalEndpoint | RemoteEndpoint,
+  segment: Segment,
+): void {
+  if (endpoint.group === undefined) return;
+  const known = { priority: 100 };
+  for (const [where, address] of addressesOf(endpoint, segment)) {
+    const from = address.family === 4 ? ipv4 : ipv6;
+    const [client, server]: readonly [Match, Match] =
+      address.family === 4
+        ? [{ ctNwSrc: ipv4Number(address) }, { ctNwDst: ipv4Number(address) }]
+        : [{ ctIpv6Src: address.value }, { ctIpv6Dst: address.value }];
+    const load = (register: 'clientGroup' | 'serverGroup'): readonly Action[] => [
+      loadRegister(register, endpoint.group ?? 0),
+    ];
+    flow.add({ table: tables.clientGroup, ...known }, [where, from, isTracked, client], {
+      apply: load('clientGroup'),
+      goto: tables.serverGroup,
+    });
+    flow.add({ table: tables.serverGroup, ...known }, [where, from, isTracked, server], {
+      apply: load('serverGroup'),
+      goto: tables.policyOut,
+    });
+  }
+}

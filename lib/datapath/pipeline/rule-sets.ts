@@ -1,0 +1,111 @@
+/**
+ * Rules as flows of `policyOut` and `policyIn`. Priorities of OpenFlow come from those of rules, `deny` above
+ * `allow`; what a priority says is then one thing, so that it does not matter which of its conjunctions a switch finds.
+ */
+import { assert } from '../../assert.ts';
+import type { IpFamily } from '../../ip/ip.ts';
+import { conjunctionsMax, policiesEnforcedMax } from '../../limits.ts';
+import type { Direction, OtherBlock, Verdict } from '../../policy/compile.ts';
+import type { PolicyRule } from '../../network/world.ts';
+import type { Match } from '../openflow/codec/flow.ts';
+import { toBlock } from './addresses.ts';
+import { ofDomain, ofNetwork, registers, tables } from './fields.ts';
+import { ipv4, ipv6 } from './packets.ts';
+import { isTracked, policyTable } from './policy.ts';
+import { drop, type FlowWriter } from './unit.ts';
+
+/** The rules of a policy with one direction, priority and verdict. */
+export interface RuleSet {
+  /** Stands for the policy, 0 to `policiesEnforcedMax` - 1. */
+  readonly policyNumber: number;
+  readonly direction: Direction;
+  readonly priority: number;
+  readonly verdict: Verdict;
+}
+
+const ownGroup = { clause: 1, of: 2 } as const;
+const someTraffic = { clause: 2, of: 2 } as const;
+
+/** Flows of different policies with one match are one flow, so policies beyond what it holds are elsewhere. */
+const stepsPerLevel = Math.ceil(policiesEnforcedMax / conjunctionsMax);
+
+/** Higher priorities first, `deny` before `allow`: 2 to 201. */
+const levelOf = ({ priority, verdict }: RuleSet): number =>
+  priority * 2 + (verdict === 'deny' ? 1 : 0);
+
+/** Where the flows of a rule set are. */
+export function placeOf(set: RuleSet): { readonly table: number; readonly priority: number } {
+  assert(set.policyNumber < policiesEnforcedMax, 'policies are counted');
+  const step = Math.floor(set.policyNumber / conjunctionsMax);
+  const priority = 1_000 + levelOf(set) * stepsPerLevel + step;
+  return { table: policyTable(set.direction), priority };
+}
+
+/** The number of a rule set's conjunction; its table has no other of this number. */
+const conjunctionOf = (set: RuleSet): number => set.policyNumber * 256 + levelOf(set);
+
+/** What a rule set says. */
+export function setVerdict(flow: FlowWriter, set: RuleSet): void {
+  const goto = set.direction === 'out' ? tables.policyIn : tables.admitted;
+  const then = set.verdict === 'deny' ? drop : { goto };
+  flow.add(placeOf(set), { conjId: conjunctionOf(set) }, then);
+}
+
+/** A group that has the policies of these sets, which are in one place. */
+export function groupInSets(flow: FlowWriter, group: number, sets: readonly RuleSet[]): void {
+  const [first] = sets;
+  if (first === undefined) return;
+  const own = first.direction === 'out' ? registers.clientGroup : registers.serverGroup;
+  flow.add(placeOf(first), { [own]: group }, conjunctions(sets, ownGroup));
+}
+
+/** Traffic that is some rule's of each of these sets, which are in one place. */
+export function trafficInSets(flow: FlowWriter, match: Match, sets: readonly RuleSet[]): void {
+  const [first] = sets;
+  if (first !== undefined) flow.add(placeOf(first), match, conjunctions(sets, someTraffic));
+}
+
+function conjunctions(
+  sets: readonly RuleSet[],
+  as: { readonly clause: number; readonly of: number },
+): { readonly apply: readonly { kind: 'conjunction'; id: number; clause: number; of: number }[] } {
+  const ids = sets.map(conjunctionOf).toSorted((one, other) => one - other);
+  return { apply: ids.map((id) => ({ kind: 'conjunction', id, ...as })) };
+}
+
+/** The traffic of a rule as matches: one for each block and family. */
+export function trafficMatches({ domain, direction, traffic }: PolicyRule): readonly Match[] {
+  const other = direction === 'in' ? registers.clientGroup : registers.serverGroup;
+  const base: Match = {
+    ...ofDomain(domain),
+    ...(traffic.group === undefined ? {} : { [other]: traffic.group }),
+  };
+  const { protocol, port, blocks } = traffic;
+  const ofFamily = (family: IpFamily): Match => ({
+    ...base,
+    ...(family === 4 ? ipv4 : ipv6),
+    ...isTracked,
+    ...(protocol === undefined ? {} : { ctNwProto: family === 4 ? protocol.v4 : protocol.v6 }),
+    ...(port === undefined ? {} : { ctTpDst: port }),
+  });
+  if (blocks !== undefined) {
+    return blocks.map((block) => ({
+      ...ofFamily(block.cidr.family),
+      ...otherAddress(block, direction),
+    }));
+  }
+  return protocol === undefined ? [base] : [ofFamily(4), ofFamily(6)];
+}
+
+function otherAddress({ cidr, network }: OtherBlock, direction: Direction): Match {
+  const where = network === undefined ? {} : ofNetwork(network);
+  const { ipv4Dst, ipv6Dst } = cidr.prefixLength === 0 ? {} : (toBlock(cidr) as Addressed);
+  const isClient = direction === 'in';
+  if (ipv4Dst !== undefined)
+    return { ...where, ...(isClient ? { ctNwSrc: ipv4Dst } : { ctNwDst: ipv4Dst }) };
+  if (ipv6Dst !== undefined)
+    return { ...where, ...(isClient ? { ctIpv6Src: ipv6Dst } : { ctIpv6Dst: ipv6Dst }) };
+  return where;
+}
+
+type Addressed = Pick<Match, 'ipv4Dst' | 'ipv6Dst'>;

@@ -1,0 +1,395 @@
+/** Rules as flows on paper, against what `judge` says of the same rules. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseAddress, parseCidr, type IpAddress } from '../../../lib/ip/ip.ts';
+import { linkLocalOf } from '../../../lib/datapath/pipeline/addresses.ts';
+import { ports } from '../../../lib/datapath/pipeline/fields.ts';
+import { aliasOf, hostMac } from '../../../lib/datapath/pipeline/outside.ts';
+import { Pipeline, type UnitChanges } from '../../../lib/datapath/pipeline/pipeline.ts';
+import { gatewayMac } from '../../../lib/datapath/pipeline/routing.ts';
+import type { Outside, PolicyRule } from '../../../lib/network/world.ts';
+import type { CompiledRule } from '../../../lib/policy/compile.ts';
+import type { Conversation } from '../../../lib/policy/conversation.ts';
+import { judge, type TenantPolicies } from '../../../lib/policy/judge.ts';
+import { compiledOf, drawnTenant } from '../../policy/drawn-policies.ts';
+import { feedPipeline, unitsOf, type Container, type Receipt } from './fabric.ts';
+import { arpQuestion, ipPacket } from './frames.ts';
+import { PaperSwitch, type Packet } from './interpreter.ts';
+import {
+  addressOf,
+  containers,
+  feedPolicies,
+  PolicedFabric,
+  policed,
+  policedSite,
+  segmentAt,
+} from './policed-site.ts';
+
+/** What is spoken: a protocol with its ports by name, or one without. */
+interface Speech {
+  readonly protocol: number;
+  readonly layer: 'tcp' | 'udp' | 'sctp' | 'icmp' | undefined;
+  readonly port: number;
+}
+const speeches: readonly Speech[] = [
+  ...[80, 81].flatMap((port): Speech[] => [
+    { protocol: 6, layer: 'tcp', port },
+    { protocol: 17, layer: 'udp', port },
+    { protocol: 132, layer: 'sctp', port },
+  ]),
+  { protocol: 1, layer: 'icmp', port: 0 },
+  { protocol: 47, layer: undefined, port: 0 },
+];
+
+const protocolIn = ({ protocol, layer }: Speech, family: 4 | 6): number =>
+  layer === 'icmp' && family === 6 ? 58 : protocol;
+
+function spoken(packet: Packet, speech: Speech, way: 'forth' | 'back'): Packet {
+  const { udpSrc: _source, udpDst: _target, ...rest } = packet.fields;
+  const { layer } = speech;
+  const family = rest.ethType === 0x800n ? 4 : 6;
+  const server = BigInt(speech.port);
+  const [from, to] = way === 'forth' ? [4000n, server] : [server, 4000n];
+  const [echo4, echo6] = way === 'forth' ? [8n, 128n] : [0n, 129n];
+  const above = {
+    tcp: { tcpSrc: from, tcpDst: to },
+    udp: { udpSrc: from, udpDst: to },
+    sctp: { sctpSrc: from, sctpDst: to },
+    icmp: family === 4 ? { icmpType: echo4 } : { icmpv6Type: echo6 },
+    none: {},
+  }[layer ?? 'none'];
+  const ipProto = BigInt(protocolIn(speech, family));
+  return { ...packet, fields: { ...rest, ipProto, ...above } };
+}
+
+/** Two containers of the tenant with rules, and how they speak. */
+interface Talk {
+  readonly client: Container;
+  readonly server: Container;
+  readonly family: 4 | 6;
+  /** By the link-local addresses of the one network that they are in. */
+  readonly isLinkLocal: boolean;
+  readonly speech: Speech;
+}
+
+const tenants = containers.filter((each) => segmentAt(each).domain === policed);
+const talk: fc.Arbitrary<Talk> = fc
+  .record({
+    client: fc.constantFrom(...tenants),
+    server: fc.constantFrom(...tenants),
+    family: fc.constantFrom(4 as const, 6 as const),
+    isLinkLocal: fc.boolean(),
+    speech: fc.constantFrom(...speeches),
+  })
+  .filter(({ client, server }) => client !== server)
+  .map((each) => ({
+    ...each,
+    isLinkLocal: each.isLinkLocal && each.family === 6 && isInOne(each),
+  }));
+
+const isInOne = ({ client, server }: Pick<Talk, 'client' | 'server'>): boolean =>
+  client.segmentId === server.segmentId;
+
+const addressIn = ({ family, isLinkLocal }: Talk, container: Container): IpAddress =>
+  isLinkLocal ? linkLocalOf(container.mac) : addressOf(container, family);
+
+function packetOf(said: Talk, way: 'forth' | 'back'): { from: Container; packet: Packet } {
+  const [from, to] = way === 'forth' ? [said.client, said.server] : [said.server, said.client];
+  const packet = ipPacket({
+    fromMac: from.mac,
+    toMac: isInOne(said) ? to.mac : gatewayMac,
+    from: addressIn(said, from),
+    to: addressIn(said, to),
+  });
+  return { from, packet: spoken(packet, said.speech, way) };
+}
+
+const conversationOf = (said: Talk): Conversation => ({
+  client: { address: addressIn(said, said.client), group: said.client.group },
+  server: { address: addressIn(said, said.server), group: said.server.group },
+  protocol: protocolIn(said.speech, said.family),
+  port: said.speech.port,
+  network: isInOne(said) ? segmentAt(said.client).number : undefined,
+});
+
+/** The containers that get something; the wire between them is no receiver. */
+const receivers = (receipts: readonly Receipt[]): readonly string[] =>
+  receipts.map(({ to }) => to).filter((to) => !to.startsWith('wire:'));
+
+const allowed = (policies: TenantPolicies, said: Talk): boolean =>
+  judge(policies, conversationOf(said)).verdict === 'allow';
+
+const anyTraffic = { group: undefined, blocks: undefined, protocol: undefined, port: undefined };
+
+function ruleOf(more: Partial<CompiledRule>): CompiledRule {
+  return {
+    policy: 'base',
+    name: '1',
+    direction: 'in',
+    priority: 1,
+    verdict: 'allow',
+    traffic: anyTraffic,
+    ...more,
+  };
+}
+
+const asText = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? value.toString(16) : value;
+
+const noPolicies: TenantPolicies = { rules: [], groups: new Map() };
+const policies = drawnTenant.map(compiledOf);
+
+/** Whether what is said gets there; the answer of who got it goes back. */
+function speak(site: PolicedFabric, said: Talk): { there: boolean; back: boolean } {
+  const { from, packet } = packetOf(said, 'forth');
+  const there = receivers(site.fabric.send(from, packet));
+  expect(there.filter((id) => id !== said.server.id)).toEqual([]);
+  if (there.length === 0) return { there: false, back: false };
+  return { there: true, back: answer(site, said) };
+}
+
+function answer(site: PolicedFabric, said: Talk): boolean {
+  const { from, packet } = packetOf(said, 'back');
+  return receivers(site.fabric.send(from, packet)).includes(said.client.id);
+}
+
+/** Whether rules are in force at all. */
+const isPoliced = ({ rules, groups }: TenantPolicies): boolean =>
+  rules.some(({ policy }) => [...groups.values()].some((names) => names.includes(policy)));
+
+describe('a conversation', () => {
+  it('begins where both ends allow it, and is answered then', () => {
+    const count = { allow: 0, deny: 0 };
+    const site = new PolicedFabric();
+    fc.assert(
+      fc.property(policies, fc.array(talk, { minLength: 8, maxLength: 8 }), (rules, talks) => {
+        site.forget();
+        site.change(rules);
+        const seen = new Set<string>();
+        for (const said of talks) {
+          // one that began the other way round is another story
+          const pair = [said.client.id, said.server.id].toSorted().join(' ');
+          if (seen.has(pair)) continue;
+          seen.add(pair);
+          const isAllowed = allowed(rules, said);
+          expect([said, speak(site, said)]).toEqual([said, { there: isAllowed, back: isAllowed }]);
+          count[isAllowed ? 'allow' : 'deny'] += 1;
+        }
+      }),
+      { numRuns: 40 },
+    );
+    expect(Math.min(count.allow, count.deny)).toBeGreaterThan(15);
+  });
+
+  it('goes on, both ways, exactly as long as it could begin now', () => {
+    const count = { allow: 0, deny: 0 };
+    const site = new PolicedFabric();
+    fc.assert(
+      fc.property(
+        policies,
+        policies,
+        fc.array(talk, { minLength: 8, maxLength: 8 }),
+        (before, after, talks) => {
+          fc.pre(isPoliced(before));
+          for (const said of talks.filter((each) => allowed(before, each))) {
+            site.forget();
+            site.change(before);
+            expect(speak(site, said)).toEqual({ there: true, back: true });
+            site.change(after);
+            const isAllowed = allowed(after, said);
+            // who answers speaks first now
+            expect([said, answer(site, said)]).toEqual([said, isAllowed]);
+            expect(speak(site, said).there).toBe(isAllowed);
+            count[isAllowed ? 'allow' : 'deny'] += 1;
+          }
+        },
+      ),
+      { numRuns: 12 },
+    );
+    expect(Math.min(count.allow, count.deny)).toBeGreaterThan(0);
+  });
+});
+
+describe('a packet round the rules', () => {
+  const [client, server] = tenants.filter(
+    ({ segmentId, group }) => segmentId === 't1n1' && group === 11,
+  );
+  if (client === undefined || server === undefined) throw new Error('no containers');
+  const denyAll: TenantPolicies = {
+    rules: [ruleOf({ verdict: 'deny' })],
+    groups: new Map([[11, ['base']]]),
+  };
+  const site = new PolicedFabric();
+  const got = (packet: Packet) => receivers(site.fabric.send(client, packet));
+  const to = (address: IpAddress, toMac: string) =>
+    ipPacket({ fromMac: client.mac, toMac, from: addressOf(client, address.family), to: address });
+
+  it.each([
+    ['to an address that is not its own', parseAddress('10.0.1.77'), server.mac],
+    ['to an address that many have', parseAddress('224.0.0.1'), server.mac],
+    ['to an address that all have', parseAddress('255.255.255.255'), server.mac],
+    ['to its address, framed for all', addressOf(server, 4), 'ff:ff:ff:ff:ff:ff'],
+    ['to its address, framed for many', addressOf(server, 6), '33:33:00:00:00:01'],
+  ])('reaches no container: %s', (_how, address, mac) => {
+    site.change(noPolicies);
+    // it did without rules, so it is the rules that stop it
+    expect(got(to(address, mac))).toContain(server.id);
+    site.change(denyAll);
+    expect(got(to(address, mac))).toEqual([]);
+  });
+
+  it('for all is for all still, and so are questions for addresses', () => {
+    site.change(denyAll);
+    const broadcasts = ['10.0.1.255', '255.255.255.255', '224.0.0.251'].map((text) =>
+      to(parseAddress(text), 'ff:ff:ff:ff:ff:ff'),
+    );
+    for (const each of broadcasts) expect(got(each)).toContain(server.id);
+    const question = arpQuestion(client, addressOf(server, 4).value);
+    expect(got(question)).toEqual(['self']);
+  });
+});
+
+describe('what is outside', () => {
+  const outside: Outside = {
+    blocks: [parseCidr('169.254.64.0/18'), parseCidr('fd00:9::/64')],
+    vxlanPort: 4789,
+  };
+  const [host] = policedSite.hosts;
+  const client = tenants.find(({ group, host: at }) => group === 11 && at === host?.name);
+  const [block] = outside.blocks;
+  if (host === undefined || client === undefined || block === undefined) throw new Error('no host');
+  const world = parseAddress('192.0.2.7');
+  const askWorld = ipPacket({
+    fromMac: client.mac,
+    toMac: gatewayMac,
+    from: addressOf(client, 4),
+    to: world,
+  });
+  const answerOfWorld = ipPacket(
+    { fromMac: hostMac, toMac: gatewayMac, from: world, to: aliasOf(block, policed) },
+    { udpSrc: 53n, udpDst: 4000n },
+  );
+
+  function bridgeWith(rules: TenantPolicies): PaperSwitch {
+    const pipeline = new Pipeline();
+    pipeline.setOutside(outside);
+    if (host !== undefined) feedPipeline(pipeline, policedSite, host);
+    feedPolicies(pipeline, rules);
+    return new PaperSwitch(unitsOf(pipeline));
+  }
+  const portsOf = (bridge: PaperSwitch, port: number, packet: Packet) =>
+    bridge.run(port, packet).map((sent) => sent.port);
+
+  it('is spoken to as the rules of who speaks say, and answers', () => {
+    const groups = new Map([[11, ['base']]]);
+    const out = { direction: 'out' as const, verdict: 'deny' as const };
+    const denied = { rules: [ruleOf(out)], groups };
+    expect(portsOf(bridgeWith(denied), client.port, askWorld)).toEqual([]);
+    const block24 = { cidr: parseCidr('192.0.2.0/24'), network: undefined };
+    const traffic = { ...anyTraffic, blocks: [block24] };
+    const allow = ruleOf({ direction: 'out', name: '2', priority: 2, traffic });
+    const into = ruleOf({ verdict: 'deny', name: '3' });
+    const bridge = bridgeWith({ rules: [ruleOf(out), allow, into], groups });
+    expect(portsOf(bridge, client.port, askWorld)).toEqual([ports.host]);
+    expect(portsOf(bridge, ports.host, answerOfWorld)).toEqual([client.port]);
+    const elsewhere = ipPacket({
+      fromMac: client.mac,
+      toMac: gatewayMac,
+      from: addressOf(client, 4),
+      to: parseAddress('198.51.100.1'),
+    });
+    expect(portsOf(bridge, client.port, elsewhere)).toEqual([]);
+  });
+
+  it('on the wire is in no group: rules without one are for it', () => {
+    const site = new PolicedFabric();
+    const server = tenants.find(({ group, segmentId }) => group === 11 && segmentId === 't1n2');
+    if (server === undefined) throw new Error('no server');
+    const machine = ipPacket(
+      {
+        fromMac: '02:aa:00:00:00:01',
+        toMac: server.mac,
+        from: parseAddress('10.0.2.200'),
+        to: addressOf(server, 4),
+      },
+      { vlanVid: 0x1000n | 10n },
+    );
+    const got = () => receivers(site.fabric.sendFromWire(machine));
+    const groups = new Map([[11, ['base']]]);
+    site.change({
+      rules: [ruleOf({ verdict: 'deny', traffic: { ...anyTraffic, group: 12 } })],
+      groups,
+    });
+    expect(got()).toEqual([server.id]);
+    site.change({ rules: [ruleOf({ verdict: 'deny' })], groups });
+    expect(got()).toEqual([]);
+  });
+});
+
+describe('flows', () => {
+  const counted = (groups: number, rules: number) => {
+    const pipeline = new Pipeline();
+    fill(pipeline, groups, rules);
+    return unitsOf(pipeline).reduce((sum, { flows }) => sum + flows.length, 0);
+  };
+  const fill = (pipeline: Pipeline, groups: number, rules: number) => {
+    for (let number = 1; number <= groups; number++) {
+      pipeline.setGroup({ number, domain: policed, policies: ['base'] });
+    }
+    for (let port = 1; port <= rules; port++) pipeline.setRule(httpRule(port));
+  };
+  const httpRule = (port: number): PolicyRule => ({
+    ...ruleOf({ name: `${port}`, traffic: { ...anyTraffic, protocol: { v4: 6, v6: 6 }, port } }),
+    domain: policed,
+  });
+
+  it('are as many as groups and rules, not their product', () => {
+    const none = counted(1, 1);
+    expect(counted(101, 1) - none).toBe(100);
+    expect(counted(1, 101) - none).toBe(200);
+    expect(counted(101, 101) - none).toBe(300);
+  });
+
+  it('of a rule that comes or goes are its own', () => {
+    const pipeline = new Pipeline();
+    fill(pipeline, 50, 200);
+    pipeline.take();
+    pipeline.setRule(httpRule(201));
+    expect(pipeline.take().size).toBe(2);
+    pipeline.removeRule(httpRule(201));
+    expect(pipeline.take().size).toBe(2);
+  });
+
+  /** The keys of units that are not the same in both. */
+  const differing = (one: UnitChanges, other: UnitChanges): readonly string[] =>
+    [...new Set([...one.keys(), ...other.keys()])].filter(
+      (key) => JSON.stringify(one.get(key), asText) !== JSON.stringify(other.get(key), asText),
+    );
+  const enforced = { rules: [ruleOf({})], groups: new Map([[11, ['base']]]) };
+  const fed = (rules: TenantPolicies): Pipeline => {
+    const pipeline = new Pipeline();
+    feedPolicies(pipeline, rules);
+    for (const host of policedSite.hosts.slice(0, 1)) feedPipeline(pipeline, policedSite, host);
+    return pipeline;
+  };
+  const plain = fed(noPolicies).take();
+
+  it('of who has no rules are what they were', () => {
+    const unused = { rules: [ruleOf({})], groups: new Map([[11, ['other']]]) };
+    expect(differing(fed(unused).take(), plain)).toEqual([]);
+    const own = new Set(tenants.map(({ id }) => id));
+    const changed = differing(fed(enforced).take(), plain);
+    expect(changed.length).toBeGreaterThan(5);
+    expect(
+      changed.filter((key) => !key.startsWith('policy') && !own.has(key.split('/')[1] ?? '')),
+    ).toEqual([]);
+  });
+
+  it('go with the last rule, but for those that nobody comes to', () => {
+    const pipeline = fed(enforced);
+    const units = new Map(pipeline.take());
+    feedPolicies(pipeline, noPolicies, enforced);
+    for (const [key, unit] of pipeline.take()) units.set(key, unit);
+    expect(differing(units, plain)).toEqual(['policy']);
+  });
+});
