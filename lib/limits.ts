@@ -522,6 +522,8 @@ export const apiTokenCharactersMin = 16;
 /** Requests for objects in work at the same time; one more is told to come again. */
 export const apiRequestsMax = 64;
 
+/** How long a part of the agent's state is waited for that a debugger asked for: the others are shown without it. */
+export const apiDebugPartMs = 2_000;
 /** Objects on one page of a list, unless the client asks for fewer. */
 export const apiPageObjectsMax = 1_000;
 /** Conditions of one selector. */

@@ -18,6 +18,7 @@ import type { SiteNodes } from '../host/site-nodes.ts';
 import type { DatapathFacts } from '../host/switching.ts';
 import { clusterRoutes } from './cluster.ts';
 import { contivRoutes, type ContivSources } from './contiv/routes.ts';
+import { debugRoutes, type DebugParts } from './debug.ts';
 import { ipamRoutes } from './ipam.ts';
 import { nodeRoutes } from './nodes.ts';
 import { objectRoutes } from './objects/routes.ts';
@@ -72,18 +73,14 @@ export function createApiApp(sources: ApiSources): Hono {
     context.json({ ...base, endpoints: await sources.endpoints() }),
   );
   app.get('/v1/host/pools', async (context) => {
-    const pools = (await sources.pools()).map(({ pool, usage }) => ({
-      pool,
-      // an IPv6 subnet has more addresses than a JSON number can count
-      usage: { ...usage, choosable: String(usage.choosable) },
-    }));
-    return context.json({ ...base, pools });
+    return context.json({ ...base, pools: await shownPools(sources) });
   });
   const { log, objects } = sources.contiv;
   app.route('/', objectRoutes({ log, objects, clock: systemClock, stopping: sources.stopping }));
   app.route('/', contivRoutes(sources.contiv));
   app.route('/v1/cluster', clusterRoutes(sources.cluster));
   app.route('/v1/nodes', nodeRoutes(sources.nodes, base));
+  app.route('/debug', debugRoutes(debugParts(sources), base, systemClock));
   app.route('/v1/ipam', ipamRoutes(sources.checkAddresses, base));
 
   app.notFound((context) =>
@@ -102,6 +99,28 @@ export function createApiApp(sources: ApiSources): Hono {
     return context.json(describe(error), treatmentOf(error.code).httpStatus as 500);
   });
   return app;
+}
+
+async function shownPools({ pools }: ApiSources): Promise<readonly object[]> {
+  return (await pools()).map(({ pool, usage }) => ({
+    pool,
+    // an IPv6 subnet has more addresses than a JSON number can count
+    usage: { ...usage, choosable: String(usage.choosable) },
+  }));
+}
+
+function debugParts(sources: ApiSources): DebugParts {
+  return {
+    version: () => sources.version,
+    gates: () => sources.gates(),
+    conditions: () => sources.conditions(),
+    networks: () => sources.networks(),
+    endpoints: () => sources.endpoints(),
+    pools: () => shownPools(sources),
+    datapath: () => sources.datapath(),
+    nodes: async () => (await sources.nodes()).list(),
+    cluster: async () => (await sources.cluster())?.status(),
+  };
 }
 
 function describe(error: FairleadError): object {

@@ -60,6 +60,35 @@ describe('the API', () => {
     });
   });
 
+  it('shows what the agent has in its head, whatever of it cannot be had', async () => {
+    const datapath = () => Promise.reject(new FairleadError('OVS_DOWN', 'no socket'));
+    const { status, body } = await get('/debug/state', { datapath });
+    expect([status, body]).toEqual([
+      200,
+      {
+        schemaVersion: 1,
+        node: 'edge-1',
+        version: '1.2.3',
+        gates: [{ name: 'store', ready: true, message: 'open' }],
+        conditions: [],
+        networks: [],
+        endpoints: [],
+        pools: [],
+        datapath: { error: { code: 'OVS_DOWN', message: 'no socket' } },
+        nodes: [],
+        cluster: null,
+      },
+    ]);
+    expect((await get('/debug/state/gates')).body).toEqual({
+      schemaVersion: 1,
+      node: 'edge-1',
+      gates: [{ name: 'store', ready: true, message: 'open' }],
+    });
+    for (const path of ['/debug/state/constructor', '/debug/', '/debug/ofnet']) {
+      expect((await get(path)).status).toBe(404);
+    }
+  });
+
   it('tells whether all agree on addresses, whatever they say', async () => {
     expect(await get('/v1/ipam/check')).toMatchObject({
       status: 200,

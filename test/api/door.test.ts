@@ -42,6 +42,8 @@ describe('without', () => {
     ['/healthz', 200],
     ['/v1/cluster', 404],
     ['/v1/host/pools', 404],
+    ['/debug/state', 404],
+    ['/debug/state/endpoints', 404],
     ['/api/v1x', 404],
     ['/api/v1/../../v1/cluster', 404],
   ])('%s is %i: what Contiv served, and no more', async (path, status) => {
