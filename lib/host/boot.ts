@@ -86,9 +86,11 @@ export function startBootLoop(parts: BootLoopParts): Loop {
     clock,
     pace: reconcilePace,
     run: async (signal) => {
-      if (!isTold) await noteEnding(store, earlier.bootId);
+      // this host's copy may be from before an agent of this boot was stopped at it
+      const isResumed = !isTold && (await noteEnding(store, earlier.bootId)) === 'noted before';
       for (const { value, modRevision } of isTold ? [] : earlier.endpoints) {
-        await remove(parts, { networkId: value.networkId, id: value.id, modRevision }, signal);
+        const { networkId, id } = value;
+        await remove(parts, { networkId, id, modRevision, isResumed }, signal);
       }
       if (!isTold) {
         await releaseLeft(parts, signal);
@@ -106,17 +108,20 @@ export function startBootLoop(parts: BootLoopParts): Loop {
 /** An endpoint as it was seen. */
 interface Seen extends Pick<Endpoint, 'networkId' | 'id'> {
   readonly modRevision: number;
+  /** An agent before this one was stopped at it. */
+  readonly isResumed: boolean;
 }
 
 /** Only who removes an endpoint gives its addresses back, once: later they may be another's. */
 async function remove(
   { store, hostName, earlier, release }: BootLoopParts,
-  { networkId, id, modRevision }: Seen,
+  { networkId, id, modRevision, isResumed }: Seen,
   signal: AbortSignal,
 ): Promise<void> {
   const plan = () => planDeleteEndpoint(networkId, id, { modRevision });
-  if ((await runPlan(store, plan, { signal })) === undefined) return;
-  release(id);
+  const isRemoved = (await runPlan(store, plan, { signal })) !== undefined;
+  if (isRemoved) release(id);
+  else if (!isResumed) return;
   for (const { poolId, address, value } of earlier.addresses) {
     if (value.endpointId !== id) continue;
     await runPlan(store, () => planAddressRelease({ poolId, address }, hostName), { signal });
@@ -134,10 +139,15 @@ async function releaseLeft(
 }
 
 /** An agent that is stopped between an endpoint and its addresses leaves word that it was at it. */
-async function noteEnding(store: StateStore, bootId: string): Promise<void> {
-  const before = await readNoted(store);
-  if (before === undefined || before.id === bootId || before.ending === bootId) return;
+async function noteEnding(
+  store: StateStore,
+  bootId: string,
+): Promise<'noted' | 'noted before' | 'not needed'> {
+  const before = await readNoted(store, 'linearizable');
+  if (before === undefined || before.id === bootId) return 'not needed';
+  if (before.ending === bootId) return 'noted before';
   await putNote(store, { ...before, ending: bootId });
+  return 'noted';
 }
 
 async function noteBoot(store: StateStore, bootId: string): Promise<void> {
@@ -151,7 +161,10 @@ async function putNote(store: StateStore, noted: Boot): Promise<void> {
   await store.txn({ compare: [], then: [{ op: 'put', key: bootKey, value }] });
 }
 
-async function readNoted(store: StateStore): Promise<Boot | undefined> {
-  const [row] = (await store.range({ start: bootKey, consistency: 'local' })).rows;
+async function readNoted(
+  store: StateStore,
+  consistency: 'local' | 'linearizable' = 'local',
+): Promise<Boot | undefined> {
+  const [row] = (await store.range({ start: bootKey, consistency })).rows;
   return row && decodeRecord(bootSchema, row).value;
 }
