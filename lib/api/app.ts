@@ -22,6 +22,7 @@ import { debugRoutes, type DebugParts } from './debug.ts';
 import { ipamRoutes } from './ipam.ts';
 import { nodeRoutes } from './nodes.ts';
 import { objectRoutes } from './objects/routes.ts';
+import { policyRoutes } from './policy.ts';
 
 /** Version of every answer's shape. */
 export const apiSchemaVersion = 1;
@@ -81,6 +82,7 @@ export function createApiApp(sources: ApiSources): Hono {
   app.route('/v1/cluster', clusterRoutes(sources.cluster));
   app.route('/v1/nodes', nodeRoutes(sources.nodes, base));
   app.route('/debug', debugRoutes(debugParts(sources), base, systemClock));
+  app.route('/v1/policy', policyRoutes({ log, objects }, base));
   app.route('/v1/ipam', ipamRoutes(sources.checkAddresses, base));
 
   app.notFound((context) =>

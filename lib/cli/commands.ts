@@ -12,6 +12,7 @@ import { nodeCommands } from './node-commands.ts';
 import { manPage } from './man.ts';
 import { nouns } from './objects/nouns.ts';
 import { applyCommands, exportCommand } from './objects/apply-commands.ts';
+import { policyCommands } from './policy-commands.ts';
 import { objectCommands } from './objects/object-commands.ts';
 import { readAgentOptions, agentOptionTable } from './agent-options.ts';
 import { readOptions, rowsOf } from './option.ts';
@@ -95,6 +96,7 @@ export const commandSet: CommandSet = {
   commands: [
     ...ownCommands,
     ...objectCommands,
+    ...policyCommands,
     ...applyCommands,
     exportCommand,
     completionCommand,

@@ -11,6 +11,11 @@ import type { Config, KindName } from '../model/objects/kind.ts';
 import { objectRange, type ObjectName } from '../model/objects/object-keys.ts';
 import { planDeclare, type Declared, type Wish } from '../network/objects/declare.ts';
 import { findEndpoint, type EndpointOper } from '../network/objects/endpoint-oper.ts';
+import {
+  explainPolicy,
+  type ExplainedFamily,
+  type PolicyQuestion,
+} from '../network/objects/explain.ts';
 import type { Condition } from '../network/objects/object-rows.ts';
 import { withoutLeaving } from '../network/objects/leaving.ts';
 import { objectPage, type ObjectPage, type PageRequest } from '../network/objects/list-page.ts';
@@ -152,6 +157,11 @@ export class SiteObjects {
   /** The attachment that an id or name means, if there is one. */
   endpoint(text: string, freshness: Freshness): Promise<EndpointOper | undefined> {
     return this.#read(() => findEndpoint(text), freshness);
+  }
+
+  /** What the rules of a tenant say of a conversation. */
+  explain(question: PolicyQuestion, freshness: Freshness): Promise<readonly ExplainedFamily[]> {
+    return this.#read(() => explainPolicy(question), freshness);
   }
 
   async #untilDone<Answer extends { readonly done: boolean }>(

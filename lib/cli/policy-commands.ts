@@ -1,0 +1,115 @@
+/** `fairlead policy explain`: what the rules say of a conversation, thin, through the agent's API. */
+import type { ExplainedEnd, ExplainedFamily } from '../network/objects/explain.ts';
+import { apiClient } from './api-client.ts';
+import { apiOptions, type ApiOptions } from './cluster-options.ts';
+import { columns } from './cluster-text.ts';
+import type { CommandRow } from './command.ts';
+import { tenantOption } from './objects/object-commands.ts';
+import { readOptions, rowsOf, type OptionRow, type OptionTable } from './option.ts';
+import { readOneOf, readWholeNumber, type Reading } from './reading.ts';
+
+const forms = ['table', 'json'] as const;
+
+interface ExplainOptions extends ApiOptions {
+  readonly tenant: string;
+  readonly protocol: string;
+  readonly port: number;
+  readonly output: (typeof forms)[number];
+}
+
+const protocolOption: OptionRow<string> = {
+  flag: 'proto',
+  placeholder: 'PROTOCOL',
+  summary: 'tcp, udp, sctp, icmp or a number',
+  defaultShown: 'tcp',
+  defaultText: 'tcp',
+  hasVariable: false,
+  read: (text): Reading<string> => (text === '' ? { mustBe: 'a protocol' } : { value: text }),
+};
+const portOption: OptionRow<number> = {
+  flag: 'port',
+  placeholder: 'N',
+  summary: 'port of the other end, for tcp, udp and sctp',
+  defaultShown: 'none',
+  defaultText: '0',
+  hasVariable: false,
+  read: readWholeNumber(0, 65_535),
+};
+
+const explainOptions: OptionTable<ExplainOptions> = {
+  tenant: tenantOption,
+  protocol: protocolOption,
+  port: portOption,
+  output: {
+    flag: 'output',
+    short: 'o',
+    placeholder: 'FORM',
+    summary: `form of the answer: ${forms.join(', ')}`,
+    defaultShown: 'table',
+    defaultText: 'table',
+    read: readOneOf(forms),
+  },
+  ...apiOptions,
+};
+
+interface Explained {
+  readonly families: readonly ExplainedFamily[];
+}
+
+/** The answer as a person reads it: a line for each end in each family. */
+export function explainText({ families }: Explained): string {
+  const rows = families.flatMap(({ family, out, in: into }) => [
+    lineOf(family, 'out', out),
+    lineOf(family, 'in', into),
+  ]);
+  const verdicts = families.map(({ family, verdict }) => `IPv${family}: ${verdict}\n`);
+  return [
+    columns([['FAMILY', 'RULES', 'OF', 'ADDRESS', 'GROUP', 'SAY', 'BY'], ...rows]),
+    ...verdicts,
+  ].join('');
+}
+
+function lineOf(family: number, direction: string, end: ExplainedEnd): readonly string[] {
+  const { container, address, group, verdict, rule } = end;
+  return [
+    `IPv${family}`,
+    direction,
+    container === '' ? 'outside' : container,
+    address,
+    group === '' ? '-' : group,
+    verdict,
+    rule === '' ? 'no rule fits' : rule,
+  ];
+}
+
+const explainCommand: CommandRow = {
+  name: 'policy explain',
+  summary: 'say what the rules say of a conversation, and which rule decides at each end',
+  notes: `FROM begins, TO is whom it speaks to: a container by name or id, or an address. Rules out of FROM's group and
+rules in to TO's group both have to allow it. No packet is sent: the answer is what the policies say. This version
+stores and explains rules; its hosts do not filter by them yet.
+
+Exit code 0: allowed in each family that both have. 1: denied in one. Others: docs/errors.md.
+
+Examples:
+  fairlead policy explain web-1 db-1 --proto tcp --port 5432
+  fairlead policy explain 192.0.2.7 web-1 --port 443 -o json`,
+  operands: [
+    { name: 'FROM', summary: 'who begins: a container by name or id, or an address' },
+    { name: 'TO', summary: 'with whom' },
+  ],
+  options: rowsOf(explainOptions),
+  async run({ sources, writeOut }) {
+    const options = readOptions<ExplainOptions>(explainOptions, sources);
+    const { apiSocket, tenant, protocol, port, output } = options;
+    const { FROM: from = '', TO: to = '' } = sources.operands;
+    const query = new URLSearchParams({ tenant, from, to, protocol, port: String(port) });
+    const path = `/v1/policy/explain?${query.toString()}`;
+    const answer = (await apiClient(apiSocket).ask({ method: 'GET', path })) as Explained;
+    writeOut(output === 'json' ? `${JSON.stringify(answer)}\n` : explainText(answer));
+    return answer.families.every(({ verdict }) => verdict === 'allow') ? 0 : 1;
+  },
+};
+
+/** The commands for policies besides those of the objects. */
+export const policyCommands: readonly CommandRow[] = [explainCommand];

@@ -1,0 +1,108 @@
+/** What rules say of conversations, asked of a site with containers. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  explainPolicy,
+  type ExplainedFamily,
+  type PolicyQuestion,
+} from '../../../lib/network/objects/explain.ts';
+import { planDefaultTenant } from '../../../lib/network/objects/tenants.ts';
+import type { Plan } from '../../../lib/store/plan.ts';
+import { runPlan } from '../../../lib/store/run-plan.ts';
+import { MapStore } from '../../support/map-store.ts';
+import { Operator } from '../../support/operator.ts';
+import { sharedAs, SiteHost } from '../../support/site-hosts.ts';
+
+let host: SiteHost;
+let operator: Operator;
+const id = (letter: string): string => letter.repeat(64);
+
+async function attach(group: string, letter: string): Promise<string> {
+  const { options, ipamOptions } = sharedAs('net');
+  const of = group === '' ? {} : { group };
+  const made = await host.createNetwork({
+    id: id(letter),
+    options: { ...options, ...of },
+    ipamOptions: { ...ipamOptions, ...of },
+  });
+  const { ipv4 = '' } = await host.attach(made, id(letter));
+  return ipv4.replace(/\/.*/, '');
+}
+
+beforeEach(async () => {
+  host = new SiteHost(new MapStore(), 'one');
+  operator = new Operator(host.store);
+  await runPlan(host.store, planDefaultTenant);
+  const subnet = { encap: 'vxlan', subnet: '10.2.2.0/24', gateway: '10.2.2.254' };
+  await operator.put('network', 'default:net', subnet);
+  await operator.put('policy', 'default:base');
+  await operator.put('endpointGroup', 'default:web', { networkName: 'net', policies: ['base'] });
+  await operator.put('endpointGroup', 'default:app', { networkName: 'net' });
+});
+
+const rule = (name: string, more: Readonly<Record<string, unknown>>) =>
+  operator.put('rule', `default:base:${name}`, { direction: 'in', action: 'deny', ...more });
+
+async function explain(from: string, to: string, more: Partial<PolicyQuestion> = {}) {
+  const question = { tenant: 'default', from, to, protocol: { v4: 6, v6: 6 }, port: 80, ...more };
+  const plan = function* (): Plan<readonly ExplainedFamily[]> {
+    return { txn: undefined, answer: yield* explainPolicy(question) };
+  };
+  return runPlan(host.store, plan);
+}
+
+describe('explain', () => {
+  it('names the rule that decides at each end, of containers and of who is outside', async () => {
+    const web = await attach('web', 'a');
+    const app = await attach('app', 'b');
+    await rule('all', {});
+    await rule('http', {
+      action: 'allow',
+      priority: 10,
+      protocol: 'tcp',
+      port: 80,
+      fromEndpointGroup: 'app',
+    });
+    await rule('out', { direction: 'out', protocol: 'udp' });
+    expect(await explain(id('b'), 'aaaa')).toEqual([
+      {
+        family: 4,
+        verdict: 'allow',
+        out: { container: id('b'), address: app, group: 'app', verdict: 'allow', rule: '' },
+        in: { container: id('a'), address: web, group: 'web', verdict: 'allow', rule: 'base/http' },
+      },
+    ]);
+    const [outside] = await explain('192.0.2.7', web);
+    expect(outside).toMatchObject({
+      verdict: 'deny',
+      out: { container: '', address: '192.0.2.7', group: '', verdict: 'allow' },
+      in: { group: 'web', verdict: 'deny', rule: 'base/all' },
+    });
+    const udp = { protocol: { v4: 17, v6: 17 } };
+    expect((await explain(web, app, udp))[0]).toMatchObject({
+      verdict: 'deny',
+      out: { rule: 'base/out' },
+      in: { verdict: 'allow', rule: '' },
+    });
+  });
+
+  it('reads the model as it is now', async () => {
+    const web = await attach('web', 'a');
+    await rule('all', {});
+    expect((await explain('192.0.2.7', web))[0]?.verdict).toBe('deny');
+    await operator.remove('rule', 'default:base:all');
+    expect((await explain('192.0.2.7', web))[0]?.verdict).toBe('allow');
+    await rule('all', { fromNetwork: 'net' });
+    expect((await explain('192.0.2.7', web))[0]?.verdict).toBe('allow');
+    expect((await explain('10.2.2.77', web))[0]?.verdict).toBe('deny');
+  });
+
+  it('says what it cannot answer', async () => {
+    const web = await attach('web', 'a');
+    await attach('app', 'b');
+    await expect(explain('192.0.2.7', 'nobody')).rejects.toThrow('endpoint not found');
+    await expect(explain('192.0.2.7', '192.0.2.8')).rejects.toThrow('neither');
+    await expect(explain('fd00::7', web)).rejects.toThrow('no family in common');
+    await expect(explain(web, web, { tenant: 'blue' })).rejects.toThrow('tenant not found');
+    await expect(explain(web, '')).rejects.toThrow('on net and');
+  });
+});
