@@ -6,6 +6,7 @@ import { Hono } from 'hono';
 import type { Clock } from '../clock.ts';
 import { asFairleadError, FairleadError } from '../errors.ts';
 import { apiDebugPartMs } from '../limits.ts';
+import { jsonAnswer } from './objects/answers.ts';
 
 /** Parts of the state by name; each is read when it is asked for. */
 export type DebugParts = Readonly<Record<string, () => unknown>>;
@@ -13,11 +14,11 @@ export type DebugParts = Readonly<Record<string, () => unknown>>;
 /** The routes below /debug. `base` goes into every answer. */
 export function debugRoutes(parts: DebugParts, base: object, clock: Clock): Hono {
   const app = new Hono();
-  app.get('/state', async (context) => {
+  app.get('/state', async () => {
     const shown = await Promise.all(
       Object.keys(parts).map(async (name) => [name, await shownPart(parts, name, clock)] as const),
     );
-    return context.json({ ...base, ...Object.fromEntries(shown) });
+    return jsonAnswer({ ...base, ...Object.fromEntries(shown) });
   });
   app.get('/state/:part', async (context) => {
     const name = context.req.param('part');
@@ -25,7 +26,7 @@ export function debugRoutes(parts: DebugParts, base: object, clock: Clock): Hono
       const known = Object.keys(parts).join(', ');
       throw new FairleadError('REQUEST_UNKNOWN', `there is no such part of the state: ${known}`);
     }
-    return context.json({ ...base, [name]: await shownPart(parts, name, clock) });
+    return jsonAnswer({ ...base, [name]: await shownPart(parts, name, clock) });
   });
   return app;
 }

@@ -37,16 +37,28 @@ const group = fc.constantFrom('g', 'h');
 const pool = fc.constantFrom('', '10.1.0.10-10.1.0.11', '10.1.0.11-10.1.0.14', '10.2.0.2-10.2.0.2');
 const which = fc.nat({ max: 5 });
 const command: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({ do: fc.constantFrom('network', 'network', 'remove network'), network }),
-  fc.record({ do: fc.constant('group'), group, network, pool }),
-  fc.record({ do: fc.constant('remove group'), group }),
-  fc.record({
-    do: fc.constant('follow'),
-    host: fc.nat({ max: 1 }),
-    network,
-    group: fc.constantFrom('', 'g', 'h'),
-  }),
-  fc.record({ do: fc.constantFrom('attach', 'attach', 'attach', 'detach', 'let go'), which }),
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constantFrom('network', 'network', 'remove network'), network }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('group'), group, network, pool }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('remove group'), group }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('follow'),
+      host: fc.nat({ max: 1 }),
+      network,
+      group: fc.constantFrom('', 'g', 'h'),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constantFrom('attach', 'attach', 'attach', 'detach', 'detach', 'let go'),
+      which,
+    }),
+  },
 );
 
 interface Group {
@@ -96,7 +108,7 @@ class Twin {
         return step.group !== '' && named?.network !== step.network ? ['no group'] : [];
       }
       case 'attach': {
-        const one = this.followed[step.which];
+        const one = this.followed[this.place(step.which)];
         if (one === undefined) return ['nowhere'];
         if (this.networks.get(one.network) !== 'there') return ['it leaves'];
         const its = this.groups.get(one.group);
@@ -104,10 +116,17 @@ class Twin {
         return this.#room(one) > 0 ? [] : ['no address is left'];
       }
       case 'detach':
-        return this.followed[step.which]?.endpoints.length ? [] : ['nobody is there'];
+        return this.followed[this.place(step.which)]?.endpoints.length ? [] : ['nobody is there'];
       case 'let go':
-        return this.followed[step.which]?.endpoints.length === 0 ? [] : ['somebody is there'];
+        return this.followed[this.place(step.which)]?.endpoints.length === 0
+          ? []
+          : ['somebody is there'];
     }
+  }
+
+  /** Whichever is meant, one that is there. */
+  place(meant: number): number {
+    return meant % Math.max(this.followed.length, 1);
   }
 
   #againstGroup(step: Command & { readonly do: 'group' }): readonly string[] {
@@ -121,26 +140,21 @@ class Twin {
     if (asked.length === 0) return [];
     const prefix = step.network === 'a' ? '10.1.' : '10.2.';
     if (!step.pool.startsWith(prefix)) return ['outside of the subnet'];
-    const others = [...this.groups.values()].flatMap((one) => addresses(one.pool));
-    const held = this.followed.flatMap(({ endpoints }) => endpoints.map(addressOf));
-    return asked.filter((one) => others.includes(one) || held.includes(one));
+    const others = new Set([...this.groups.values()].flatMap((one) => addresses(one.pool)));
+    const held = new Set(this.followed.flatMap(({ endpoints }) => endpoints.map(addressOf)));
+    return asked.filter((one) => others.has(one) || held.has(one));
   }
 
   #room({ network: at, group: name }: Followed): number {
-    const own = this.groups.get(name);
-    const held = this.followed
-      .filter((one) => one.network === at)
-      .flatMap(({ endpoints }) => endpoints.map(addressOf));
-    const pooled = [...this.groups.values()]
-      .filter((one) => one.network === at)
-      .flatMap((one) => addresses(one.pool));
-    const all =
-      own !== undefined && own.pool !== ''
-        ? addresses(own.pool)
-        : (at === 'a' ? addresses('10.1.0.1-10.1.0.254') : addresses('10.2.0.1-10.2.0.6')).filter(
-            (one) => !pooled.includes(one),
-          );
-    return all.filter((one) => !held.includes(one)).length;
+    const own = addresses(this.groups.get(name)?.pool ?? '');
+    const here = this.followed.filter((one) => one.network === at);
+    const taken = new Set(here.flatMap(({ endpoints }) => endpoints.map(addressOf)));
+    if (own.length > 0) return own.filter((one) => !taken.has(one)).length;
+    for (const { pool: theirs } of this.groups.values()) {
+      for (const one of addresses(theirs)) taken.add(one);
+    }
+    const all = addresses(at === 'a' ? '10.1.0.1-10.1.0.254' : '10.2.0.1-10.2.0.6');
+    return all.filter((one) => !taken.has(one)).length;
   }
 
   /** After a removal or a host that let go: what was leaving is gone with the last. */
@@ -212,8 +226,10 @@ class Site {
         });
         return;
       }
-      default:
-        await this.#playAt(step.do, step.which);
+      case 'attach':
+      case 'detach':
+      case 'let go':
+        await this.#playAt(step.do, twin.place(step.which));
     }
   }
 
@@ -299,9 +315,9 @@ async function looksAs({ operator, twin }: Site): Promise<void> {
     expect(oper?.['numEndpoints'] ?? 0).toBe(held.length);
     if (own.pool !== '') expect(addresses(own.pool)).toEqual(expect.arrayContaining(held));
   }
-  const pooled = [...twin.groups.values()].flatMap((one) => addresses(one.pool));
+  const pooled = new Set([...twin.groups.values()].flatMap((one) => addresses(one.pool)));
   for (const { group: own, endpoints } of twin.followed) {
     if ((twin.groups.get(own)?.pool ?? '') !== '') continue;
-    expect(endpoints.map(addressOf).filter((one) => pooled.includes(one))).toEqual([]);
+    expect(endpoints.map(addressOf).filter((one) => pooled.has(one))).toEqual([]);
   }
 }
