@@ -1,8 +1,7 @@
 /**
  * Policies as flows: tables `admission` to `admitted`. Only tenants with rules come here at all. Each packet is
  * looked up among the tenant's conversations (conntrack) and judged by who began: `ct_nw_src`, `ct_tp_dst` and the
- * like are of the first packet, whichever way this one travels, and of all pieces of one that was cut. So a
- * conversation goes on as long as it could begin now, without a list of those that are open.
+ * like are of the first packet, whichever way this one travels. So a conversation goes on as long as it could begin now, without a list of those that are open.
  *
  * `out` rules are judged where the client is, `in` rules where the server is. A rule set (the rules of a policy with
  * one direction, priority and verdict) is a conjunction of two: own group has the policy, and traffic is some rule's.
@@ -51,6 +50,9 @@ const isBack = { ctState: { value: wayMask, mask: wayMask } };
 
 /** Above all rules. */
 const notHere = 65_000;
+/** Pieces of packets that were cut, and those of them that do not show ports (`nw_frag` in ovs-fields(7)). */
+const isPiece = { ipFrag: { value: 1, mask: 1 } };
+const isLaterPiece = { ipFrag: { value: 2, mask: 2 } };
 /** Neighbour discovery that was not routed (RFC 4861 section 7.1.1). */
 const discovery: readonly Match[] = [
   routerSolicitation,
@@ -96,6 +98,10 @@ function notJudged(
 ): void {
   const goto = table === tables.policyOut ? tables.policyIn : tables.admitted;
   const at = { table, priority: notHere };
+  // the first piece is judged, and none goes on without it (`domainPolicy`)
+  for (const family of bothFamilies) {
+    flow.add({ table, priority: notHere - 1 }, [family, isLaterPiece], { goto });
+  }
   for (const match of ways.forth) flow.add(at, [isForth, match], { goto });
   for (const match of ways.back) flow.add(at, [isBack, match], { goto });
 }
@@ -119,6 +125,10 @@ export function domainPolicy(flow: FlowWriter, domain: number, segments: readonl
     flow.add({ table: tables.admitted, priority: 100 }, [...packets, isNew], {
       apply: [remember],
       goto: tables.exit,
+    });
+    // conntrack holds pieces until it has all of them
+    flow.add({ table: tables.admitted, priority: 110 }, [...packets, isPiece], {
+      apply: [{ ...remember, table: tables.exit }],
     });
     // nobody has decided where else it goes: it has not been judged
     const unjudged = { [registers.exit]: 0 };

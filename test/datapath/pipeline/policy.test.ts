@@ -41,6 +41,8 @@ const speeches: readonly Speech[] = [
   { protocol: 47, layer: undefined, port: 0 },
 ];
 
+const tcp80: Speech = { protocol: 6, layer: 'tcp', port: 80 };
+
 const protocolIn = ({ protocol, layer }: Speech, family: 4 | 6): number =>
   layer === 'icmp' && family === 6 ? 58 : protocol;
 
@@ -208,6 +210,26 @@ describe('a conversation', () => {
     );
     expect(Math.min(count.allow, count.deny)).toBeGreaterThan(0);
   });
+});
+
+it('of a packet that was cut the first piece is judged', () => {
+  const site = new PolicedFabric();
+  const [client, server] = tenants.filter(({ segmentId }) => segmentId === 't1n1');
+  if (client === undefined || server?.group === undefined) throw new Error('no containers');
+  const said = { client, server, family: 4, isLinkLocal: false, speech: tcp80 } as const;
+  const http = { ...anyTraffic, protocol: { v4: 6, v6: 6 }, port: 80 };
+  const groups = new Map([[server.group, ['base']]]);
+  const deny = ruleOf({ verdict: 'deny' });
+  const piece = (ipFrag: bigint, port: number) => {
+    const { from, packet } = packetOf({ ...said, speech: { ...tcp80, port } }, 'forth');
+    return receivers(site.fabric.send(from, changed(packet, ipFrag)));
+  };
+  const changed = ({ fields, length }: Packet, ipFrag: bigint): Packet => {
+    const { tcpSrc: _source, tcpDst: _target, ...rest } = fields;
+    return { length, fields: ipFrag === 1n ? { ...fields, ipFrag } : { ...rest, ipFrag } };
+  };
+  site.change({ rules: [deny, ruleOf({ name: '2', priority: 2, traffic: http })], groups });
+  expect([piece(1n, 80), piece(3n, 80), piece(1n, 81)]).toEqual([[server.id], [server.id], []]);
 });
 
 describe('a packet round the rules', () => {
