@@ -96,9 +96,9 @@ describe('beside openssl', () => {
         const path = join(folder, 'der');
         writeFileSync(path, der.sequence(...items.map(([bytes]) => bytes)));
         const lines = openssl('asn1parse', '-inform', 'DER', '-in', path)
-          .trim()
           .split('\n')
-          .slice(1);
+          // what is text in a string is shown as text, line breaks too
+          .filter((line) => /^ *\d+:d=1 /.test(line));
         expect(lines.length).toBe(items.length);
         for (const [at, [, expected]] of items.entries()) {
           expect((lines[at] ?? '').replaceAll(/\s+/g, '')).toContain(expected.replaceAll(' ', ''));
