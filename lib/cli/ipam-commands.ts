@@ -4,8 +4,8 @@ import { apiClient } from './api-client.ts';
 import { apiOptions, type ApiOptions } from './cluster-options.ts';
 import { columns } from './cluster-text.ts';
 import type { CommandRow } from './command.ts';
+import { formRow } from './form-option.ts';
 import { readOptions, rowsOf, type OptionTable } from './option.ts';
-import { readOneOf } from './reading.ts';
 
 const forms = ['table', 'json'] as const;
 
@@ -14,15 +14,7 @@ interface CheckOptions extends ApiOptions {
 }
 
 const checkOptions: OptionTable<CheckOptions> = {
-  output: {
-    flag: 'output',
-    short: 'o',
-    placeholder: 'FORM',
-    summary: `form of the answer: ${forms.join(', ')}`,
-    defaultShown: 'table',
-    defaultText: 'table',
-    read: readOneOf(forms),
-  },
+  output: formRow(forms),
   ...apiOptions,
 };
 

@@ -5,8 +5,9 @@ import { apiOptions, type ApiOptions } from './cluster-options.ts';
 import { columns } from './cluster-text.ts';
 import type { CommandRow } from './command.ts';
 import { tenantOption } from './objects/object-commands.ts';
+import { formRow } from './form-option.ts';
 import { readOptions, rowsOf, type OptionRow, type OptionTable } from './option.ts';
-import { readOneOf, readWholeNumber, type Reading } from './reading.ts';
+import { readWholeNumber, type Reading } from './reading.ts';
 
 const forms = ['table', 'json'] as const;
 
@@ -40,15 +41,7 @@ const explainOptions: OptionTable<ExplainOptions> = {
   tenant: tenantOption,
   protocol: protocolOption,
   port: portOption,
-  output: {
-    flag: 'output',
-    short: 'o',
-    placeholder: 'FORM',
-    summary: `form of the answer: ${forms.join(', ')}`,
-    defaultShown: 'table',
-    defaultText: 'table',
-    read: readOneOf(forms),
-  },
+  output: formRow(forms),
   ...apiOptions,
 };
 

@@ -1,7 +1,7 @@
 /** `fairlead version`: one line for people, one JSON object for programs. */
 import { commit, currentRuntime, version } from '../version.ts';
+import { formRow } from './form-option.ts';
 import type { OptionTable } from './option.ts';
-import { readOneOf } from './reading.ts';
 
 const outputForms = ['text', 'json'] as const;
 
@@ -12,15 +12,7 @@ export interface VersionOptions {
 
 /** The options of `fairlead version`. */
 export const versionOptionTable: OptionTable<VersionOptions> = {
-  output: {
-    flag: 'output',
-    short: 'o',
-    placeholder: 'FORM',
-    summary: `form of the answer: ${outputForms.join(', ')}`,
-    defaultShown: 'text',
-    defaultText: 'text',
-    read: readOneOf(outputForms),
-  },
+  output: formRow(outputForms),
 };
 
 /** The version as text or JSON, with a line end. The JSON is a contract: fields are only added. */

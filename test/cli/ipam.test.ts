@@ -1,10 +1,7 @@
 /** `fairlead ipam check`: what it asks, prints and exits with. */
-import { createServer, type Server } from 'node:http';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { AddressCheck } from '../../lib/host/ipam-check.ts';
+import { apiStandIn } from './api-stand-in.ts';
 import { run } from './terminal.ts';
 
 const agreeing: AddressCheck = {
@@ -35,25 +32,10 @@ const differing: AddressCheck = {
   ],
 };
 
-let folder: string;
-let server: Server;
 let answer: AddressCheck;
-let asked: string[];
-beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'fairlead-cli-'));
-  asked = [];
-  server = createServer((incoming, outgoing) => {
-    asked.push(`${incoming.method} ${incoming.url}`);
-    outgoing.end(JSON.stringify(answer));
-  });
-  await new Promise<void>((resolve) => server.listen(join(folder, 'api.sock'), resolve));
-});
-afterEach(async () => {
-  await new Promise((resolve) => server.close(resolve));
-  rmSync(folder, { recursive: true });
-});
+const api = apiStandIn(() => answer);
 const check = (...args: string[]) =>
-  run(['ipam', 'check', ...args, '--run-dir', folder], { environment: {} });
+  run(['ipam', 'check', ...args, '--run-dir', api.folder], { environment: {} });
 
 it('says that all agree, and exits with 0', async () => {
   answer = agreeing;
@@ -61,7 +43,7 @@ it('says that all agree, and exits with 0', async () => {
     exitCode: 0,
     out: 'all agree: 2 networks, 5 addresses held, 3 endpoints, seen from host edge-1\n',
   });
-  expect(asked).toEqual(['GET /v1/ipam/check']);
+  expect(api.asked).toEqual(['GET /v1/ipam/check']);
 });
 
 it('lists what differs, with what to do about each kind, and exits with 1', async () => {

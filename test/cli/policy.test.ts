@@ -1,10 +1,7 @@
 /** `fairlead policy explain`: what it asks, prints and exits with. */
-import { createServer, type Server } from 'node:http';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { ExplainedFamily } from '../../lib/network/objects/explain.ts';
+import { apiStandIn } from './api-stand-in.ts';
 import { run } from './terminal.ts';
 
 const allowed: ExplainedFamily = {
@@ -26,30 +23,15 @@ const denied: ExplainedFamily = {
   in: { container: 'web-1', address: 'fd00::2', group: 'web', verdict: 'deny', rule: 'base/all' },
 };
 
-let folder: string;
-let server: Server;
 let families: readonly ExplainedFamily[];
-let asked: string[];
-beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'fairlead-cli-'));
-  asked = [];
-  server = createServer((incoming, outgoing) => {
-    asked.push(`${incoming.method} ${incoming.url}`);
-    outgoing.end(JSON.stringify({ schemaVersion: 1, node: 'edge-1', families }));
-  });
-  await new Promise<void>((resolve) => server.listen(join(folder, 'api.sock'), resolve));
-});
-afterEach(async () => {
-  await new Promise((resolve) => server.close(resolve));
-  rmSync(folder, { recursive: true });
-});
+const api = apiStandIn(() => ({ schemaVersion: 1, node: 'edge-1', families }));
 const explain = (...args: string[]) =>
-  run(['policy', 'explain', ...args, '--run-dir', folder], { environment: {} });
+  run(['policy', 'explain', ...args, '--run-dir', api.folder], { environment: {} });
 
 it('says what each end says and by which rule, and exits with 0 when all is allowed', async () => {
   families = [allowed];
   const { out, exitCode } = await explain('app-1', 'web-1', '--proto', 'tcp', '--port', '80');
-  expect(asked).toEqual([
+  expect(api.asked).toEqual([
     'GET /v1/policy/explain?tenant=default&from=app-1&to=web-1&protocol=tcp&port=80',
   ]);
   expect(exitCode).toBe(0);
@@ -68,7 +50,7 @@ it('exits with 1 when a family is denied, and says so in JSON, too', async () =>
   expect(exitCode).toBe(1);
   expect(out).toContain('IPv6: deny');
   expect(out).toContain('outside');
-  expect(asked[0]).toContain('tenant=blue');
+  expect(api.asked[0]).toContain('tenant=blue');
   const json = await explain('fd00::1', 'web-1', '--port', '80', '-o', 'json');
   expect(json.exitCode).toBe(1);
   expect(JSON.parse(json.out)).toMatchObject({ families: [allowed, denied] });

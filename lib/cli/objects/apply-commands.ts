@@ -9,8 +9,9 @@ import type { ApiClient } from '../api-client.ts';
 import { clientOf } from '../cluster-commands.ts';
 import { outputOptions, switchRow, type OutputOptions } from '../cluster-options.ts';
 import type { CommandContext, CommandRow } from '../command.ts';
+import { formRow } from '../form-option.ts';
 import { readOptions, rowsOf, type OptionTable } from '../option.ts';
-import { readOneOf, type Reading } from '../reading.ts';
+import { type Reading } from '../reading.ts';
 import { codeOf, differenceText, outcomeText, type ApplyLine } from './apply-text.ts';
 import { readDocuments } from './files.ts';
 import { nouns } from './nouns.ts';
@@ -158,15 +159,7 @@ interface ExportOptions extends Omit<OutputOptions, 'output'> {
 }
 const { output: _form, ...apiOnly } = outputOptions;
 const exportOptions: OptionTable<ExportOptions> = {
-  form: {
-    flag: 'output',
-    short: 'o',
-    placeholder: 'FORM',
-    summary: `form of the answer: ${exportForms.join(', ')}`,
-    defaultShown: 'yaml',
-    defaultText: 'yaml',
-    read: readOneOf(exportForms),
-  },
+  form: formRow(exportForms),
   tenant: {
     ...tenantOption,
     summary: 'the tenant and what belongs to it, and nothing else',

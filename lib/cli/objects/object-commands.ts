@@ -8,8 +8,9 @@ import { selectorFields } from '../../model/objects/selector.ts';
 import { clientOf } from '../cluster-commands.ts';
 import { apiOptions, switchRow, type ApiOptions } from '../cluster-options.ts';
 import type { CommandContext, CommandRow } from '../command.ts';
+import { formRow } from '../form-option.ts';
 import { readOptions, rowsOf, type OptionRow, type OptionTable } from '../option.ts';
-import { readOneOf, type Reading } from '../reading.ts';
+import { type Reading } from '../reading.ts';
 import {
   inspectionText,
   listText,
@@ -23,15 +24,7 @@ interface ObjectOptions extends ApiOptions {
   readonly output: ObjectForm;
 }
 const shownOptions: OptionTable<ObjectOptions> = {
-  output: {
-    flag: 'output',
-    short: 'o',
-    placeholder: 'FORM',
-    summary: `form of the answer: ${objectForms.join(', ')}`,
-    defaultShown: 'table',
-    defaultText: 'table',
-    read: readOneOf(objectForms),
-  },
+  output: formRow(objectForms),
   ...apiOptions,
 };
 
