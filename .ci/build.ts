@@ -22,27 +22,9 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BunPlugin } from 'bun';
+import { isTarget, targets, type TargetName } from './targets.ts';
 
 const root = resolve(import.meta.dirname, '..');
-
-/** What differs between machines. Paths are below a node_modules folder. */
-const targets = {
-  'linux-x64': {
-    cpu: 'x64',
-    runtime: '@oven/bun-linux-x64',
-    level: 'classic-level/prebuilds/linux-x64/classic-level.node',
-    koffi: '@koromix/koffi-linux-x64',
-    koffiFile: 'linux_x64/koffi.node',
-  },
-  'linux-arm64': {
-    cpu: 'arm64',
-    runtime: '@oven/bun-linux-aarch64',
-    level: 'classic-level/prebuilds/linux-arm64/classic-level.armv8.node',
-    koffi: '@koromix/koffi-linux-arm64',
-    koffiFile: 'linux_arm64/koffi.node',
-  },
-} as const;
-type TargetName = keyof typeof targets;
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -51,10 +33,6 @@ function say(line: string): void {
 function fail(line: string): never {
   process.stderr.write(`error: ${line}\n`);
   process.exit(2);
-}
-
-function isTarget(name: string): name is TargetName {
-  return Object.hasOwn(targets, name);
 }
 
 /** The exact version of an installed package. */

@@ -25,24 +25,12 @@ import { parseArgs } from 'node:util';
 import { createBundle } from '../../lib/bundle/bundle.ts';
 import { readSigningKey } from '../../lib/bundle/minisign.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { isTarget, targets, type TargetName } from '../targets.ts';
 import { licencesOf } from './licences.ts';
 import { billOfMaterials } from './sbom.ts';
 import { readLock, shippedIn } from './shipped.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const machines = {
-  'linux-x64': {
-    cpu: 'x64',
-    runtime: '@oven/bun-linux-x64',
-    koffi: '@koromix/koffi-linux-x64',
-  },
-  'linux-arm64': {
-    cpu: 'arm64',
-    runtime: '@oven/bun-linux-aarch64',
-    koffi: '@koromix/koffi-linux-arm64',
-  },
-} as const;
-type Target = keyof typeof machines;
 
 /** What of the source tree goes into a bundle as it is, if it is there. */
 const folders = ['systemd', 'openrc', 'man', 'plugin'];
@@ -54,14 +42,10 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function isTarget(name: string): name is Target {
-  return Object.hasOwn(machines, name);
-}
-
 /** Options of the build that name the packages of another machine; throws when npm cannot get them. */
-function packagesFor(target: Target): readonly string[] {
+function packagesFor(target: TargetName): readonly string[] {
   if (target === `linux-${process.arch}`) return [];
-  const { cpu, koffi } = machines[target];
+  const { cpu, koffi } = targets[target];
   const folder = join(root, 'dist/packages', target);
   if (!existsSync(join(folder, 'node_modules', koffi))) {
     mkdirSync(folder, { recursive: true });
@@ -75,12 +59,12 @@ function packagesFor(target: Target): readonly string[] {
 }
 
 interface Made {
-  readonly target: Target;
+  readonly target: TargetName;
   readonly commit: string | undefined;
 }
 
 /** Binary, parts list, licences and bundle of one machine. */
-async function make(target: Target, out: string): Promise<Made> {
+async function make(target: TargetName, out: string): Promise<Made> {
   const stage = join(out, `.stage-${target}`);
   mkdirSync(join(stage, 'bin'), { recursive: true });
   const binary = join(stage, 'bin/fairlead');
@@ -88,7 +72,7 @@ async function make(target: Target, out: string): Promise<Made> {
   const told = execFileSync(process.execPath, build, { cwd: root, encoding: 'utf8' });
   const commit = new RegExp(`^.* ${target} ([0-9a-f]{12}\\S*) `, 'm').exec(told)?.[1];
   const { version } = manifest;
-  const parts = shippedIn(readLock(root), machines[target]);
+  const parts = shippedIn(readLock(root), targets[target]);
   const name = ['fairlead', version, ...(commit === undefined ? [] : [commit]), target].join('-');
   const texts = {
     'sbom.cdx.json': billOfMaterials({ version, commit, target }, parts),
@@ -141,7 +125,7 @@ function sumUp(out: string): void {
 
 const { values } = parseArgs({
   options: {
-    targets: { type: 'string', default: Object.keys(machines).join(',') },
+    targets: { type: 'string', default: Object.keys(targets).join(',') },
     key: { type: 'string' },
     'open-vswitch': { type: 'string' },
     out: { type: 'string', default: join(root, 'dist/release') },
@@ -153,7 +137,7 @@ mkdirSync(out, { recursive: true });
 const failures: string[] = [];
 for (const target of values.targets.split(',')) {
   try {
-    if (!isTarget(target)) throw new Error(`there are ${Object.keys(machines).join(', ')}`);
+    if (!isTarget(target)) throw new Error(`there are ${Object.keys(targets).join(', ')}`);
     const { commit } = await make(target, out);
     say(`${target}: commit ${commit ?? 'none'}`);
   } catch (thrown) {
