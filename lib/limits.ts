@@ -491,6 +491,10 @@ export const ipProtocolMax = 255;
 export const dscpMax = 63;
 /** Largest burst of a network profile, kilobytes, as Contiv had it. */
 export const netprofileBurstMax = 10_486;
+/** Largest rate and burst of an OpenFlow meter, kilobits: fields of 32 bits (OpenFlow 1.3.5 section 7.3.4.4). */
+export const meterKilobitsMax = 0xffff_ffff;
+/** Smallest burst of a limit, kilobytes: a packet that is larger never passes, and one may be of 64 before it is cut. */
+export const limitBurstMin = 80;
 /** Longest list of ACI bindings, as Contiv had it. */
 export const bindingsCharactersMax = 2_048;
 /** Longest name of a host in BGP objects, as Contiv had it. */

@@ -181,11 +181,13 @@ export function observeTunnel(
   return { port: found.uuid, isIntact: isSame, error: link?.error };
 }
 
+/** Marks of a packet are those of its tunnel packet, too (RFC 2983 section 3.1), as Contiv had it. */
 const tunnelOptions = (udpPort: number): ReadonlyMap<string, string> =>
   new Map([
     ['remote_ip', 'flow'],
     ['key', 'flow'],
     ['dst_port', String(udpPort)],
+    ['tos', 'inherit'],
   ]);
 
 /** The OpenFlow number of our tunnel's interface; undefined for any other, and while it has none. */

@@ -57,8 +57,32 @@ interface EndpointBase {
   readonly group?: number | undefined;
 }
 
+/** How much may pass: kilobits a second, and kilobits at once above that. */
+export interface RateLimit {
+  readonly rate: number;
+  readonly burst: number;
+}
+
+/** What is done with what an endpoint sends, or with what it gets. */
+export interface Way {
+  readonly limit: RateLimit | undefined;
+  /** The differentiated services code point that it is marked with (RFC 2474), 1 to 63. */
+  readonly dscp: number | undefined;
+}
+
+/** How much an endpoint may send and get, and how that is marked. */
+export interface TrafficProfile {
+  /** What it sends. */
+  readonly out: Way | undefined;
+  /** What it gets. */
+  readonly in: Way | undefined;
+  /** The number of the group whose endpoints on this host have the limits together; else each for itself. */
+  readonly sharedBy: number | undefined;
+}
+
 /** An attachment of a container on this host. */
 export interface LocalEndpoint extends EndpointBase {
+  readonly profile?: TrafficProfile | undefined;
   /** OpenFlow port, `endpointPortMin` or more. */
   readonly port: number;
   /** What others refuse to hear from a container unless they asked for it. */

@@ -45,6 +45,7 @@ const flagNames: Readonly<Record<string, string>> = {
   fromEndpointGroup: 'from-group',
   toEndpointGroup: 'to-group',
   DSCP: 'dscp',
+  DSCPIn: 'dscp-in',
 };
 
 /** The nouns, in the order of help. */

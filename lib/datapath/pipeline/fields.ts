@@ -160,12 +160,17 @@ export const groups = {
   partsMax: 126,
 } as const;
 
+const wayBits = { out: 0, in: 1 } as const;
+
 /** Meters. */
 export const meters = {
   /** What is sent to the agent to make an ICMP error of. */
   icmpErrors: 1,
   /** Answers of other hosts to the agent's own questions. */
   probes: 2,
+  /** What an endpoint sends (`out`) or gets, by its port; or all of a group on this host, by its number. */
+  endpoint: (port: number, way: 'out' | 'in'): number => 0x100_0000 + port * 2 + wayBits[way],
+  group: (number: number, way: 'out' | 'in'): number => 0x200_0000 + number * 2 + wayBits[way],
 } as const;
 
 /** What a flow is for: 8 bits of its cookie. */

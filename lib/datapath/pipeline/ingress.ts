@@ -3,8 +3,9 @@
  * and `arrival`. What nothing here knows is dropped (DESIGN I6). Frames of containers are untagged; the
  * tunnel is listened to from hosts that are known, the uplink for tags that are.
  */
-import type { Action, Instructions, Match } from '../openflow/codec/flow.ts';
+import type { Action, Match } from '../openflow/codec/flow.ts';
 import { ipv4Number, macNumber } from './addresses.ts';
+import { endpointSends } from './bandwidth.ts';
 import { flags, loadRegister, ofNetwork, raise, tables } from './fields.ts';
 import { tagged, untagged } from './packets.ts';
 import { drop, type FlowWriter } from './unit.ts';
@@ -25,8 +26,7 @@ export function arrivalBase(flow: FlowWriter): void {
 
 /** Frames of a container. */
 export function endpointIngress(flow: FlowWriter, endpoint: LocalEndpoint, segment: Segment): void {
-  const then: Instructions = { apply: isIn(segment), goto: tables.antiSpoof };
-  flow.add(known, [{ inPort: endpoint.port }, untagged], then);
+  endpointSends(flow, endpoint, { apply: isIn(segment), goto: tables.antiSpoof });
   if (segment.encapsulation.kind !== 'vlan') return;
   // nobody on the wire has the MAC of a container of this host: a copy of our own frame, or a lie
   flow.add(

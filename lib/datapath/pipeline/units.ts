@@ -1,6 +1,7 @@
 /** What each kind of object adds to the pipeline, feature by feature. */
 import { icmpErrorsBurst, icmpErrorsPerSecond, probeAnswersPerSecond } from '../../limits.ts';
 import type { Meter } from '../openflow/codec/flow.ts';
+import { endpointGets, endpointMeters } from './bandwidth.ts';
 import { conductBase, endpointConduct } from './anti-spoof.ts';
 import { meters } from './fields.ts';
 import {
@@ -184,6 +185,7 @@ export function localUnit(
   endpointNeighbour(flow, endpoint, segment);
   endpointRoute(flow, endpoint, segment);
   localDestination(flow, endpoint, segment);
+  endpointGets(flow, endpoint);
   if (outside !== undefined && segment.reached) {
     endpointReached(flow, endpoint, { segment, outside });
   }
@@ -194,7 +196,7 @@ export function localUnit(
     endpointAdmission(flow, endpoint, segment);
     endpointGroup(flow, endpoint, segment);
   }
-  return flowsOnly(flow.flows);
+  return { ...flowsOnly(flow.flows), meters: endpointMeters(endpoint) };
 }
 
 /** What a container of another host adds. */

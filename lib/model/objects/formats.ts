@@ -7,6 +7,7 @@ import { asFairleadError } from '../../errors.ts';
 import { parseAddress, parseCidr, parseInterface } from '../../ip/ip.ts';
 import { ipProtocolMax, vlanTagMax, vniMax } from '../../limits.ts';
 import { isSiteName } from '../site.ts';
+import { isBandwidth } from './bandwidth.ts';
 
 /** A format of texts. */
 export interface Format {
@@ -95,8 +96,9 @@ export const formats = {
   },
   bandwidth: {
     expected: 'a number with k, m or g, such as 20mbps or 6 Mbps',
-    fits: (text) => /^[1-9][0-9]{0,8} ?(?:[kmgKMG](?:bps)?|[kKmMgG]b)$/.test(text),
+    fits: isBandwidth,
   },
+  sharing: choice('endpoint', 'group'),
   vlanRange: tagRange(vlanTagMax),
   vxlanRange: tagRange(vniMax),
   privateSubnet: { expected: 'ADDRESS/16 such as 172.19.0.0/16', fits: isBlock(4, 16, 16) },

@@ -1,4 +1,4 @@
-/** Network profile: how much the containers of a group may send, and how it is marked. */
+/** Network profile: how much the containers of a group may send and get, and how it is marked. */
 import { dscpMax, netprofileBurstMax, siteNameCharactersMax } from '../../limits.ts';
 import { describeKind, type ConfigOf } from './kind.ts';
 
@@ -6,7 +6,7 @@ import { describeKind, type ConfigOf } from './kind.ts';
 export const netprofileKind = describeKind({
   name: 'netprofile',
   plural: 'netprofiles',
-  doc: 'A network profile limits what each container of a group sends, and marks it.',
+  doc: 'A network profile limits what the containers of a group send and get, and marks it.',
   key: ['tenantName', 'profileName'],
   access: 'all',
   fields: {
@@ -31,17 +31,41 @@ export const netprofileKind = describeKind({
       charactersMax: 32,
       doc: 'Most that a container sends, in bits each second: 20mbps. Empty for no limit.',
     },
+    bandwidthIn: {
+      type: 'text',
+      format: 'bandwidth',
+      charactersMax: 32,
+      doc: 'Most that a container gets, in bits each second. Empty for no limit.',
+    },
     DSCP: {
       type: 'whole',
       min: 0,
       max: dscpMax,
-      doc: 'Differentiated services code point that its packets are marked with; 0 for none.',
+      doc: 'Differentiated services code point that what it sends is marked with; 0 for none.',
+    },
+    DSCPIn: {
+      type: 'whole',
+      min: 0,
+      max: dscpMax,
+      doc: 'Differentiated services code point that what it gets is marked with; 0 for none.',
     },
     burst: {
       type: 'whole',
       min: 0,
       max: netprofileBurstMax,
-      doc: 'Kilobytes that may be sent at once above the bandwidth; 0 for a default, or at least 2.',
+      doc: 'Kilobytes that may be sent at once above the bandwidth; 0 for a second of it, or at least 2.',
+    },
+    burstIn: {
+      type: 'whole',
+      min: 0,
+      max: netprofileBurstMax,
+      doc: 'Kilobytes that it may get at once above its bandwidth; 0 for a second of it, or at least 2.',
+    },
+    sharing: {
+      type: 'text',
+      format: 'sharing',
+      charactersMax: 16,
+      doc: 'Who has each bandwidth: each endpoint for itself, or all of a group on one host together.',
     },
   },
   linkSets: { EndpointGroups: { kind: 'endpointGroup', naming: ['netProfile'] } },

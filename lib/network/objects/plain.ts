@@ -3,6 +3,8 @@
  * all that refers to them. `special.ts` says where a kind differs. Pure.
  */
 import { FairleadError } from '../../errors.ts';
+import { meterKilobitsMax } from '../../limits.ts';
+import { kilobitsOf } from '../../model/objects/bandwidth.ts';
 import type { Config, Field, KindName } from '../../model/objects/kind.ts';
 import { describedKind } from '../../model/objects/kinds.ts';
 import { linkRange, objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
@@ -43,8 +45,15 @@ const specials: Partial<Readonly<Record<KindName, Special>>> = {
   serviceLB: serviceSpecial,
   netprofile: {
     check(config) {
-      if (config['burst'] !== 1) return config;
-      throw invalid('Invalid Burst size. burst size > 1500 bytes');
+      for (const field of ['burst', 'burstIn']) {
+        if (config[field] !== 1) continue;
+        throw invalid('Invalid Burst size. burst size > 1500 bytes');
+      }
+      for (const field of ['bandwidth', 'bandwidthIn']) {
+        if ((kilobitsOf(String(config[field])) ?? 0) <= meterKilobitsMax) continue;
+        throw invalid(`${field} Value Out of bound: more than a switch can count`);
+      }
+      return config;
     },
   },
   aciGw: {

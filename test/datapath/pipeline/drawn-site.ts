@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { deriveMac, parseAddress, parseCidr, type IpAddress } from '../../../lib/ip/ip.ts';
 import { ports } from '../../../lib/datapath/pipeline/fields.ts';
-import type { Peer, Segment } from '../../../lib/network/world.ts';
+import type { Peer, Segment, TrafficProfile } from '../../../lib/network/world.ts';
 import type { Container, Site } from './fabric.ts';
 
 const hostsOf = (count: number, isV6: boolean): Peer[] =>
@@ -47,6 +47,14 @@ function segmentOf(drawn: DrawnSegment, index: number): Segment {
   };
 }
 
+/** Some containers have a limit one way, some both ways, some together; who gets what is the same. */
+function profileOf(index: number): TrafficProfile | undefined {
+  const way = { limit: { rate: 1000, burst: 2000 }, dscp: undefined };
+  const sharedBy = index % 2 === 0 ? undefined : 7;
+  if (index % 3 === 0) return undefined;
+  return { out: index % 3 === 1 ? way : undefined, in: way, sharedBy };
+}
+
 function containerOf(index: number, host: Peer, segment: Segment): Container {
   const of = (family: 4 | 6): IpAddress | undefined => {
     const subnet = segment.subnets.find(({ cidr }) => cidr.family === family);
@@ -61,6 +69,7 @@ function containerOf(index: number, host: Peer, segment: Segment): Container {
     ipv4: of(4),
     ipv6: of(6),
     serves: { dhcp: false, routerAdvertisements: false },
+    profile: profileOf(index),
   };
 }
 

@@ -28,6 +28,8 @@ export interface Sent {
   readonly packet: Packet;
   /** Of the flow that sent it. */
   readonly cookie: bigint;
+  /** The meters that it went through, in order. */
+  readonly meters: readonly number[];
 }
 
 type State = Map<FieldName, bigint>;
@@ -79,6 +81,7 @@ export class PaperSwitch {
       length: packet.length,
       steps: { left: tableWalkMax },
       cookie: 0n,
+      meters: [],
     });
     return sent;
   }
@@ -88,10 +91,11 @@ export class PaperSwitch {
     if (run.steps.left < 0) throw new Error('the packet runs in circles');
     const flow = this.#find(table, state);
     if (flow === undefined) return;
-    this.#act(flow.apply ?? [], state, { ...run, cookie: flow.cookie });
+    const meters = flow.meter === undefined ? run.meters : [...run.meters, flow.meter];
+    this.#act(flow.apply ?? [], state, { ...run, meters, cookie: flow.cookie });
     if (flow.goto === undefined) return;
     if (flow.goto <= table) throw new Error(`from table ${table} back to ${flow.goto}`);
-    this.#walk(flow.goto, state, run);
+    this.#walk(flow.goto, state, { ...run, meters });
   }
 
   #find(table: number, state: State): Flow | undefined {
@@ -220,9 +224,10 @@ interface Run {
   readonly length: number;
   readonly steps: { left: number };
   readonly cookie: bigint;
+  readonly meters: readonly number[];
 }
 
-function output(port: number, state: State, { sent, length, cookie }: Run): void {
+function output(port: number, state: State, { sent, length, cookie, meters }: Run): void {
   const inPort = Number(state.get('inPort'));
   if (port === inPort) return;
   const { inPort: back } = reservedPort;
@@ -230,6 +235,7 @@ function output(port: number, state: State, { sent, length, cookie }: Run): void
     port: port === back ? inPort : port,
     packet: { fields: Object.fromEntries(state), length },
     cookie,
+    meters,
   });
 }
 
