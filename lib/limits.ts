@@ -481,6 +481,13 @@ export const serviceSelectorsMax = 64;
 export const serviceSelectorCharactersMax = 512;
 /** Ports of one service. */
 export const servicePortsMax = 64;
+/** Containers behind one service that get new connections: a bucket of each takes up to 88 bytes of a message of at
+ *  most 65 535, and Open vSwitch shares out 256 hashes at most, so that more would have unequal shares. */
+export const serviceBackendsMax = 64;
+/** Parts into which clients of a service are divided that stay with their container: six bits of an address. */
+export const serviceSlotsMax = 64;
+/** Services that a host knows at a time: each has 128 group numbers of 24 bits. */
+export const servicesOnHostMax = 131_072;
 /** Longest address of a rule: an IPv6 block. */
 export const ruleAddressCharactersMax = 64;
 /** Priorities of rules, as Contiv had them. */

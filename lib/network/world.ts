@@ -5,6 +5,7 @@
  */
 import type { Cidr, IpAddress } from '../ip/ip.ts';
 import type { CompiledRule } from '../policy/compile.ts';
+import type { Affinity, ServicePort } from '../services/service.ts';
 
 /** How the frames of a network travel between hosts. */
 export type Encapsulation =
@@ -133,4 +134,31 @@ export interface PolicyGroup {
 export interface PolicyRule extends CompiledRule {
   /** The tenant's number. */
   readonly domain: number;
+}
+
+/** A container behind a service, wherever it is. */
+export interface ServiceBackend {
+  readonly endpointId: string;
+  /** A network of the service's tenant. */
+  readonly segmentId: string;
+  readonly mac: string;
+  readonly ipv4: IpAddress | undefined;
+  readonly ipv6: IpAddress | undefined;
+  /** Gets new connections; otherwise it keeps those that it has. */
+  readonly isReady: boolean;
+}
+
+/** One address of a tenant in front of several containers. */
+export interface Service {
+  /** Unique; never used for another service. */
+  readonly id: string;
+  /** The network that its addresses are of. */
+  readonly segmentId: string;
+  /** At most one of each family; no container has them. */
+  readonly addresses: readonly IpAddress[];
+  /** Protocol and port together are unique. */
+  readonly ports: readonly ServicePort[];
+  readonly affinity: Affinity;
+  /** In an order that is the same on all hosts; `serviceBackendsMax` are ready at most. */
+  readonly backends: readonly ServiceBackend[];
 }

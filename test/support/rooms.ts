@@ -15,7 +15,10 @@ interface Room {
 export const floors: readonly (readonly Room[])[] = [
   [{ name: 'leaves', paths: ['lib/', 'lib/ip/'] }],
   [{ name: 'model', paths: ['lib/model/', 'lib/store/port.ts', 'lib/store/plan.ts'] }],
-  [{ name: 'policy', paths: ['lib/policy/'] }],
+  [
+    { name: 'policy', paths: ['lib/policy/'] },
+    { name: 'services', paths: ['lib/services/'] },
+  ],
   [
     { name: 'network', paths: ['lib/network/'] },
     { name: 'raft', paths: ['lib/store/raft/'] },
@@ -57,6 +60,7 @@ export const purePaths: readonly string[] = [
   'lib/model/',
   'lib/network/',
   'lib/policy/',
+  'lib/services/',
   'lib/datapath/openflow/codec/',
   'lib/datapath/reconcile/',
   'lib/datapath/pipeline/',

@@ -23,8 +23,16 @@ export const tables = {
   advertise: 21,
   /** To the gateway, to many, or to one. */
   split: 30,
+  /** To a service: who gets it. */
+  services: 40,
+  /** Of clients that stay: which container is theirs, and its address. */
+  serviceSlot: 41,
+  serviceTarget: 42,
   /** Routing within a tenant. */
   route: 43,
+  /** A container that speaks to itself by way of a service. */
+  ownService: 44,
+  ownServiceBack: 45,
   /** Whether a routed packet fits the network it goes to. */
   measure: 46,
   /** What does not fit. */
@@ -78,6 +86,10 @@ const flagBits = {
   fromUplink: 3,
   /** Is larger than the network it was routed to. */
   tooBig: 4,
+  /** Has a service's address again, if it is an answer of one. */
+  answered: 5,
+  /** Is no answer of a container to itself. */
+  notOwn: 6,
 } as const;
 
 type Flag = keyof typeof flagBits;
@@ -93,6 +105,8 @@ export const registers = {
   exit: 'reg4',
   /** The tenant's number; nothing changes it. */
   domain: 'reg5',
+  /** Which container of a service. */
+  backend: 'reg8',
 } as const;
 
 /** The MAC that a packet came to the gateway from: `reg6` and `reg7`. */
@@ -149,6 +163,8 @@ export const zones = {
   policy: (domain: number): number => domain,
   outside: (domain: number): number => 0x4000 | domain,
   services: (domain: number): number => 0x8000 | domain,
+  /** Containers that speak to themselves by way of a service. */
+  ownServices: (domain: number): number => 0xc000 | domain,
 } as const;
 
 /** Groups of a network: a copy to everybody, to those on this host, and parts of long lists. */
@@ -158,6 +174,8 @@ export const groups = {
   /** `part` is 1 to `partsMax`. */
   part: (segment: number, part: number): number => part * 0x200_0000 + segment * 2 + 1,
   partsMax: 126,
+  /** Behind those of networks: one for each port of a service and family, of which there are 128. */
+  service: (number: number, place: number): number => 0xfe00_0000 + number * 128 + place,
 } as const;
 
 const wayBits = { out: 0, in: 1 } as const;
@@ -181,6 +199,7 @@ export const cookieKinds = {
   peer: 3,
   outside: 4,
   policy: 5,
+  service: 7,
   /** Packets of these flows go to the agent, which answers with an ICMP error. */
   timeExceeded: 0x10,
   unreachable: 0x11,

@@ -63,6 +63,15 @@ export function gatewayNeighbour(
   addAnswer(flow, segment, { address, mac, advertisement: advertisementFlags.gateway });
 }
 
+/** Answers for an address that is no gateway's, at this MAC. */
+export function endpointAnswer(
+  flow: FlowWriter,
+  segment: Segment,
+  { address, mac }: { readonly address: IpAddress; readonly mac: string },
+): void {
+  addAnswer(flow, segment, { address, mac, advertisement: advertisementFlags.endpoint });
+}
+
 /** Answers for a container, wherever it is. */
 export function endpointNeighbour(
   flow: FlowWriter,
@@ -73,7 +82,7 @@ export function endpointNeighbour(
   if (segment.neighbours === 'asked') return;
   const addresses = [ipv4, ipv6, ipv6 && linkLocalOf(mac)].filter((each) => each !== undefined);
   for (const address of addresses) {
-    addAnswer(flow, segment, { address, mac, advertisement: advertisementFlags.endpoint });
+    endpointAnswer(flow, segment, { address, mac });
     if ('port' in endpoint) addOwn(flow, endpoint, address);
   }
 }

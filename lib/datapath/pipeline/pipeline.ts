@@ -6,6 +6,7 @@ import { ports as portNumbers } from './fields.ts';
 import { Members, type FloodChange } from './members.ts';
 import { Places } from './own-alias.ts';
 import { PolicyBook } from './policy-book.ts';
+import { ServiceBook } from './service-book.ts';
 import type { Unit } from './unit.ts';
 import {
   baseUnit,
@@ -51,6 +52,12 @@ export class Pipeline {
   readonly #policies = new PolicyBook({
     touch: (key, make) => this.#touch(key, make),
     turned: (domain) => this.#touchPoliced(domain),
+  });
+  /** Its services; they count while the network of their address is there. */
+  readonly services = new ServiceBook({
+    touch: (key, make) => this.#touch(key, make),
+    segment: (id) => this.#segments.get(id),
+    local: (id) => this.#local.get(id),
   });
   #tunnel: number = portNumbers.tunnel;
   #uplink: Uplink | undefined;
@@ -111,6 +118,7 @@ export class Pipeline {
     if (before !== undefined) this.#leaveDomain(before);
     this.#enterDomain(segment);
     this.#touchAll(segment.id);
+    this.services.touchSegment(segment);
   }
 
   /** Removes a segment; what its endpoints had goes, too. */
@@ -120,6 +128,7 @@ export class Pipeline {
     this.#segments.delete(id);
     this.#leaveDomain(before);
     this.#touchAll(id);
+    this.services.touchSegment(before);
   }
 
   /** Adds an endpoint of this host, or replaces it. */
@@ -293,6 +302,7 @@ export class Pipeline {
   }
 
   #touchLocal(id: string): void {
+    this.services.touchLocal(id);
     this.#touch(`local/${id}`, () => {
       const endpoint = this.#local.get(id);
       const segment = endpoint && this.#segments.get(endpoint.segmentId);

@@ -1,6 +1,7 @@
 /**
  * Connection tracking on paper (ovs-actions(7), "ct"): zones of connections of five words, NAT of the source's
- * address. Ports are never changed: two connections that would need it are an error of the test.
+ * address, or of the target's with its port. Nothing else changes ports: two connections that would need it are an
+ * error of the test.
  */
 import type { Ct } from '../../../lib/datapath/openflow/codec/flow.ts';
 import type { FieldName } from '../../../lib/datapath/openflow/codec/fields.ts';
@@ -11,10 +12,10 @@ type State = Map<FieldName, bigint>;
 interface Tuple {
   readonly family: bigint;
   readonly protocol: bigint;
-  readonly from: bigint;
-  readonly to: bigint;
-  readonly fromPort: bigint;
-  readonly toPort: bigint;
+  from: bigint;
+  to: bigint;
+  fromPort: bigint;
+  toPort: bigint;
 }
 
 interface Connection {
@@ -23,7 +24,14 @@ interface Connection {
 }
 
 /** Bits of `ct_state` (ovs-fields(7)). */
-const bits = { new: 0x01n, established: 0x02n, reply: 0x08n, tracked: 0x20n };
+const bits = {
+  new: 0x01n,
+  established: 0x02n,
+  reply: 0x08n,
+  tracked: 0x20n,
+  source: 0x40n,
+  target: 0x80n,
+};
 
 /** All zones of a switch. */
 export class Connections {
@@ -48,38 +56,47 @@ export class Connections {
     writeOriginal(now, asked?.asked ?? answered?.asked ?? tuple);
     if (asked !== undefined) {
       now.set('ctState', bits.tracked | bits.established);
-      if (translates) setSource(now, asked.answered.to);
+      if (translates) translate(now, tuple, turned(asked.answered));
     } else if (answered !== undefined) {
       now.set('ctState', bits.tracked | bits.established | bits.reply);
-      if (translates) setTarget(now, answered.asked.from);
+      if (translates) translate(now, tuple, turned(answered.asked));
     } else {
       now.set('ctState', bits.tracked | bits.new);
-      if (action.commit === true) this.#commit(known, { action, tuple, now });
+      if (action.commit === true) commit(known, { action, tuple, now });
     }
     return now;
   }
-
-  #commit(
-    known: Connection[],
-    { action, tuple, now }: { readonly action: Ct; readonly tuple: Tuple; readonly now: State },
-  ): void {
-    const { nat } = action;
-    const source = typeof nat === 'object' ? (nat.ipv4?.first ?? nat.ipv6?.first) : undefined;
-    if (source !== undefined) setSource(now, BigInt(source));
-    const after = readTuple(now);
-    const answered = {
-      ...tuple,
-      from: after.to,
-      to: after.from,
-      fromPort: after.toPort,
-      toPort: after.fromPort,
-    };
-    if (known.some((each) => isSame(each.answered, answered))) {
-      throw new Error('two connections with one answer');
-    }
-    known.push({ asked: tuple, answered });
-  }
 }
+
+function commit(
+  known: Connection[],
+  { action, tuple, now }: { readonly action: Ct; readonly tuple: Tuple; readonly now: State },
+): void {
+  const { nat } = action;
+  const wanted = typeof nat === 'object' ? nat : undefined;
+  const address = BigInt(wanted?.ipv4?.first ?? wanted?.ipv6?.first ?? 0);
+  const after = { ...tuple };
+  if (wanted?.side === 'source') after.from = address;
+  if (wanted?.side === 'destination') {
+    after.to = address;
+    after.toPort = BigInt(wanted.ports?.first ?? tuple.toPort);
+  }
+  translate(now, tuple, after);
+  const answered = turned(after);
+  if (known.some((each) => isSame(each.answered, answered))) {
+    throw new Error('two connections with one answer');
+  }
+  known.push({ asked: tuple, answered });
+}
+
+/** The same, said by the other side. */
+const turned = (tuple: Tuple): Tuple => ({
+  ...tuple,
+  from: tuple.to,
+  to: tuple.from,
+  fromPort: tuple.toPort,
+  toPort: tuple.fromPort,
+});
 
 const isV4 = (state: State): boolean => state.get('ethType') === 0x800n;
 
@@ -106,11 +123,23 @@ function writeOriginal(state: State, { protocol, from, to, fromPort, toPort }: T
   state.set('ctTpSrc', fromPort).set('ctTpDst', toPort);
 }
 
-const setSource = (state: State, value: bigint): State =>
-  state.set(isV4(state) ? 'ipv4Src' : 'ipv6Src', value);
-
-const setTarget = (state: State, value: bigint): State =>
-  state.set(isV4(state) ? 'ipv4Dst' : 'ipv6Dst', value);
+/** Writes what a connection makes of a packet, and says in its state which side that is. */
+function translate(state: State, before: Tuple, after: Tuple): void {
+  const write = (names: readonly FieldName[], value: bigint) => {
+    for (const name of names) if (state.has(name)) state.set(name, value);
+  };
+  const mark = (bit: bigint) => state.set('ctState', (state.get('ctState') ?? 0n) | bit);
+  if (before.from !== after.from || before.fromPort !== after.fromPort) {
+    write(isV4(state) ? ['ipv4Src'] : ['ipv6Src'], after.from);
+    write(['udpSrc', 'tcpSrc', 'sctpSrc'], after.fromPort);
+    mark(bits.source);
+  }
+  if (before.to !== after.to || before.toPort !== after.toPort) {
+    write(isV4(state) ? ['ipv4Dst'] : ['ipv6Dst'], after.to);
+    write(['udpDst', 'tcpDst', 'sctpDst'], after.toPort);
+    mark(bits.target);
+  }
+}
 
 const isSame = (one: Tuple, other: Tuple): boolean =>
   Object.entries(one).every(([key, value]) => other[key as keyof Tuple] === value);

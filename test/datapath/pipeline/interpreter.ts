@@ -42,6 +42,7 @@ export class PaperSwitch {
   readonly #seen = new Set<string>();
   readonly #groups = new Map<number, Group>();
   readonly #connections = new Connections();
+  #turns = 0;
 
   constructor(units: Iterable<Unit>) {
     this.install(units);
@@ -157,10 +158,7 @@ export class PaperSwitch {
       case 'outputField':
         return output(Number(readSlice(state, action.from)), state, run);
       case 'group':
-        for (const { actions } of this.#groups.get(action.group)?.buckets ?? []) {
-          this.#act(actions, new Map(state), run);
-        }
-        return undefined;
+        return this.#copies(this.#groups.get(action.group), state, run);
       case 'setField':
         return writeSlice(state, { field: action.field }, BigInt(action.value));
       case 'load':
@@ -189,6 +187,14 @@ export class PaperSwitch {
       case 'opaque':
         throw new Error(`action ${action.kind} is not on paper`);
     }
+  }
+
+  /** To every bucket, or to the one whose turn it is. */
+  #copies(group: Group | undefined, state: State, run: Run): void {
+    const buckets = group?.buckets ?? [];
+    const turn = this.#turns++ % Math.max(1, buckets.length);
+    const meant = group?.type === 'select' ? buckets.slice(turn, turn + 1) : buckets;
+    for (const { actions } of meant) this.#act(actions, new Map(state), run);
   }
 
   /** A copy goes on in the table, tracked; here the packet goes on with what became of its addresses. */

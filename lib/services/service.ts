@@ -1,0 +1,60 @@
+/** A service as it is written, as data: ports in numbers, labels in pairs. The README says what services mean. */
+import { assert } from '../assert.ts';
+import type { ServiceLbConfig } from '../model/objects/service-lb.ts';
+
+/** What is spoken to a service. */
+export type ServiceProtocol = 'tcp' | 'udp' | 'sctp';
+
+/** A port of a service. */
+export interface ServicePort {
+  readonly protocol: ServiceProtocol;
+  /** What clients speak to. */
+  readonly port: number;
+  /** What the containers behind it listen to. */
+  readonly target: number;
+}
+
+/** Who stays with whom: a connection with its container, or all connections of a client. */
+export type Affinity = 'connection' | 'client';
+
+/** What a service asks for. */
+export interface ServiceSpec {
+  /** The network that its address is of. */
+  readonly network: string;
+  /** Labels that a container has to have, all of them. */
+  readonly selectors: readonly (readonly [key: string, value: string])[];
+  readonly ports: readonly ServicePort[];
+}
+
+/**
+ * Reads a service that the model has taken. Of two that are written alike one is left, as of two ports with one
+ * number and protocol the first.
+ */
+export function readService(config: ServiceLbConfig): ServiceSpec {
+  const ports = new Map<string, ServicePort>();
+  for (const text of config.ports) {
+    const port = readPort(text);
+    const key = `${port.protocol} ${port.port}`;
+    if (!ports.has(key)) ports.set(key, port);
+  }
+  return {
+    network: config.networkName,
+    selectors: config.selectors.map(readSelector),
+    ports: [...ports.values()],
+  };
+}
+
+function readPort(text: string): ServicePort {
+  const [port = '', target = '', name = ''] = text.split(':');
+  const protocol = name.toLowerCase();
+  assert(
+    protocol === 'tcp' || protocol === 'udp' || protocol === 'sctp',
+    'the model takes no other protocol',
+  );
+  return { protocol, port: Number(port), target: Number(target) };
+}
+
+function readSelector(text: string): readonly [key: string, value: string] {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
+}

@@ -1,0 +1,348 @@
+/** Services as flows on paper: who gets what, as whom, and what comes back. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseAddress } from '../../../lib/ip/ip.ts';
+import { cookieKinds } from '../../../lib/datapath/pipeline/fields.ts';
+import { gatewayMac } from '../../../lib/datapath/pipeline/routing.ts';
+import { macNumber } from '../../../lib/datapath/pipeline/addresses.ts';
+import type { Service } from '../../../lib/network/world.ts';
+import type { CompiledRule } from '../../../lib/policy/compile.ts';
+import { slotsOf } from '../../../lib/services/slots.ts';
+import type { Container } from './fabric.ts';
+import { arpQuestion, ndQuestion } from './frames.ts';
+import {
+  addressOf,
+  backend,
+  callPacket,
+  containers,
+  ends,
+  inNetwork,
+  ServedFabric,
+  serviceIn,
+  type Call,
+} from './served-site.ts';
+
+const routed = [...inNetwork(1), ...inNetwork(2)];
+
+/** A service, in a network that is routed or not, with some behind it who are ready and some who are not. */
+const service: fc.Arbitrary<Service> = fc
+  .record({
+    index: fc.constantFrom(1, 2, 3),
+    affinity: fc.constantFrom('connection' as const, 'client' as const),
+    ready: fc.integer({ min: 1, max: 4 }),
+    others: fc.nat(2),
+    turn: fc.nat(20),
+    target: fc.constantFrom(80, 8080),
+  })
+  .map(({ index, affinity, ready, others, turn, target }) => {
+    const all = [...(index === 3 ? inNetwork(3) : []), ...routed];
+    const turned = [...all.slice(turn % all.length), ...all.slice(0, turn % all.length)];
+    const behind = turned.filter(({ segmentId }) => index !== 3 || segmentId === 't1n3');
+    const backends = behind
+      .slice(0, ready + others)
+      .map((each, at) => backend(each, at < ready))
+      .toSorted((one, other) => (one.endpointId < other.endpointId ? -1 : 1));
+    return serviceIn(index, {
+      id: 'web',
+      affinity,
+      backends,
+      ports: [
+        { protocol: 'tcp', port: 80, target },
+        { protocol: 'udp', port: 53, target: 53 },
+        { protocol: 'sctp', port: 99, target: 99 },
+      ],
+    });
+  });
+
+const callOf = (of: Service): fc.Arbitrary<Call> =>
+  fc.record({
+    client: fc.constantFrom(...(of.segmentId === 't1n3' ? inNetwork(3) : routed)),
+    service: fc.constant(of),
+    port: fc.constantFrom(...of.ports),
+    family: fc.constantFrom(4 as const, 6 as const),
+    from: fc.integer({ min: 40_000, max: 40_009 }),
+  });
+const served = service.chain((of) =>
+  fc.record({
+    of: fc.constant(of),
+    calls: fc.uniqueArray(callOf(of), {
+      minLength: 8,
+      maxLength: 8,
+      // ports of SCTP count for nothing in user space, so a client has one such conversation with an address
+      selector: ({ client, port, family, from }) =>
+        [client.id, port.protocol, family, port.protocol === 'sctp' ? 0 : from].join(' '),
+    }),
+  }),
+);
+
+const readyIds = ({ backends }: Service): readonly string[] =>
+  backends.filter(({ isReady }) => isReady).map(({ endpointId }) => endpointId);
+
+/** What the two sides see of a call. */
+function expectSeen(call: Call, { server, got, back }: ReturnType<ServedFabric['call']>): void {
+  const { client, family, from, port } = call;
+  const address = addressOf(call.service, family).value;
+  expect(ends(got)).toEqual({
+    // its own address it would not answer
+    from: server.id === client.id ? address : addressOf(client, family).value,
+    to: addressOf(server, family).value,
+    fromPort: from,
+    toPort: port.target,
+  });
+  expect(got.packet.fields.ethDst).toBe(BigInt(macNumber(server.mac)));
+  expect(back.to).toBe(server.id === client.id ? 'self' : client.id);
+  expect(back.packet.fields.ethDst).toBe(BigInt(macNumber(client.mac)));
+  expect(ends(back)).toEqual({
+    from: address,
+    to: addressOf(client, family).value,
+    fromPort: port.port,
+    toPort: from,
+  });
+}
+
+describe('who speaks to a service', () => {
+  it('reaches one container that is ready, and hears the service answer', () => {
+    const site = new ServedFabric();
+    const counts = { itself: 0, other: 0 };
+    fc.assert(
+      fc.property(served, ({ of, calls }) => {
+        site.forget();
+        site.change([of]);
+        for (const call of calls) {
+          const seen = site.call(call);
+          expect(readyIds(of)).toContain(seen.server.id);
+          expectSeen(call, seen);
+          counts[seen.server.id === call.client.id ? 'itself' : 'other'] += 1;
+          // and goes on with it
+          expectSeen(call, site.call(call));
+          expect(site.call(call).server.id).toBe(seen.server.id);
+        }
+      }),
+      { numRuns: 10 },
+    );
+    expect(Math.min(counts.itself, counts.other)).toBeGreaterThan(0);
+  });
+
+  it('goes on with his container whoever else comes, goes or is to get nothing new', () => {
+    const site = new ServedFabric();
+    let stayed = 0;
+    fc.assert(
+      fc.property(served, service, ({ of, calls }, other) => {
+        site.forget();
+        site.change([of]);
+        const begun = calls.map((call) => ({ call, server: site.call(call).server.id }));
+        const kept = of.backends.map((each) => ({ ...each, isReady: false }));
+        const come = other.backends.filter(
+          ({ endpointId }) => !of.backends.some((each) => each.endpointId === endpointId),
+        );
+        const isHere = other.segmentId === of.segmentId;
+        site.change([{ ...of, backends: [...kept, ...(isHere ? come : [])] }]);
+        for (const { call, server } of begun) {
+          const seen = site.call(call);
+          expect(seen.server.id).toBe(server);
+          expectSeen(call, seen);
+          stayed += 1;
+        }
+      }),
+      { numRuns: 5 },
+    );
+    expect(stayed).toBeGreaterThan(30);
+  });
+
+  it('is always sent to the same container by a service whose clients stay', () => {
+    const site = new ServedFabric();
+    fc.assert(
+      fc.property(served, ({ of: { affinity: _any, ...rest }, calls }) => {
+        const of: Service = { ...rest, affinity: 'client' };
+        site.forget();
+        site.change([of]);
+        const ready = readyIds(of);
+        const slots = slotsOf(ready);
+        for (const call of calls.map((each) => ({ ...each, service: of }))) {
+          const slot = Number(addressOf(call.client, call.family).value % 64n);
+          expect(site.call(call).server.id).toBe(ready[slots[slot] ?? -1]);
+        }
+      }),
+      { numRuns: 4 },
+    );
+  });
+
+  it('is told that nobody is there when nobody is ready, unless he has begun', () => {
+    const site = new ServedFabric();
+    const [client, server] = inNetwork(1);
+    if (client === undefined || server === undefined) throw new Error('no containers');
+    const of = serviceIn(1, { id: 'web', backends: [backend(server)] });
+    const [port] = of.ports;
+    if (port === undefined) throw new Error('no port');
+    const call: Call = { client, service: of, port, family: 4, from: 4000 };
+    site.change([of]);
+    site.call(call);
+    site.change([{ ...of, backends: [backend(server, false)] }]);
+    expect(site.call(call).server.id).toBe(server.id);
+    const told = (said: Call) =>
+      site.fabric.send(said.client, callPacket(said)).map(({ to, why }) => [to, why]);
+    expect(told({ ...call, from: 4001 })).toEqual([['agent', cookieKinds.unreachable]]);
+    site.change([{ ...of, backends: [] }]);
+    expect(told(call)).toEqual([['agent', cookieKinds.unreachable]]);
+    const closed = { ...port, port: 81 };
+    site.change([of]);
+    expect(told({ ...call, port: closed })).toEqual([['agent', cookieKinds.unreachable]]);
+  });
+
+  it('of another tenant reaches whoever has that address there', () => {
+    const site = new ServedFabric();
+    const [server] = inNetwork(1);
+    const other = containers.find(({ segmentId }) => segmentId === 't2n1');
+    if (server === undefined || other === undefined) throw new Error('no containers');
+    const of = serviceIn(1, { id: 'web', backends: [backend(server)] });
+    site.change([of]);
+    const [port] = of.ports;
+    if (port === undefined) throw new Error('no port');
+    const said = callPacket({ client: other, service: of, port, family: 4, from: 4000 });
+    expect(site.fabric.send(other, said).map(({ to }) => to)).toEqual(['agent']);
+  });
+
+  it('gets its MAC by a question of either family', () => {
+    const site = new ServedFabric();
+    const of = serviceIn(3, { id: 'web' });
+    site.change([of]);
+    const [client] = inNetwork(3);
+    if (client === undefined) throw new Error('no container');
+    for (const family of [4, 6] as const) {
+      const { value } = addressOf(of, family);
+      const question = family === 4 ? arpQuestion(client, value) : ndQuestion(client, value);
+      const [answer, ...more] = site.fabric.send(client, question);
+      expect([answer?.to, more]).toEqual(['self', []]);
+      expect(answer?.packet.fields.ethSrc).toBe(BigInt(macNumber(gatewayMac)));
+    }
+  });
+});
+
+it('connections are shared out among all that are ready', () => {
+  const site = new ServedFabric();
+  const [client, ...servers] = routed;
+  if (client === undefined) throw new Error('no client');
+  const of = serviceIn(1, { id: 'web', backends: servers.slice(0, 4).map((one) => backend(one)) });
+  site.change([of]);
+  const [port] = of.ports;
+  if (port === undefined) throw new Error('no port');
+  const got = Array.from(
+    { length: 16 },
+    (_, from) => site.call({ client, service: of, port, family: 4, from: 4000 + from }).server.id,
+  );
+  expect(new Set(got).size).toBe(4);
+});
+
+it('rules see who speaks and who is spoken to, not the service', () => {
+  const site = new ServedFabric();
+  const [client, other, server] = inNetwork(1);
+  if (client === undefined || other === undefined || server === undefined) throw new Error('few');
+  const of = serviceIn(1, { id: 'web', backends: [backend(server)] });
+  const [port] = of.ports;
+  if (port === undefined) throw new Error('no port');
+  const rule = (name: string, more: Partial<CompiledRule>): CompiledRule => ({
+    policy: 'base',
+    name,
+    direction: 'in',
+    priority: 1,
+    verdict: 'deny',
+    traffic: { group: undefined, blocks: undefined, protocol: undefined, port: undefined },
+    ...more,
+  });
+  const protocol = { v4: 6, v6: 6 };
+  const traffic = { group: 12, blocks: undefined, protocol, port: port.target };
+  site.change([of], (pipeline, at) => {
+    pipeline.setGroup({ number: 11, domain: 1, policies: ['base'] });
+    for (const each of [rule('1', {}), rule('2', { priority: 2, verdict: 'allow', traffic })]) {
+      pipeline.setRule({ ...each, domain: 1 });
+    }
+    const tell = ({ host, ...one }: Container, group: number) => {
+      const { port: _port, serves: _serves, ...rest } = one;
+      if (host === at) pipeline.setLocal({ ...one, group });
+      else pipeline.setRemote({ ...rest, group, peer: host });
+    };
+    tell(client, 12);
+    tell(other, 13);
+    tell(server, 11);
+  });
+  const call: Call = { client, service: of, port, family: 4, from: 4000 };
+  expectSeen(call, site.call(call));
+  expect(site.fabric.send(other, callPacket({ ...call, client: other }))).toEqual([]);
+});
+
+describe('flows', () => {
+  it('after any change are what they would be if they were made of the end alone', () => {
+    const all = fc.array(
+      fc.tuple(service, fc.constantFrom('a', 'b', 'c')).map(([of, id]) => ({
+        ...serviceIn(Number(of.segmentId.at(-1)), { id }),
+        affinity: of.affinity,
+        backends: of.backends,
+      })),
+      { maxLength: 3 },
+    );
+    const unique = all.map((list) => [...new Map(list.map((one) => [one.id, one])).values()]);
+    fc.assert(
+      fc.property(unique, unique, (before, after) => {
+        const changed = new ServedFabric();
+        changed.change(before);
+        changed.change(after);
+        const fresh = new ServedFabric();
+        fresh.change(after);
+        for (const host of [0, 1]) {
+          expect(textsOf(changed, host)).toEqual(textsOf(fresh, host));
+        }
+      }),
+      { numRuns: 2 },
+    );
+  });
+
+  it('of who has no services are the same with those of others', () => {
+    const [server] = inNetwork(1);
+    if (server === undefined) throw new Error('no container');
+    const without = new ServedFabric();
+    const withOne = new ServedFabric();
+    withOne.change([serviceIn(1, { id: 'web', backends: [backend(server)] })]);
+    const added = [...withOne.unitsOf(0)].filter(([key]) => !without.unitsOf(0).has(key));
+    expect(added.map(([key]) => key).toSorted()).toEqual([
+      'service',
+      `service/backend/${server.id}`,
+      'service/domain/1',
+      'service/web',
+    ]);
+    for (const [key, unit] of without.unitsOf(0)) expect(withOne.unitsOf(0).get(key)).toEqual(unit);
+  });
+
+  it('of a service do not grow with its ports times its containers', () => {
+    const count = (backends: number, ports: number) => {
+      const site = new ServedFabric();
+      const of = serviceIn(1, {
+        id: 'web',
+        addresses: [parseAddress('10.0.1.200')],
+        backends: routed.slice(0, backends).map((each) => backend(each)),
+        ports: Array.from({ length: ports }, (_, at) => ({
+          protocol: 'tcp' as const,
+          port: 100 + at,
+          target: 100,
+        })),
+      });
+      site.change([of]);
+      return site.unitsOf(0).get('service/web')?.flows.length ?? 0;
+    };
+    expect(count(8, 10) - count(1, 10)).toBe(0);
+    expect(count(1, 10) - count(1, 5)).toBe(10);
+  });
+});
+
+/** Numbers of services are given in the order of their coming. */
+function textsOf(site: ServedFabric, host: number): unknown {
+  return [...site.unitsOf(host)]
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([key, { flows, groups }]) => [
+      key,
+      flows.map(({ cookie: _number, apply, ...rest }) => ({
+        ...rest,
+        apply: apply?.map((each) => (each.kind === 'group' ? 'a group' : each)),
+      })),
+      groups.map(({ buckets }) => buckets),
+    ]);
+}
