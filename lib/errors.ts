@@ -236,6 +236,11 @@ export const errorTable = {
     fix: 'give --from a folder that a bundle was unpacked to, and a place that can be written',
   },
   BUNDLE_KEY: { ...usage, fix: 'use a key without a password: minisign -G -W -s FILE' },
+  PLUGIN_FOLDER: { ...usage, fix: 'make it anew: fairlead plugin folder DIR' },
+  PLUGIN_PLACE: {
+    ...conflict,
+    fix: 'let Docker start it: docker plugin create NAME FOLDER, then docker plugin enable NAME',
+  },
   SNAPSHOT_INVALID: { ...usage, fix: 'use a file made by fairlead cluster snapshot save' },
 
   INTERNAL: { ...broken, fix: 'report it with the lines of the log around it' },

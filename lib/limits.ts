@@ -406,6 +406,22 @@ export const configFileBytesMax = 64 * 1024;
 
 /** Files of a bundle: some hundred man pages and units. Somebody's home given by mistake has more. */
 export const bundleFilesMax = 2_000;
+/** Program headers of a program or library; there are about ten. */
+export const elfHeadersMax = 128;
+/** Bytes of a dynamic section: some hundred entries of 16 bytes. */
+export const elfDynamicBytesMax = 64 * 1024;
+/** Bytes of a name in a program: a file name, or the path of a dynamic linker. */
+export const elfNameBytesMax = 4_096;
+/** config.json of a managed plugin; ours has some 10 kB. */
+export const pluginConfigBytesMax = 1024 * 1024;
+/** Characters of a managed plugin's socket: engines put it below /run/docker/plugins and an id of 64, and the path of
+ *  a socket has 107 bytes at most. */
+export const pluginSocketNameCharactersMax = 22;
+/** How long a managed plugin tries to reach the agent of the host for one call: an agent that restarts is back in
+ *  seconds, and engines give a call up after 30 s. */
+export const managedCallMs = 20_000;
+/** How often it tries. */
+export const managedRetryMs = 100;
 
 assert(driverHeartbeatTicks * 4 <= driverElectionTicks, 'one lost heartbeat is no election');
 assert(

@@ -41,6 +41,10 @@ export interface AgentOptions extends ApiListenOptions {
   readonly etcdEndpoints?: StoreChoice;
   readonly pluginName: string;
   readonly pluginSocket: string;
+  /** What the engine is told that it takes our networks for. */
+  readonly pluginScope: 'local' | 'global';
+  /** Socket that managed plugins hand calls on to. */
+  readonly managedSocket?: string;
   readonly apiSocket: string;
   /** Socket of ovsdb-server. */
   readonly ovsDbSocket: string;
@@ -144,6 +148,22 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
     summary: "socket that Docker's calls come in by",
     defaultShown: '/run/docker/plugins/PLUGIN-NAME.sock',
     defaultText: ({ textOf }) => `/run/docker/plugins/${fileNameOf(textOf('plugin-name'))}.sock`,
+    read: readSocketPath,
+  },
+  pluginScope: {
+    flag: 'plugin-scope',
+    placeholder: 'SCOPE',
+    summary: 'local (networks are made on each host) or global (by a swarm; managed plugins only)',
+    defaultShown: 'local',
+    defaultText: 'local',
+    read: readOneOf(['local', 'global']),
+  },
+  managedSocket: {
+    flag: 'managed-socket',
+    placeholder: 'PATH',
+    summary: 'socket for managed plugins that hand calls on to this agent',
+    defaultShown: 'none; by the installer /var/lib/fairlead/managed/plugin.sock',
+    defaultText: undefined,
     read: readSocketPath,
   },
   apiSocket: {
@@ -286,20 +306,33 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
  */
 export function readAgentOptions(sources: OptionSources): AgentOptions {
   const options = withUplinks(withEndpoints(readOptions(agentOptionTable, sources)));
-  if (options.pluginSocket === options.apiSocket) {
-    throw new FairleadError(
-      'USAGE',
-      `--plugin-socket and --api-socket are both ${options.apiSocket}`,
-      {
-        fix: 'must be two paths',
-      },
-    );
-  }
+  checkSockets(options);
   checkApiListen(options);
   if (options.discoveryFile !== undefined) {
     checkDiscoveryFile(options.discoveryFile, fileNameOf(options.pluginName));
   }
   return options;
+}
+
+function checkSockets({ pluginSocket, managedSocket, apiSocket }: AgentOptions): void {
+  const places = [
+    ['--plugin-socket', pluginSocket],
+    ['--managed-socket', managedSocket],
+  ] as const;
+  for (const [flag, path] of places) {
+    if (path !== apiSocket) continue;
+    throw new FairleadError('USAGE', `${flag} and --api-socket are both ${apiSocket}`, {
+      fix: 'must be two paths',
+    });
+  }
+  if (pluginSocket !== managedSocket) return;
+  throw new FairleadError(
+    'USAGE',
+    `--plugin-socket and --managed-socket are both ${pluginSocket}`,
+    {
+      fix: 'must be two paths',
+    },
+  );
 }
 
 function withEndpoints(options: AgentOptions): AgentOptions {

@@ -1,11 +1,14 @@
 /** What a command is, and what it gets to work with. The commands themselves are in `commands.ts`. */
 import type { AgentOptions } from './agent-options.ts';
+import type { PluginOptions } from './plugin-options.ts';
 import type { OperandRow, OptionRow, OptionSources } from './option.ts';
 
 /** What commands do besides writing text; given by the program's entry point. */
 export interface Actions {
   /** Runs the agent until it is told to stop. */
   agent(options: AgentOptions): Promise<void>;
+  /** Runs a managed plugin that hands calls on, until it is told to stop; `notes` are for its log. */
+  plugin(options: PluginOptions, notes: readonly string[]): Promise<void>;
 }
 
 /** What a command gets to work with. */

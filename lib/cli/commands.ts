@@ -12,6 +12,7 @@ import { nodeCommands } from './node-commands.ts';
 import { manPage } from './man.ts';
 import { nouns } from './objects/nouns.ts';
 import { applyCommands, exportCommand } from './objects/apply-commands.ts';
+import { pluginCommands } from './plugin-commands.ts';
 import { policyCommands } from './policy-commands.ts';
 import { objectCommands } from './objects/object-commands.ts';
 import { readAgentOptions, agentOptionTable } from './agent-options.ts';
@@ -105,6 +106,7 @@ export const commandSet: CommandSet = {
     ...nodeCommands,
     ...ipamCommands,
     ...bundleCommands,
+    ...pluginCommands,
   ],
   groups: [
     ...nouns.map(({ name, summary }) => ({ name, summary })),
@@ -116,5 +118,6 @@ export const commandSet: CommandSet = {
     { name: 'ipam', summary: 'see whether all agree who has which address' },
     { name: 'node', summary: 'see the hosts that share networks, remove one that is gone' },
     { name: 'bundle', summary: 'take this release to hosts without a network' },
+    { name: 'plugin', summary: 'Fairlead as a managed plugin of Docker, for swarm' },
   ],
 };

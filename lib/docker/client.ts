@@ -10,6 +10,7 @@ import {
   infoSchema,
   networkListSchema,
   networkSchema,
+  pluginListSchema,
   refusalSchema,
   versionSchema,
 } from './schemas.ts';
@@ -68,11 +69,20 @@ export interface DockerVersion {
   readonly api: string;
 }
 
+/** A managed plugin of the engine, enabled or not. */
+export interface DockerPlugin {
+  /** With its tag, as networks name their driver. */
+  readonly name: string;
+  readonly entrypoint: readonly string[];
+}
+
 /** A connection-less client; every call stands alone. All throw DOCKER_DOWN, DOCKER_PROTOCOL. */
 export interface DockerClient {
   version(signal: AbortSignal): Promise<DockerVersion>;
   engine(signal: AbortSignal): Promise<DockerEngine>;
   networks(signal: AbortSignal): Promise<readonly DockerNetwork[]>;
+  /** Managed plugins; none where the engine knows of no such thing. */
+  plugins(signal: AbortSignal): Promise<readonly DockerPlugin[]>;
   /** One network with its endpoints; undefined when there is none with this id. */
   network(id: string, signal: AbortSignal): Promise<DockerNetwork | undefined>;
   /** Makes a network of this engine only. @throws DOCKER_REFUSED, with what the engine says */
@@ -127,6 +137,12 @@ export function createDockerClient(socketPath: string): DockerClient {
     async networks(signal) {
       const list = await read(await path('/networks', signal), networkListSchema, signal);
       return (list ?? []).map(describeNetwork);
+    },
+    async plugins(signal) {
+      const list = await read(await path('/plugins', signal), pluginListSchema, signal);
+      return (list ?? []).map(({ Name: name, Config }) => {
+        return { name, entrypoint: Config?.Entrypoint ?? [] };
+      });
     },
     async network(id, signal) {
       const tail = `/networks/${encodeURIComponent(id)}`;

@@ -19,6 +19,14 @@ export const infoSchema = z.object({
   Swarm: z.object({ LocalNodeState: text }).nullish(),
 });
 
+/** Of `/plugins`, managed plugins by name and tag, and what they are started by. */
+export const pluginListSchema = z.array(
+  z.object({
+    Name: z.string(),
+    Config: z.object({ Entrypoint: z.array(z.string()).nullish() }).nullish(),
+  }),
+);
+
 /** What a new network is answered with. */
 export const createdSchema = z.object({ Id: z.string() });
 /** What a refusal is answered with. */

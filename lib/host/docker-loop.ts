@@ -30,6 +30,7 @@ import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
 import { poolId, type Pool } from '../model/pool.ts';
 import { readDockerView } from './docker-view.ts';
+import { ourDrivers } from './our-drivers.ts';
 import { reconcilePace, startLoop, type Loop } from './loop.ts';
 import {
   readEndpoints,
@@ -105,7 +106,9 @@ async function sweepOnce(
   signal: AbortSignal,
 ): Promise<Suspects> {
   const records = await readRecords(parts.store);
-  const view = await readDockerView(parts.docker, parts.pluginName, signal);
+  const isOurs = await ourDrivers(parts.docker, parts.pluginName, signal);
+  const known = new Set(records.networks.map(({ value }) => value.id));
+  const view = await readDockerView(parts.docker, { isOurs, known }, signal);
   if (!(await isOurEngine(parts, records, view, signal))) return new Map();
   const sweep = planSweep(records, view, before, parts.clock.monotonicMs(), {
     absentMs: absentConfirmMs,

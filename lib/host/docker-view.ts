@@ -6,18 +6,23 @@
 import type { DockerClient, DockerNetwork } from '../docker/client.ts';
 import { formatAddress, formatCidr, parseCidr, parseInterface } from '../ip/ip.ts';
 import type { DockerView } from '../network/sweep.ts';
+import type { IsOurs } from './our-drivers.ts';
 
-/** Asks the engine. `pluginName` is the driver's name as the engine knows it. */
+/**
+ * Asks the engine. `known` are the ids of networks that are ours whatever their driver is called by now: a plugin
+ * that was removed and comes back under its name finds them.
+ */
 export async function readDockerView(
   docker: DockerClient,
-  pluginName: string,
+  { isOurs, known }: { readonly isOurs: IsOurs; readonly known: ReadonlySet<string> },
   signal: AbortSignal,
 ): Promise<DockerView> {
   const networks = new Map<string, ReadonlySet<string>>();
   const pools = new Map<string, Set<string>>();
   for (const listed of await docker.networks(signal)) {
-    const ours = isOurDriver(listed.driver, pluginName);
-    const ipamOurs = isOurDriver(listed.ipamDriver, pluginName);
+    const isKnown = known.has(listed.id);
+    const ours = isKnown || isOurs(listed.driver);
+    const ipamOurs = isKnown || isOurs(listed.ipamDriver);
     if (!ours && !ipamOurs) continue;
     // a network that goes while we read is simply no longer there
     const network = await docker.network(listed.id, signal);
@@ -26,11 +31,6 @@ export async function readDockerView(
     if (ipamOurs) addPools(pools, network);
   }
   return { networks, pools };
-}
-
-/** Whether a driver is ours: a managed plugin is named with its tag. */
-export function isOurDriver(driver: string, pluginName: string): boolean {
-  return driver === pluginName || driver.startsWith(`${pluginName}:`);
 }
 
 function addPools(pools: Map<string, Set<string>>, network: DockerNetwork): void {

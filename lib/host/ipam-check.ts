@@ -27,6 +27,7 @@ import {
 } from '../network/ipam/check.ts';
 import { networkOfSpace, sharedSpace } from '../network/ipam/space.ts';
 import { prefixRange, type StateStore } from '../store/port.ts';
+import { ourDrivers } from './our-drivers.ts';
 import { readEndpoints, readHeldAddresses, readNetworks, readRows } from './records.ts';
 
 /** What it is made of. */
@@ -226,8 +227,9 @@ async function readDocker(
   signal: AbortSignal,
 ): Promise<readonly CheckedEndpoint[]> {
   const found: CheckedEndpoint[] = [];
+  const isOurs = await ourDrivers(docker, pluginName, signal);
   for (const { id, driver } of await docker.networks(signal)) {
-    if (driver !== pluginName && !driver.startsWith(`${pluginName}:`)) continue;
+    if (!isOurs(driver)) continue;
     const listed = await docker.network(id, signal);
     const network = titleOf(networks.find((one) => one.id === id) ?? { id });
     for (const { endpointId, ipv4, ipv6 } of listed?.endpoints ?? []) {

@@ -30,7 +30,7 @@ import {
   tenantOption,
 } from '../network/site-options.ts';
 import type { StateStore } from '../store/port.ts';
-import { isOurDriver } from './docker-view.ts';
+import { isOurDriver } from './our-drivers.ts';
 import { reconcilePace, startLoop } from './loop.ts';
 import { readNetworks, readObjects } from './records.ts';
 import { watchHints } from './store-hints.ts';

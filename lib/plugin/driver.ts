@@ -5,8 +5,9 @@
 import { FairleadError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { storeOpenWaitMs } from '../limits.ts';
-import { globalSpace, localSpace } from '../network/ipam/space.ts';
+import { localSpace } from '../network/ipam/space.ts';
 import type { RequestedSubnet } from '../network/networks.ts';
+import { bareAnswers, type PluginScope } from './bare-answers.ts';
 import type { PluginHandlers } from './handlers.ts';
 import type { CallRequest } from './schemas.ts';
 
@@ -16,13 +17,13 @@ const gatewayRequest = 'com.docker.network.gateway';
 /** Docker names a container's first interface this and counts. */
 const interfacePrefix = 'eth';
 
-/** The handlers of a host that may still be starting. */
-export function createDriver(host: Promise<Host>): PluginHandlers {
+/** The handlers of a host that may still be starting, for engines that are told this scope. */
+export function createDriver(host: Promise<Host>, scope: PluginScope = 'local'): PluginHandlers {
   // a start that fails ends the process; until then each call says so by itself
   host.catch(() => undefined);
   const ready = (signal: AbortSignal): Promise<Host> => started(host, signal);
   return {
-    ...bareHandlers(),
+    ...bareAnswers(scope),
     ...networkHandlers(ready),
     ...endpointHandlers(ready),
     ...ipamHandlers(ready),
@@ -44,33 +45,6 @@ async function started(host: Promise<Host>, signal: AbortSignal): Promise<Host> 
 }
 
 type Handlers<Names extends keyof PluginHandlers> = Pick<PluginHandlers, Names>;
-
-function bareHandlers(): Handlers<
-  | 'Plugin.Activate'
-  | 'Plugin.Deactivate'
-  | 'NetworkDriver.GetCapabilities'
-  | 'IpamDriver.GetCapabilities'
-  | 'IpamDriver.GetDefaultAddressSpaces'
-> {
-  return {
-    'Plugin.Activate': async () => ({ Implements: ['NetworkDriver', 'IpamDriver'] }),
-    'Plugin.Deactivate': async () => ({}),
-    'NetworkDriver.GetCapabilities': async () => ({
-      Scope: 'local',
-      ConnectivityScope: 'local',
-      GwAllocChecker: false,
-    }),
-    // we remember what we gave, so nothing has to be replayed; MACs come from addresses
-    'IpamDriver.GetCapabilities': async () => ({
-      RequiresMACAddress: false,
-      RequiresRequestReplay: false,
-    }),
-    'IpamDriver.GetDefaultAddressSpaces': async () => ({
-      LocalDefaultAddressSpace: localSpace,
-      GlobalDefaultAddressSpace: globalSpace,
-    }),
-  };
-}
 
 function networkHandlers(
   ready: Ready,

@@ -119,6 +119,18 @@ const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
     good: [[long, long]],
     bad: badSockets,
   },
+  pluginScope: {
+    flag: 'plugin-scope',
+    byDefault: 'local',
+    good: [['global', 'global']],
+    bad: ['', 'swarm', 'Local'],
+  },
+  managedSocket: {
+    flag: 'managed-socket',
+    byDefault: undefined,
+    good: [['/x.sock', '/x.sock']],
+    bad: badSockets,
+  },
   apiSocket: {
     flag: 'api-socket',
     byDefault: '/run/fairlead/api.sock',

@@ -41,6 +41,9 @@ export async function run(args: readonly string[], settings: RunSettings = {}): 
         if (settings.startFails !== undefined) throw settings.startFails;
         agent = options;
       },
+      async plugin() {
+        throw new Error('nobody runs a plugin here');
+      },
     },
   );
   return { exitCode, out, error, agent };

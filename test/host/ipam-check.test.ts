@@ -74,6 +74,7 @@ class Machine {
       engine: async () => ({ id: 'engine', inSwarm: false }),
       createNetwork: () => Promise.reject(new Error('it only looks')),
       removeNetwork: () => Promise.reject(new Error('it only looks')),
+      plugins: async () => [],
       networks: async () => {
         if (this.engineIsDown) throw new FairleadError('DOCKER_DOWN', 'nobody answers');
         return [...this.engine.keys()].map(listed);

@@ -39,6 +39,10 @@ class Engine implements DockerClient {
     return { id: 'E', inSwarm: this.inSwarm };
   }
 
+  async plugins() {
+    return [];
+  }
+
   async networks() {
     return [...this.made.values()];
   }

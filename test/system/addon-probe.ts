@@ -17,4 +17,7 @@ async function probe(): Promise<void> {
   process.stdout.write(`level ${value}, koffi ${getpid() === process.pid ? 'works' : 'fails'}\n`);
 }
 
-process.exitCode = await main(process.argv.slice(2), processTerminal(), { agent: probe });
+process.exitCode = await main(process.argv.slice(2), processTerminal(), {
+  agent: probe,
+  plugin: probe,
+});
