@@ -4,34 +4,22 @@
  * Parts that need native code are imported when the agent starts, not before: `fairlead version` then
  * works where native code cannot be loaded, and a failure to load becomes an error line.
  */
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { createApiApp } from './lib/api/app.ts';
 import { openDoor } from './lib/api/door.ts';
-import { pluginSocketFolder, pluginSocketName } from './lib/bundle/plugin-config.ts';
 import type { AgentOptions } from './lib/cli/agent-options.ts';
 import { main, processTerminal } from './lib/cli/main.ts';
-import type { PluginOptions } from './lib/cli/plugin-options.ts';
 import { systemClock } from './lib/clock.ts';
 import { Conditions } from './lib/conditions.ts';
 import { asFairleadError, treatmentOf, type FairleadError } from './lib/errors.ts';
 import { hostGates } from './lib/health/gates.ts';
 import type { Host, HostOptions } from './lib/host/host.ts';
 import { createLogger, type Logger } from './lib/log.ts';
-import { createPluginApp } from './lib/plugin/app.ts';
-import { createDriver } from './lib/plugin/driver.ts';
-import { requirePluginPlace } from './lib/plugin/place.ts';
-import { createShim, scopeHeader } from './lib/plugin/shim.ts';
+import { pluginApps } from './lib/plugin/apps.ts';
+import { runShim } from './lib/plugin/run-shim.ts';
 import { writeDiscoveryFile } from './lib/runtime/discovery.ts';
 import { keepHeapSmall } from './lib/runtime/heap.ts';
 import { inheritedSockets } from './lib/runtime/inherited.ts';
-import {
-  listen,
-  type Fetch,
-  type Listener,
-  type ListenOptions,
-  type ListenPlace,
-} from './lib/runtime/listen.ts';
+import { listen, type ListenPlace } from './lib/runtime/listen.ts';
 import { announce } from './lib/runtime/notify.ts';
 import { commit, version } from './lib/version.ts';
 
@@ -39,7 +27,7 @@ import { commit, version } from './lib/version.ts';
 type Ending = PromiseWithResolvers<FairleadError | undefined>;
 
 /** Runs until a signal says stop, or something it cannot live without dies. */
-async function runAgent(options: AgentOptions): Promise<void> {
+async function agent(options: AgentOptions): Promise<void> {
   const root = createLogger({
     level: options.logLevel,
     format: options.logFormat,
@@ -112,13 +100,11 @@ async function startListening(
     return descriptor === undefined ? { path } : { descriptor };
   };
   const heap = keepHeapSmall();
-  const pluginApp = (scope: 'local' | 'global'): Fetch =>
-    createPluginApp({
-      handlers: createDriver(host, scope),
-      clock: systemClock,
-      log: log.child({ part: 'plugin' }),
-      onCall: () => heap.worked(),
-    }).fetch;
+  const apps = pluginApps(host, {
+    clock: systemClock,
+    log: log.child({ part: 'plugin' }),
+    onCall: () => heap.worked(),
+  });
   let started: Host | undefined;
   host.then((one) => (started = one)).catch(() => undefined);
   const stopping = new AbortController();
@@ -143,14 +129,14 @@ async function startListening(
       info: async () => (await host).info(),
     },
   });
+  const { discoveryFile, managedSocket } = options;
   const around = { clock: systemClock, log: log.child({ part: 'listen' }) };
   const listeners = [
-    await listen(place('plugin', options.pluginSocket), pluginApp(options.pluginScope), around),
-    ...(await listenForPlugins(options.managedSocket, pluginApp, around)),
+    await listen(place('plugin', options.pluginSocket), apps[options.pluginScope], around),
+    ...(managedSocket ? [await listen({ path: managedSocket }, apps.ofShims, around)] : []),
     await listen(place('api', options.apiSocket), api.fetch, around),
     ...(await openDoor(options, api.fetch, around)),
   ];
-  const { discoveryFile } = options;
   const discovery = discoveryFile && writeDiscoveryFile(discoveryFile, options.pluginSocket);
   return async () => {
     if (discovery) discovery.remove();
@@ -159,38 +145,5 @@ async function startListening(
   };
 }
 
-/** For managed plugins that hand calls on: each says what its engine takes the networks for. */
-async function listenForPlugins(
-  path: string | undefined,
-  pluginApp: (scope: 'local' | 'global') => Fetch,
-  around: ListenOptions,
-): Promise<readonly Listener[]> {
-  if (path === undefined) return [];
-  const apps = { local: pluginApp('local'), global: pluginApp('global') };
-  const fetch: Fetch = (request) =>
-    apps[request.headers.get(scopeHeader) === 'global' ? 'global' : 'local'](request);
-  return [await listen({ path }, fetch, around)];
-}
-
-/** Hands Docker's calls on to the agent of the host until a signal says stop. */
-async function runPlugin(options: PluginOptions, notes: readonly string[]): Promise<void> {
-  const { logLevel: level, logFormat: format, pluginScope: scope, agentSocket } = options;
-  const log = createLogger({ level, format, node: hostname() }).child({ part: 'plugin' });
-  requirePluginPlace(readFileSync('/proc/self/mountinfo', 'utf8'));
-  const ending: Ending = Promise.withResolvers();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => ending.resolve(undefined));
-  }
-  const shim = createShim({ scope, agentSocket, clock: systemClock, log });
-  const path = `${pluginSocketFolder}/${pluginSocketName}`;
-  const listener = await listen({ path }, shim, { clock: systemClock, log });
-  log.info({ version, scope, agent: agentSocket }, 'listening');
-  for (const note of notes) log.warn(note);
-  await ending.promise;
-  await listener.close();
-}
-
 // an agent that could not start may have opened sockets: they must not keep the process alive
-process.exit(
-  await main(process.argv.slice(2), processTerminal(), { agent: runAgent, plugin: runPlugin }),
-);
+process.exit(await main(process.argv.slice(2), processTerminal(), { agent, plugin: runShim }));

@@ -3,7 +3,7 @@ import { slowness } from './test/support/slowness.ts';
 
 /**
  * Projects: `unit` runs in parallel and touches nothing but temporary folders; `system` starts real daemons in
- * namespaces and therefore runs one file at a time; `datapath` and `model` are like it and too long for the build server.
+ * namespaces and therefore runs one file at a time; `datapath`, `model` and `plugin` are like it and too long for the build server.
  */
 export default defineConfig({
   test: {
@@ -23,7 +23,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/{disk,e2e,lab,system}/**/*.test.ts'],
-          exclude: ['test/e2e/{datapath,model}/**'],
+          exclude: ['test/e2e/{datapath,model,plugin}/**'],
           testTimeout: 180_000 * slowness,
           hookTimeout: 240_000 * slowness,
           pool: 'forks',
@@ -44,6 +44,16 @@ export default defineConfig({
         test: {
           name: 'model',
           include: ['test/e2e/model/**/*.test.ts'],
+          testTimeout: 600_000 * slowness,
+          hookTimeout: 240_000 * slowness,
+          pool: 'forks',
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'plugin',
+          include: ['test/e2e/plugin/**/*.test.ts'],
           testTimeout: 600_000 * slowness,
           hookTimeout: 240_000 * slowness,
           pool: 'forks',

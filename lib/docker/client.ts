@@ -138,12 +138,8 @@ export function createDockerClient(socketPath: string): DockerClient {
       const list = await read(await path('/networks', signal), networkListSchema, signal);
       return (list ?? []).map(describeNetwork);
     },
-    async plugins(signal) {
-      const list = await read(await path('/plugins', signal), pluginListSchema, signal);
-      return (list ?? []).map(({ Name: name, Config }) => {
-        return { name, entrypoint: Config?.Entrypoint ?? [] };
-      });
-    },
+    plugins: async (signal) =>
+      describePlugins(await read(await path('/plugins', signal), pluginListSchema, signal)),
     async network(id, signal) {
       const tail = `/networks/${encodeURIComponent(id)}`;
       const one = await read(await path(tail, signal), networkSchema, signal);
@@ -238,6 +234,10 @@ function agree(engineApi: string): string {
   const [ourMajor, ourMinor] = newestApi;
   const older = major < ourMajor || (major === ourMajor && minor < ourMinor);
   return older ? engineApi : newestApi.join('.');
+}
+
+function describePlugins(list: z.infer<typeof pluginListSchema> = []): readonly DockerPlugin[] {
+  return list.map(({ Name: name, Config }) => ({ name, entrypoint: Config?.Entrypoint ?? [] }));
 }
 
 function describeNetwork(raw: z.infer<typeof networkSchema>): DockerNetwork {
