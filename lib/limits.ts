@@ -102,8 +102,12 @@ export const storeTidyIdleMs = 1_000;
 export const storeTableAuditBytes = 2 * 1024 * 1024;
 /** Pause before each table read in the background; reading one keeps the event loop for 10 ms. */
 export const storeTablePauseMs = 250;
-/** Forgotten entries of the log removed with one write: some 3 ms. */
+/** Forgotten blocks of the log removed with one write: some 3 ms. */
 export const storeClearStep = 1_000;
+/** Entries in one block of the log, and characters of them: what a start reads at once, and what is forgotten
+ *  at once. */
+export const storeBlockEntriesMax = 256;
+export const storeBlockCharactersMax = 128 * 1024;
 /** Changes in one change record, and characters of them: more cost a watcher that reads old ones more than
  *  they save a writer. */
 export const storeRecordChangesMax = 64;

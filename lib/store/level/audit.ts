@@ -10,12 +10,11 @@ import { join } from 'node:path';
 import type { StoreIdentity } from '../driver/storage.ts';
 import type { MachineHead, MachineImage, RecordSpace, RowSpace } from '../machine/image.ts';
 import type { Entry } from '../raft/entry.ts';
-import type { Database } from './database.ts';
+import { eachEntry, type Database } from './database.ts';
 import {
   baseKey,
   changeKey,
   damaged,
-  entryKey,
   generationPrefix,
   generationStart,
   hardKey,
@@ -26,7 +25,7 @@ import {
   numberText,
   unseal,
 } from './format.ts';
-import { chainAfter, decodeEntry } from './log-entry.ts';
+import { auditLog } from './log-audit.ts';
 import {
   decodeIdentity,
   decodeLogBase,
@@ -41,12 +40,16 @@ import { decodeRow, firstRevisionOf } from './rows.ts';
 /** What an audited store holds. */
 export interface Audited {
   readonly identity: StoreIdentity;
+  /** The layout that it has. */
+  readonly format: number;
   readonly end: LogEnd;
   readonly base: LogBase;
   readonly state: StateHead;
   readonly entries: readonly Entry[];
   /** The chain after each of the entries. */
   readonly chains: readonly string[];
+  /** The first index of each block of the log. */
+  readonly blocks: readonly number[];
   /** The last revision of each change record. */
   readonly records: readonly number[];
   readonly machine: MachineImage;
@@ -57,16 +60,16 @@ export interface Audited {
  * @throws STORE_DAMAGED, STORE_TOO_NEW
  */
 export async function auditDatabase(database: Database): Promise<Audited> {
-  const identity = decodeIdentity(await readOnly(database, identityKey));
+  const { identity, format } = decodeIdentity(await readOnly(database, identityKey));
   const end = decodeLogEnd(await readOnly(database, hardKey));
   const base = decodeLogBase(await readOnly(database, baseKey));
   const state = decodeStateHead(await readOnly(database, headKey));
   await auditKeys(database, state);
-  const log = await auditLog(database, state.live, base, end);
+  const log = await auditLog(database, state.live, { base, end });
   auditPosition(state.head, base, log.entries);
   const records = await auditChanges(database, state);
   const machine = await readState(database, state);
-  return { identity, end, base, state, ...log, records, machine };
+  return { identity, format, end, base, state, ...log, records, machine };
 }
 
 async function readOnly(database: Database, key: string): Promise<string> {
@@ -83,37 +86,6 @@ async function auditKeys(database: Database, { live, newest }: StateHead): Promi
   if (live > newest || all !== [headKey, baseKey, hardKey, identityKey].toSorted().join(' ')) {
     throw damaged('it holds an unknown entry', { below, above });
   }
-}
-
-async function auditLog(
-  database: Database,
-  generation: number,
-  base: LogBase,
-  end: LogEnd,
-): Promise<{ entries: Entry[]; chains: string[] }> {
-  const entries: Entry[] = [];
-  const chains: string[] = [];
-  let { index, term } = base.mark.at;
-  let { chain } = base;
-  if (base.cleared > index) throw damaged('the beginning of its log is impossible');
-  // begins at the first entry kept: in front of it lie only the tombstones of forgotten ones
-  const range = { start: entryKey(generation, index + 1), end: kindEnd(generation, 'log') };
-  const prefix = kindStart(generation, 'log');
-  await eachEntry(database, range, (key, stored) => {
-    index += 1;
-    if (key !== prefix + numberText(index)) throw damaged('its log has a gap', { index });
-    const read = decodeEntry(index, unseal(key, stored));
-    if (read.entry.term < term) throw damaged('terms fall in its log', { index });
-    term = read.entry.term;
-    chain = chainAfter(chain, read.entry);
-    if (chain !== read.chain) throw damaged('its log is not one chain', { index });
-    entries.push(read.entry);
-    chains.push(chain);
-  });
-  if (index !== end.last.index || term !== end.last.term || chain !== end.chain) {
-    throw damaged('its log does not lead to its end', { index, end: end.last });
-  }
-  return { entries, chains };
 }
 
 /** The state lies between the ends of the log. */
@@ -183,17 +155,6 @@ async function eachBody(
   await eachEntry(database, { start, end }, (key, stored) => {
     visit(key.slice(start.length), unseal(key, stored));
   });
-}
-
-async function eachEntry(
-  database: Database,
-  range: { readonly start: string; readonly end: string },
-  visit: (key: string, stored: string) => void,
-): Promise<void> {
-  // one turn of the event loop per page, not per entry: a start reads 100 000 of them
-  for await (const page of database.pages(range.start, range.end)) {
-    for (const [key, stored] of page) visit(key, stored);
-  }
 }
 
 /**

@@ -11,7 +11,7 @@ import { hardStateStart } from '../raft/entry.ts';
 import type { SnapshotMark } from '../raft/message.ts';
 import { openDatabase, type Database, type WriteOperation } from './database.ts';
 import { renameDurably, syncPath } from './durable-file.ts';
-import { baseKey, hardKey, headKey, identityKey, seal } from './format.ts';
+import { baseKey, hardKey, headKey, identityKey, seal, storeFormat } from './format.ts';
 import { temporaryPath, writeIdentity, type StorePaths } from './layout.ts';
 import { encodePart } from './ledger.ts';
 import { chainAt } from './log-entry.ts';
@@ -69,7 +69,7 @@ async function writeContent(database: Database, content: NewStore): Promise<void
   // a snapshot has no history
   const head = { ...machine.head, compacted: machine.head.revision };
   const only: readonly (readonly [string, string])[] = [
-    [identityKey, encodeIdentity(identity)],
+    [identityKey, encodeIdentity(identity, storeFormat)],
     [hardKey, encodeLogEnd({ hard, last: at, chain })],
     [baseKey, encodeLogBase({ mark: base, chain, cleared: at.index, stateless: false })],
     [headKey, encodeStateHead({ live: 0, newest: 0, head })],

@@ -116,3 +116,15 @@ function databaseError(folder: string, thrown: unknown): FairleadError {
       return new FairleadError('STORE_FAILED', `the store failed: ${why}`, { cause });
   }
 }
+
+/** Visits the entries of a range in key order. */
+export async function eachEntry(
+  database: Database,
+  range: { readonly start: string; readonly end: string },
+  visit: (key: string, stored: string) => void,
+): Promise<void> {
+  // one turn of the event loop per page, not per entry: a start reads 100 000 of them
+  for await (const page of database.pages(range.start, range.end)) {
+    for (const [key, stored] of page) visit(key, stored);
+  }
+}

@@ -9,7 +9,7 @@
  *     A                                  where the state stands, and which generation is the live one
  *     D + generation (6 hex) + kind      the log and the state of one generation:
  *       C, E + name                        records: sessions, leases
- *       L + index (14 hex)                 entries of the log
+ *       L + first index (14 hex)           blocks of entries of the log
  *       R + last revision (14 hex)         change records
  *       S, Y + key                         rows: of users, of the system
  */
@@ -20,7 +20,9 @@ import type { Hash } from '../machine/digest.ts';
 import type { RecordSpace, RowSpace } from '../machine/image.ts';
 
 /** Number of this layout. */
-export const storeFormat = 3;
+export const storeFormat = 4;
+/** Layouts that are read, too, and become this one with the first write: 3 had a row for each entry of the log. */
+export const earlierFormats: readonly number[] = [3];
 
 /** LevelDB's keys of the rows that there is one of. */
 export const identityKey = 'M';
@@ -70,7 +72,7 @@ export const kindEnd = (generation: number, kind: Kind): string =>
 /** A number as part of a key: fixed width, so that key order is number order. */
 export const numberText = (value: number): string => value.toString(16).padStart(numberDigits, '0');
 
-/** Key of an entry of the log. */
+/** Key of the block of the log that begins with the entry at `index`. */
 export const entryKey = (generation: number, index: number): string =>
   kindStart(generation, 'log') + numberText(index);
 /** Key of a change record. */

@@ -101,7 +101,7 @@ export type DurableIdentity = Pick<StoreIdentity, 'clusterId' | 'memberId' | 'da
 
 const firstIdentity = /^\{"format":1,"storeId":"([0-9a-f]{32})"\}\n$/;
 const ownIdentity =
-  /^\{"format":3,"clusterId":"([0-9a-f]{32})","memberId":"([0-9a-f]{16})","dataId":"([0-9a-f]{32})"\}\n$/;
+  /^\{"format":[34],"clusterId":"([0-9a-f]{32})","memberId":"([0-9a-f]{16})","dataId":"([0-9a-f]{32})"\}\n$/;
 
 /**
  * What the identity file vouches for; undefined without the file.

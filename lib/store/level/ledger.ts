@@ -24,8 +24,10 @@ import {
   recordKey,
   rowKey,
   seal,
+  storeFormat,
 } from './format.ts';
-import { chainAfter, chainAt, encodeEntry } from './log-entry.ts';
+import { LogBlocks } from './log-blocks.ts';
+import { chainAfter, chainAt, encodeBlock, inBlocks, type BlockBounds } from './log-entry.ts';
 import {
   encodeIdentity,
   encodeLogBase,
@@ -46,19 +48,23 @@ interface Link {
 
 /** What goes into one write. */
 export interface LedgerBounds {
-  /** Forgotten entries removed by it. */
+  /** Forgotten blocks of the log removed by it. */
   readonly clearStep: number;
+  readonly block: BlockBounds;
   readonly record: RecordBounds;
 }
 
 /** Where an open store stands. */
 export class Ledger {
   #identity: StoreIdentity;
+  /** The layout that the store says it has: raised with the first write. */
+  #format: number;
   #end: LogEnd;
   #base: LogBase;
   #state: StateHead;
   /** Of the entries after the base, in order. */
   #links: Link[];
+  #blocks: LogBlocks;
   /** Rows and records in the snapshot on its way in; undefined when there is none. */
   #staged: number | undefined;
   #records: ChangeRecords;
@@ -66,6 +72,7 @@ export class Ledger {
 
   constructor(audited: Audited, bounds: LedgerBounds) {
     this.#identity = audited.identity;
+    this.#format = audited.format;
     this.#end = audited.end;
     this.#base = audited.base;
     this.#state = audited.state;
@@ -73,6 +80,7 @@ export class Ledger {
       term,
       chain: audited.chains[at] ?? '',
     }));
+    this.#blocks = new LogBlocks(audited.blocks);
     this.#records = new ChangeRecords(audited.records, bounds.record);
     this.#bounds = bounds;
   }
@@ -89,7 +97,7 @@ export class Ledger {
   /** Where the store stands, for people and for the mark of an orderly end. */
   describe(): string {
     return [
-      encodeIdentity(this.#identity),
+      encodeIdentity(this.#identity, this.#format),
       encodeLogEnd(this.#end),
       encodeLogBase(this.#base),
       encodeStateHead(this.#state),
@@ -141,10 +149,12 @@ export class Ledger {
   #identify(write: StorageWrite, operations: WriteOperation[]): void {
     const before = this.#identity;
     const { epoch = before.epoch, featureLevel = before.featureLevel } = write;
-    if (epoch === before.epoch && featureLevel === before.featureLevel) return;
+    const isSame = epoch === before.epoch && featureLevel === before.featureLevel;
+    if (isSame && this.#format === storeFormat) return;
     assert(epoch >= before.epoch && featureLevel >= before.featureLevel, 'an identity never ages');
     this.#identity = { ...before, epoch, featureLevel };
-    put(operations, identityKey, encodeIdentity(this.#identity));
+    this.#format = storeFormat;
+    put(operations, identityKey, encodeIdentity(this.#identity, storeFormat));
   }
 
   #replaceEntries(
@@ -153,27 +163,33 @@ export class Ledger {
     operations: WriteOperation[],
   ): void {
     const { index: start } = this.#base.mark.at;
-    const lastBefore = this.#end.last.index;
     if (truncateFrom !== undefined) {
       assert(truncateFrom > start, 'what is forgotten cannot be replaced');
       this.#links.length = Math.min(this.#links.length, truncateFrom - start - 1);
+      for (const first of this.#blocks.cut(truncateFrom)) {
+        operations.push({ type: 'del', key: entryKey(this.live, first) });
+      }
     }
     if (truncateFrom === undefined && entries.length === 0) return;
+    for (const block of inBlocks(entries, this.#bounds.block)) this.#addBlock(block, operations);
+    const { term, chain } = this.#tail();
+    const last = { index: start + this.#links.length, term };
+    assert(last.index >= this.head.applied.index, 'what was applied is never taken back');
+    this.#end = { ...this.#end, last, chain };
+  }
+
+  #addBlock(entries: readonly Entry[], operations: WriteOperation[]): void {
+    const { index: start } = this.#base.mark.at;
+    const first = start + this.#links.length + 1;
     for (const entry of entries) {
       const previous = this.#tail();
       const index = start + this.#links.length + 1;
       assert(entry.index === index && entry.term >= previous.term, 'the log grows without a gap');
-      const chain = chainAfter(previous.chain, entry);
-      this.#links.push({ term: entry.term, chain });
-      put(operations, entryKey(this.live, index), encodeEntry(entry, chain));
+      this.#links.push({ term: entry.term, chain: chainAfter(previous.chain, entry) });
     }
-    const { term, chain } = this.#tail();
-    const last = { index: start + this.#links.length, term };
-    assert(last.index >= this.head.applied.index, 'what was applied is never taken back');
-    for (let index = last.index + 1; index <= lastBefore; index += 1) {
-      operations.push({ type: 'del', key: entryKey(this.live, index) });
-    }
-    this.#end = { ...this.#end, last, chain };
+    const { chain } = this.#tail();
+    this.#blocks.add(first);
+    put(operations, entryKey(this.live, first), encodeBlock({ entries, chain }));
   }
 
   /** The last entry, or the base. */
@@ -232,15 +248,15 @@ export class Ledger {
     this.#base = { ...this.#base, mark, chain: link.chain, stateless };
   }
 
-  /** Removes a bounded number of the entries in front of the base. */
+  /** Removes a bounded number of the blocks that hold nothing after the base. */
   #clearForgotten(operations: WriteOperation[]): void {
-    const { cleared, mark } = this.#base;
-    const until = Math.min(mark.at.index, cleared + this.#bounds.clearStep);
-    if (until === cleared) return;
-    for (let index = cleared + 1; index <= until; index += 1) {
-      operations.push({ type: 'del', key: entryKey(this.live, index) });
+    const { index } = this.#base.mark.at;
+    const forgotten = this.#blocks.forget(index, this.#end.last.index, this.#bounds.clearStep);
+    for (const first of forgotten) {
+      operations.push({ type: 'del', key: entryKey(this.live, first) });
     }
-    this.#base = { ...this.#base, cleared: until };
+    const cleared = this.#blocks.first === undefined ? index : this.#blocks.first - 1;
+    if (cleared !== this.#base.cleared) this.#base = { ...this.#base, cleared };
   }
 
   #stage(first: boolean, part: ImagePart, operations: WriteOperation[]): void {
@@ -272,6 +288,7 @@ export class Ledger {
     this.#base = { mark, chain, cleared: mark.at.index, stateless: false };
     this.#end = { ...this.#end, last: mark.at, chain };
     this.#links = [];
+    this.#blocks = new LogBlocks([]);
     this.#records = new ChangeRecords([], this.#bounds.record);
     this.#staged = undefined;
   }

@@ -8,7 +8,7 @@ import type { MachineHead } from '../machine/image.ts';
 import { decodeConfig, encodeConfig } from '../raft/config.ts';
 import type { HardState, Position } from '../raft/entry.ts';
 import type { SnapshotMark } from '../raft/message.ts';
-import { damaged, storeFormat } from './format.ts';
+import { damaged, earlierFormats, storeFormat } from './format.ts';
 
 /** The row `H`. */
 export interface LogEnd {
@@ -23,7 +23,8 @@ export interface LogBase {
   readonly mark: SnapshotMark;
   /** The chain after the entry at `mark`. */
   readonly chain: string;
-  /** Entries up to this index are gone; those after it up to `mark` are forgotten and still there. */
+  /** Entries up to this index are gone; those after it up to `mark` are forgotten and still there. A block of
+   *  the log begins with the next one, if there is any block. */
   readonly cleared: number;
   /** This member keeps no state (a witness): the log may begin after what was applied. */
   readonly stateless: boolean;
@@ -38,41 +39,36 @@ export interface StateHead {
   readonly head: MachineHead;
 }
 
-/** The body of `M`. */
-export function encodeIdentity(identity: StoreIdentity): string {
+/** The body of `M` in a store of this format. */
+export function encodeIdentity(identity: StoreIdentity, format: number): string {
   const { clusterId, epoch, memberId, dataId, featureLevel } = identity;
-  return `${storeFormat} ${clusterId} ${epoch} ${memberId} ${dataId} ${featureLevel}`;
+  return `${format} ${clusterId} ${epoch} ${memberId} ${dataId} ${featureLevel}`;
 }
 
 const identityPattern = /^\d+ ([0-9a-f]{32}) (\d{1,16}) ([0-9a-f]{16}) ([0-9a-f]{32}) (\d{1,16})$/;
 
 /**
- * The identity of a body.
+ * The identity of a body, and the format of the store.
  * @throws STORE_DAMAGED, STORE_TOO_NEW
  */
-export function decodeIdentity(body: string): StoreIdentity {
-  checkFormat(body.split(' ', 1)[0]);
+export function decodeIdentity(body: string): { identity: StoreIdentity; format: number } {
+  const format = checkFormat(body.split(' ', 1)[0]);
   const [, clusterId = '', epoch, memberId = '', dataId = '', featureLevel] = fields(
     identityPattern,
     body,
     'its identity row',
   );
-  return {
-    clusterId,
-    epoch: Number(epoch),
-    memberId,
-    dataId,
-    featureLevel: Number(featureLevel),
-  };
+  const numbers = { epoch: Number(epoch), featureLevel: Number(featureLevel) };
+  return { identity: { clusterId, memberId, dataId, ...numbers }, format };
 }
 
 /**
- * Refuses a layout that is not ours.
+ * The number of a layout that we read; refuses any other.
  * @throws STORE_DAMAGED, STORE_TOO_NEW
  */
-export function checkFormat(text: string | undefined): void {
+export function checkFormat(text: string | undefined): number {
   const format = Number(text);
-  if (format === storeFormat) return;
+  if (format === storeFormat || earlierFormats.includes(format)) return format;
   if (Number.isSafeInteger(format) && format > storeFormat) {
     throw new FairleadError('STORE_TOO_NEW', `the store has format ${format}, not ${storeFormat}`, {
       fix: 'run the version of Fairlead that wrote it',

@@ -102,6 +102,10 @@ async function openLocked(
     checkOwner(audited.identity, expected);
     const ledger = new Ledger(audited, {
       clearStep: limits.storeClearStep,
+      block: {
+        entriesMax: limits.storeBlockEntriesMax,
+        charactersMax: limits.storeBlockCharactersMax,
+      },
       record: {
         changesMax: limits.storeRecordChangesMax,
         charactersMax: limits.storeRecordCharactersMax,

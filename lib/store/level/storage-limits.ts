@@ -4,6 +4,8 @@ import * as limits from '../../limits.ts';
 /** The bounds that the agent runs with. */
 export const storageLimits = {
   storeClearStep: limits.storeClearStep,
+  storeBlockEntriesMax: limits.storeBlockEntriesMax,
+  storeBlockCharactersMax: limits.storeBlockCharactersMax,
   storeRecordChangesMax: limits.storeRecordChangesMax,
   storeRecordCharactersMax: limits.storeRecordCharactersMax,
   storeSweepStep: limits.storeSweepStep,

@@ -186,7 +186,7 @@ it.each([
     `{"format":2,"clusterId":"${'1'.repeat(32)}","memberId":"${'2'.repeat(16)}","dataId":"${'3'.repeat(32)}"}\n`,
     'STORE_DAMAGED',
   ],
-  ['is of a later version', '{"format":4,"what":"ever"}\n', 'STORE_TOO_NEW'],
+  ['is of a later version', '{"format":5,"what":"ever"}\n', 'STORE_TOO_NEW'],
 ] as const)('refuses a store whose identity file %s', async (_, text, code) => {
   const { directory } = await closedStore();
   await writeFile(join(directory, 'identity'), text);

@@ -18,6 +18,7 @@ import {
   seal,
   unseal,
 } from '../../../lib/store/level/format.ts';
+import { decodeBlock, encodeBlock } from '../../../lib/store/level/log-entry.ts';
 import { readLiveTables } from '../../../lib/store/level/manifest.ts';
 import { fingerprintFrom, fingerprintOf, twinStart } from '../../disk/twin.ts';
 import { Workload } from '../../disk/workload.ts';
@@ -270,23 +271,41 @@ const meddling: Readonly<Record<string, Meddling>> = {
     const key = changeKey(generation, workload.twin.head.revision);
     return [{ type: 'put', key, value: seal(key, unseal(from, await read(database, from))) }];
   },
-  'an entry of the log is gone': async (_, { generation, workload }) => [
-    { type: 'del', key: entryKey(generation, workload.twin.entries[1]?.index ?? 0) },
-  ],
-  'the last entry of the log is gone': async (_, { generation, workload }) => [
-    { type: 'del', key: entryKey(generation, workload.twin.entries.at(-1)?.index ?? 0) },
-  ],
-  'there is an entry too many': async (database, { generation, workload }) => {
-    const last = workload.twin.entries.at(-1)?.index ?? 0;
-    const body = unseal(
-      entryKey(generation, last),
-      await read(database, entryKey(generation, last)),
-    );
-    const key = entryKey(generation, last + 1);
+  'the first block of the log is gone': async (database, image) => {
+    const [first = ''] = await blocks(database, image);
+    return [{ type: 'del', key: first }];
+  },
+  'a block of the log is gone': async (database, image) => {
+    const [, second = ''] = await blocks(database, image);
+    return [{ type: 'del', key: second }];
+  },
+  'the last block of the log is gone': async (database, image) => {
+    const last = (await blocks(database, image)).at(-1) ?? '';
+    return [{ type: 'del', key: last }];
+  },
+  'there is a block too many': async (database, image) => {
+    const last = (await blocks(database, image)).at(-1) ?? '';
+    const body = unseal(last, await read(database, last));
+    const end = image.workload.twin.entries.at(-1)?.index ?? 0;
+    const key = entryKey(image.generation, end + 1);
     return [{ type: 'put', key, value: seal(key, body) }];
   },
-  'an entry of another history': async (database, { generation, workload }) => {
-    const key = entryKey(generation, workload.twin.entries[1]?.index ?? 0);
+  'an entry of another history': async (database, image) => {
+    const [, key = ''] = await blocks(database, image);
+    const { entries, chain } = decodeBlock(1, unseal(key, await read(database, key)));
+    const [first, ...others] = entries;
+    if (first === undefined) throw new Error('a block has an entry');
+    const changed = [{ ...first, data: `${first.data}.` }, ...others];
+    return [{ type: 'put', key, value: seal(key, encodeBlock({ entries: changed, chain })) }];
+  },
+  'a block with another chain': async (database, image) => {
+    const key = (await blocks(database, image)).at(-1) ?? '';
+    const { entries } = decodeBlock(1, unseal(key, await read(database, key)));
+    const chain = '0'.repeat(32);
+    return [{ type: 'put', key, value: seal(key, encodeBlock({ entries, chain })) }];
+  },
+  'a block that says less than its lengths': async (database, image) => {
+    const key = (await blocks(database, image)).at(-1) ?? '';
     const body = unseal(key, await read(database, key));
     return [{ type: 'put', key, value: seal(key, `${body}.`) }];
   },
@@ -334,6 +353,11 @@ it('refuses what was changed behind its back, checksums and all', async () => {
 const read = async (database: Database, key: string): Promise<string> =>
   (await database.get(key)) ?? '';
 
+/** Keys of the blocks of the log. */
+function blocks(database: Database, { generation }: Image): Promise<readonly string[]> {
+  return database.keys(kindStart(generation, 'log'), kindEnd(generation, 'log'), 1_000);
+}
+
 async function firstRecord(database: Database, generation: number): Promise<string> {
   const range = [kindStart(generation, 'changes'), kindEnd(generation, 'changes')] as const;
   const [key = ''] = await database.keys(...range, 1);
@@ -343,7 +367,7 @@ async function firstRecord(database: Database, generation: number): Promise<stri
 it('refuses a store of a later format and says what to do', async () => {
   const image = await takeImage('killed');
   const database = await openDatabase(join(image.directory, 'db'), { create: false });
-  const meta = unseal('M', await read(database, 'M')).replace(/^3 /, '4 ');
+  const meta = unseal('M', await read(database, 'M')).replace(/^4 /, '5 ');
   await database.write([{ type: 'put', key: 'M', value: seal('M', meta) }]);
   await database.close();
   await expect(openStorage(image.directory)).rejects.toMatchObject({
