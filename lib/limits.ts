@@ -73,6 +73,9 @@ export const storeStateBytesMax = 128 * 1024 * 1024;
 export const storeWriteBufferBytes = 4 * 1024 * 1024;
 /** LevelDB's cache. Rows are read from our own memory, so only history needs it. */
 export const storeCacheBytes = 256 * 1024;
+/** Size of a block in LevelDB's tables: each costs it a system call to write, and nothing is looked up in them one
+ *  by one. */
+export const storeTableBlockBytes = 32 * 1024;
 /** Revisions kept for watchers. */
 export const storeHistoryRevisionsMax = 10_000;
 /** Revisions compacted in one go, so that compaction never delays a write by much. */

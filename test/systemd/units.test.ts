@@ -55,6 +55,7 @@ test('the runtime is told how to live with little', () => {
   expect(serviceEnvironment()).toEqual({
     BUN_JSC_useFTLJIT: '0',
     BUN_JSC_forceRAMSize: String(192 * 1024 * 1024),
+    MIMALLOC_PURGE_DELAY: '1000',
   });
 });
 

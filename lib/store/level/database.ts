@@ -5,7 +5,7 @@
  * everything themselves. Holds no lock worth having: take ours first.
  */
 import { Level } from 'level';
-import { storeCacheBytes, storeWriteBufferBytes } from '../../limits.ts';
+import { storeCacheBytes, storeTableBlockBytes, storeWriteBufferBytes } from '../../limits.ts';
 import { FairleadError } from '../../errors.ts';
 
 /** One write of a batch. */
@@ -52,6 +52,9 @@ export async function openDatabase(
     errorIfExists: options.create,
     writeBufferSize: storeWriteBufferBytes,
     cacheSize: storeCacheBytes,
+    blockSize: storeTableBlockBytes,
+    // much of it is rewritten or forgotten soon: compressing it costs as much as all else that becomes of it
+    compression: false,
   }) as NativeLevel;
   try {
     await level.open();
