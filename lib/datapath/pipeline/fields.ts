@@ -19,8 +19,6 @@ export const tables = {
   arrival: 15,
   /** ARP and neighbour discovery, answered. */
   neighbours: 20,
-  /** The second half of an answer to a neighbour solicitation. */
-  advertise: 21,
   /** To the gateway, to many, or to one. */
   split: 30,
   /** To a service: who gets it. */

@@ -1,8 +1,14 @@
 /**
- * Who has this address? Answered by flows that know (RFC 826, RFC 4861 section 7.2): tables `neighbours` and
- * `advertise`. In a network whose neighbours are `answered`, questions reach nobody; where they are `asked`,
+ * Who has this address? Answered by flows that know (RFC 826, RFC 4861 section 7.2): table `neighbours`.
+ * In a network whose neighbours are `answered`, questions reach nobody; where they are `asked`,
  * and on the wire for addresses that we do not know, they go their way. Questions that come from elsewhere
  * are never answered here: their sender's host has done it, or the wire asks the container itself.
+ *
+ * An IPv6 answer is a question back: the kernel's datapath cannot write what makes an advertisement of a
+ * solicitation (its flags, and the option's number; only the one in user space can). So who asks for an
+ * address is asked by that address for his own, with its MAC as the source's, and learns it from that
+ * (RFC 4861 section 7.2.3). He then holds it for stale, uses it, and asks again when he has not heard
+ * otherwise that it works: a question in some seconds, answered the same way.
  */
 import type { IpAddress } from '../../ip/ip.ts';
 import { reservedPort, type Action } from '../openflow/codec/flow.ts';
@@ -28,21 +34,12 @@ const returnToSender: readonly Action[] = [
   { kind: 'move', from: { field: 'ethSrc' }, to: { field: 'ethDst' } },
 ];
 
-/** Flags of an advertisement (RFC 4861 section 4.4): solicited and override; and router. */
-const advertisementFlags = { endpoint: 0x6000_0000, gateway: 0xe000_0000 } as const;
-/** Option number of the target's link-layer address. */
-const targetLinkLayerAddress = 2;
-
 /** What is not answered and may not go through is dropped; the rest is no question. */
 export function neighboursBase(flow: FlowWriter): void {
   for (const question of [arp, neighbourSolicitation, neighbourAdvertisement, routerSolicitation]) {
     flow.add(otherwise, question, drop);
   }
   flow.add({ table: tables.neighbours, priority: 0 }, {}, { goto: tables.split });
-  // only where the packet is known to be an advertisement may its option be written
-  flow.add({ table: tables.advertise, priority: 100 }, neighbourAdvertisement, {
-    apply: [{ kind: 'move', from: { field: 'ethSrc' }, to: { field: 'ndTll' } }, back],
-  });
 }
 
 /** On the wire, and where it is wanted so, questions go through. */
@@ -52,24 +49,6 @@ export function segmentNeighbours(flow: FlowWriter, segment: Segment): void {
   for (const question of [arp, neighbourSolicitation, neighbourAdvertisement, routerSolicitation]) {
     flow.add(throughOf, [here, question], { goto: tables.split });
   }
-}
-
-/** Answers for a gateway of ours. */
-export function gatewayNeighbour(
-  flow: FlowWriter,
-  segment: Segment,
-  { address, mac }: { readonly address: IpAddress; readonly mac: string },
-): void {
-  addAnswer(flow, segment, { address, mac, advertisement: advertisementFlags.gateway });
-}
-
-/** Answers for an address that is no gateway's, at this MAC. */
-export function endpointAnswer(
-  flow: FlowWriter,
-  segment: Segment,
-  { address, mac }: { readonly address: IpAddress; readonly mac: string },
-): void {
-  addAnswer(flow, segment, { address, mac, advertisement: advertisementFlags.endpoint });
 }
 
 /** Answers for a container, wherever it is. */
@@ -82,7 +61,7 @@ export function endpointNeighbour(
   if (segment.neighbours === 'asked') return;
   const addresses = [ipv4, ipv6, ipv6 && linkLocalOf(mac)].filter((each) => each !== undefined);
   for (const address of addresses) {
-    endpointAnswer(flow, segment, { address, mac });
+    addAnswer(flow, segment, { address, mac });
     if ('port' in endpoint) addOwn(flow, endpoint, address);
   }
 }
@@ -99,10 +78,10 @@ function addOwn(flow: FlowWriter, { port }: LocalEndpoint, address: IpAddress): 
 interface Answer {
   readonly address: IpAddress;
   readonly mac: string;
-  readonly advertisement: number;
 }
 
-function addAnswer(flow: FlowWriter, segment: Segment, given: Answer): void {
+/** Answers for an address that is no container's: a gateway of ours, a service. */
+export function addAnswer(flow: FlowWriter, segment: Segment, given: Answer): void {
   const here = [ofNetwork(segment.number), fromHere];
   const { address } = given;
   if (address.family === 4) {
@@ -111,7 +90,7 @@ function addAnswer(flow: FlowWriter, segment: Segment, given: Answer): void {
     return;
   }
   const question = { ...neighbourSolicitation, ndTarget: address.value };
-  flow.add(answer, [...here, question], { apply: ndAnswer(given), goto: tables.advertise });
+  flow.add(answer, [...here, question], { apply: ndAnswer(given) });
 }
 
 function arpAnswer({ address, mac }: Answer): readonly Action[] {
@@ -128,14 +107,15 @@ function arpAnswer({ address, mac }: Answer): readonly Action[] {
   ];
 }
 
-function ndAnswer({ address, mac, advertisement }: Answer): readonly Action[] {
+function ndAnswer({ address, mac }: Answer): readonly Action[] {
+  const value = macNumber(mac);
   return [
     ...returnToSender,
-    { kind: 'setField', field: 'ethSrc', value: macNumber(mac) },
+    { kind: 'setField', field: 'ethSrc', value },
     { kind: 'move', from: { field: 'ipv6Src' }, to: { field: 'ipv6Dst' } },
+    { kind: 'move', from: { field: 'ipv6Src' }, to: { field: 'ndTarget' } },
     { kind: 'setField', field: 'ipv6Src', value: address.value },
-    { kind: 'setField', field: 'ndOptionsType', value: targetLinkLayerAddress },
-    { kind: 'setField', field: 'ndReserved', value: advertisement },
-    { kind: 'setField', field: 'icmpv6Type', value: neighbourAdvertisement.icmpv6Type },
+    { kind: 'setField', field: 'ndSll', value },
+    back,
   ];
 }

@@ -25,7 +25,6 @@ import {
   bothFamilies,
   ipv4,
   ipv6,
-  neighbourAdvertisement,
   neighbourSolicitation,
 } from './packets.ts';
 import { gatewayMac, keepSender } from './routing.ts';
@@ -79,7 +78,7 @@ export function outsideBase(flow: FlowWriter, outside: Outside): void {
   for (const block of outside.blocks) hostNeighbour(flow, block);
 }
 
-/** The host asks for the addresses of tenants: all are at the gateway's MAC. */
+/** The host asks for the addresses of tenants: all are at the gateway's MAC. Answered as in `neighbours.ts`. */
 function hostNeighbour(flow: FlowWriter, block: Cidr): void {
   const at = { table: tables.returning, priority: 210 };
   const back: Action = { kind: 'output', port: reservedPort.inPort };
@@ -117,10 +116,9 @@ function hostNeighbour(flow: FlowWriter, block: Cidr): void {
         ...turned,
         { kind: 'move', from: { field: 'ipv6Src' }, to: { field: 'ipv6Dst' } },
         { kind: 'move', from: { field: 'ndTarget' }, to: { field: 'ipv6Src' } },
-        { kind: 'setField', field: 'ndOptionsType', value: 2 },
-        { kind: 'setField', field: 'ndReserved', value: 0xe000_0000 },
-        { kind: 'setField', field: 'icmpv6Type', value: neighbourAdvertisement.icmpv6Type },
-        { kind: 'resubmit', table: tables.advertise },
+        { kind: 'move', from: { field: 'ipv6Dst' }, to: { field: 'ndTarget' } },
+        { kind: 'setField', field: 'ndSll', value: gatewayMacNumber },
+        back,
       ],
     },
   );

@@ -6,7 +6,7 @@ import { assert } from '../../assert.ts';
 import { servicesOnHostMax } from '../../limits.ts';
 import type { LocalEndpoint, Segment, Service, ServiceBackend } from '../../network/world.ts';
 import type { ServicePort } from '../../services/service.ts';
-import { endpointAnswer } from './neighbours.ts';
+import { addAnswer } from './neighbours.ts';
 import { gatewayEcho, gatewayMac } from './routing.ts';
 import {
   backendFlows,
@@ -166,7 +166,7 @@ function serviceUnit({ service, number }: Numbered, segment: Segment): Unit {
   const flow = new FlowWriter({ kind: 'service', object: number });
   const unreachable = new FlowWriter({ kind: 'unreachable', object: segment.number });
   for (const address of service.addresses) {
-    endpointAnswer(flow, segment, { address, mac: gatewayMac });
+    addAnswer(flow, segment, { address, mac: gatewayMac });
     gatewayEcho(flow, segment, address);
   }
   const groups = serviceFlows(flow, unreachable, { service, segment, number });

@@ -16,12 +16,7 @@ import {
   type Receivers,
 } from './forwarding.ts';
 import { arrivalBase, endpointIngress, peerIngress, segmentIngress } from './ingress.ts';
-import {
-  endpointNeighbour,
-  gatewayNeighbour,
-  neighboursBase,
-  segmentNeighbours,
-} from './neighbours.ts';
+import { endpointNeighbour, addAnswer, neighboursBase, segmentNeighbours } from './neighbours.ts';
 import {
   domainOutside,
   endpointReached,
@@ -109,7 +104,7 @@ export function segmentUnit(
   if (segment.routed) {
     for (const { gateway } of segment.subnets) {
       if (gateway === undefined) continue;
-      gatewayNeighbour(flow, segment, { address: gateway, mac: gatewayMac });
+      addAnswer(flow, segment, { address: gateway, mac: gatewayMac });
       gatewayEcho(flow, segment, gateway);
     }
     subnetRoute(unreachable, segment);

@@ -235,7 +235,7 @@ const question = (from: { mac: string; ipv4?: IpAddress | undefined }, target: I
 const answeredMac = ([answer]: readonly Receipt[]): bigint | undefined =>
   answer?.packet.fields.ethType === 0x806n
     ? answer.packet.fields.arpSha
-    : answer?.packet.fields.ndTll;
+    : answer?.packet.fields.ndSll;
 
 function judgeAnswer(
   site: Site,
@@ -250,6 +250,12 @@ function judgeAnswer(
   if (segment.neighbours === 'answered' && owner !== undefined) {
     expect(names(receipts)).toEqual(['self']);
     expect(answeredMac(receipts)).toBe(macOf(owner.mac));
+    if (target.family === 6) {
+      // asked back for the own address, by the one that was asked for
+      const { ndTarget, ipv6Dst, ipv6Src } = receipts[0]?.packet.fields ?? {};
+      expect([ndTarget, ipv6Dst]).toEqual([from.ipv6?.value, from.ipv6?.value]);
+      expect(ipv6Src).toBe(target.value);
+    }
     return;
   }
   const tag = tagOf(segment);
