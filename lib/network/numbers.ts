@@ -68,9 +68,12 @@ export function* takeNumber(
   return number;
 }
 
-/** How far from the next number to look: the farther, the more often others came first. */
+/**
+ * How far from the next number to look: the farther, the more often others came first. Once may have been
+ * anything else that the change depends on, and says nothing of the number.
+ */
 function distanceFor(owner: string, attempt: number): number {
-  return attempt === 0 ? 0 : hash(`${owner} ${attempt}`) % 2 ** Math.min(attempt, farthestBits);
+  return attempt <= 1 ? 0 : hash(`${owner} ${attempt}`) % 2 ** Math.min(attempt - 1, farthestBits);
 }
 
 /** 256 numbers: more that take one at the same time never meet. */
