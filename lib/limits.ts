@@ -83,6 +83,11 @@ export const storeCompactStep = 1_000;
 /** Newest changes kept in memory for all watchers together. A slower watcher reads from the disk, and
  *  is cancelled when it is further behind than the history kept. */
 export const storeWatchBytesMax = 4 * 1024 * 1024;
+/** Rows whose decoded values are kept for who reads the same ones next: one command of an operator and what
+ *  follows from it read some 30. */
+export const decodedRowsMax = 256;
+/** Longest row of those; most have below 500. */
+export const decodedRowCharactersMax = 4_096;
 /** Watchers at once. */
 export const storeWatchersMax = 1_024;
 /** Free share of the disk, in percent, below which writes that grow the store are refused … */

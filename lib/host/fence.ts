@@ -42,6 +42,7 @@ export class Fence {
     const { store } = this.#parts;
     return {
       range: (request) => store.range(request),
+      rangeHere: (request) => store.rangeHere?.(request),
       txn: (txn) => this.#txn(txn),
       watch: (request) => store.watch(request),
       grantLease: (ttlMs) => store.grantLease(ttlMs),

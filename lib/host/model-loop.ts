@@ -55,8 +55,11 @@ export interface ModelLoop {
    * engine is away: then it follows later.
    */
   followed(): Promise<void>;
-  /** Asks the engine, and refuses with SWARM_MODE a network or group that it could not use: it is in a swarm. */
-  requireUsable(): Promise<void>;
+  /**
+   * Asks the engine, and refuses with SWARM_MODE a network or group that it could not use, if that is a new one: it
+   * is in a swarm.
+   */
+  requireUsable(isNew: () => Promise<boolean>): Promise<void>;
   /** Refuses with SWARM_MODE by what the engine said last: for its own calls, in which it is not asked. */
   requireNoSwarm(): void;
   close(): Promise<void>;
@@ -67,11 +70,12 @@ const groupsRange = objectRange(endpointGroupKind.name, []);
 /** Starts the loop. */
 export function startModelLoop(parts: ModelLoopParts): ModelLoop {
   const { clock, store, conditions, log } = parts;
-  const engine = { answers: false, inSwarm: false };
+  const engine = { answers: false, inSwarm: false, isAway: false };
   const loop = startLoop({
     clock,
     pace: reconcilePace,
     run: async (signal) => {
+      engine.isAway = false;
       engine.inSwarm = (await parts.docker.engine(signal)).inSwarm;
       const failed = await followOnce(parts, engine.inSwarm, signal);
       engine.answers = true;
@@ -80,8 +84,9 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
     },
     onError: (thrown) => {
       engine.answers = false;
+      engine.isAway = hasCode(thrown, 'DOCKER_DOWN');
       // that Docker is away is the sweep's to say
-      if (!hasCode(thrown, 'DOCKER_DOWN')) log.warn({ err: thrown }, 'could not follow the model');
+      if (!engine.isAway) log.warn({ err: thrown }, 'could not follow the model');
     },
   });
   const ending = new AbortController();
@@ -90,7 +95,10 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
     clock,
     ranges: [siteNetworkRange, groupsRange],
     signal: ending.signal,
-    onHint: () => loop.kick(),
+    // an engine that is away is tried now and then, not for every change: all is read again when it is back
+    onHint: () => {
+      if (!engine.isAway) loop.kick();
+    },
   });
   return {
     kick: () => loop.kick(),
@@ -98,8 +106,8 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
       if (!engine.answers || engine.inSwarm) return;
       await loop.settled(AbortSignal.timeout(followWaitMs)).catch(() => undefined);
     },
-    async requireUsable() {
-      if (!engine.answers) return;
+    async requireUsable(isNew) {
+      if (!engine.answers || !(await isNew())) return;
       const asked = await parts.docker
         .engine(AbortSignal.timeout(followWaitMs))
         .catch(() => engine);

@@ -36,8 +36,8 @@ export type Freshness = 'linearizable' | 'local' | 'best';
 
 /** The host's engine, as far as commands have to do with it (`model-loop.ts`). */
 export interface DockerFollower {
-  /** Asks the engine, and refuses a new network or group that it could not use. */
-  requireUsable(): Promise<void>;
+  /** Asks the engine, and refuses a network or group that it could not use, if that is a new one. */
+  requireUsable(isNew: () => Promise<boolean>): Promise<void>;
   /** Resolves when the engine has what the model has now, or that takes too long. */
   followed(): Promise<void>;
 }
@@ -72,7 +72,7 @@ export class SiteObjects {
 
   /** The same on which everything is checked and nothing changed: each command sees those before it. */
   rehearsal(): SiteObjects {
-    const requireUsable = () => this.#docker.requireUsable();
+    const requireUsable = (isNew: () => Promise<boolean>) => this.#docker.requireUsable(isNew);
     const followed = () => Promise.resolve();
     return new SiteObjects(new Rehearsal(this.#store), this.#clock, { requireUsable, followed });
   }
@@ -128,7 +128,7 @@ export class SiteObjects {
   /** What is there already may change: only new ones are refused. */
   async #requireUsable(name: ObjectName): Promise<void> {
     if (name.kind !== 'network' && name.kind !== 'endpointGroup') return;
-    if ((await this.show(name, 'local')) === undefined) await this.#docker.requireUsable();
+    await this.#docker.requireUsable(async () => (await this.show(name, 'local')) === undefined);
   }
 
   /** Docker's networks are networks and groups: who has made one wants to use it. */

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import { FairleadError } from '../errors.ts';
+import { decodedRowCharactersMax, decodedRowsMax } from '../limits.ts';
 import type { KeyValue } from '../store/port.ts';
 
 /** An object with the revision it was read at, for compares. */
@@ -17,11 +18,36 @@ export function encodeRecord(value: object): string {
   return JSON.stringify(value);
 }
 
+interface Decoded {
+  readonly schema: unknown;
+  readonly stored: Stored<unknown>;
+}
+
 /**
- * The object of a store row.
+ * Rows that were decoded lately. A store of our own hands out the same row until it is put again, and one command
+ * reads it several times: to plan, to show, to follow it.
+ */
+const decoded = { young: new Map<KeyValue, Decoded>(), old: new Map<KeyValue, Decoded>() };
+
+/**
+ * The object of a store row. Others may have been given the same: it is not to be changed.
  * @throws STORE_DAMAGED when the row is not JSON or not of this schema
  */
 export function decodeRecord<T>(schema: z.ZodType<T>, row: KeyValue): Stored<T> {
+  const known = decoded.young.get(row) ?? decoded.old.get(row);
+  // what the schema gave then it would give now
+  if (known?.schema === schema) return known.stored as Stored<T>;
+  const stored = decodeRow(schema, row);
+  if (row.value.length > decodedRowCharactersMax) return stored;
+  if (decoded.young.size >= decodedRowsMax / 2) {
+    decoded.old = decoded.young;
+    decoded.young = new Map();
+  }
+  decoded.young.set(row, { schema, stored });
+  return stored;
+}
+
+function decodeRow<T>(schema: z.ZodType<T>, row: KeyValue): Stored<T> {
   let json: unknown;
   try {
     json = JSON.parse(row.value);

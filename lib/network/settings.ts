@@ -19,11 +19,13 @@ export interface StoredSettings {
 /** Key of the settings' row. */
 export const settingsKey = objectKey({ kind: 'global', parts: ['global'] });
 
+const defaults = defaultConfig(globalKind);
+
 /** The settings, with defaults for what nobody set. */
 export function* readSettings(): Step<StoredSettings> {
   const [row] = (yield { start: settingsKey }).rows;
   const stored = row && decodeRecord(objectRowSchema(globalKind), row);
-  const config: Config = { ...defaultConfig(globalKind), ...stored?.value.config };
+  const config: Config = { ...defaults, ...stored?.value.config };
   return {
     config: withZeros(globalKind, config) as GlobalConfig,
     modRevision: stored?.modRevision ?? 0,

@@ -4,7 +4,11 @@
  * (Bun's own HTTP server opens a TCP port when it is told to use a descriptor.)
  */
 import { readlinkSync } from 'node:fs';
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import {
+  createServer as createHttpServer,
+  ServerResponse,
+  type Server as HttpServer,
+} from 'node:http';
 import { createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
@@ -102,6 +106,18 @@ function createServer(place: ListenPlace, take: (socket: Socket) => void): NetSe
   return server;
 }
 
+/** Head and end of an answer in one write: Bun makes several, each of which wakes the client. */
+class WholeResponse extends ServerResponse {
+  override end(...parts: unknown[]): this {
+    this.cork();
+    try {
+      return super.end(...(parts as Parameters<ServerResponse['end']>));
+    } finally {
+      this.uncork();
+    }
+  }
+}
+
 /** The HTTP server; it never listens itself. */
 function createHttp(fetch: Fetch, connections: Connections, log: Logger): HttpServer {
   const answer = getRequestListener(fetch, {
@@ -129,6 +145,7 @@ function createHttp(fetch: Fetch, connections: Connections, log: Logger): HttpSe
       // engine 20.10 sends an empty Host
       requireHostHeader: false,
       maxHeaderSize: requestHeadBytesMax,
+      ServerResponse: WholeResponse,
     },
     (request, response) => {
       connections.began(request, response);

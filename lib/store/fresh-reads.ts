@@ -8,19 +8,20 @@ import type { PlanStore } from './run-plan.ts';
 /** The store for one decision. `local` asks nobody, and may be behind. */
 export function freshReads(store: PlanStore, consistency: 'linearizable' | 'local'): PlanStore {
   let seen: number | undefined = consistency === 'local' ? 0 : undefined;
+  const asked = (request: RangeRequest): RangeRequest =>
+    seen === undefined ? request : { ...request, consistency: 'local', minRevision: seen };
+  const noted = <Found extends { readonly revision: number }>(found: Found): Found => {
+    seen = Math.max(seen ?? 0, found.revision);
+    return found;
+  };
   return {
-    async range(request: RangeRequest): Promise<RangeResult> {
-      const asked: RangeRequest =
-        seen === undefined ? request : { ...request, consistency: 'local', minRevision: seen };
-      const found = await store.range(asked);
-      seen = Math.max(seen ?? 0, found.revision);
-      return found;
+    range: async (request: RangeRequest): Promise<RangeResult> =>
+      noted(await store.range(asked(request))),
+    rangeHere(request: RangeRequest): RangeResult | undefined {
+      const found = seen === undefined ? undefined : store.rangeHere?.(asked(request));
+      return found && noted(found);
     },
-    async txn(txn: Txn): Promise<TxnResult> {
-      const done = await store.txn(txn);
-      // what was in the way is seen by the next attempt
-      seen = Math.max(seen ?? 0, done.revision);
-      return done;
-    },
+    // what was in the way is seen by the next attempt
+    txn: async (txn: Txn): Promise<TxnResult> => noted(await store.txn(txn)),
   };
 }

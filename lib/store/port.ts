@@ -131,6 +131,11 @@ export interface StateStore {
    */
   range(request: RangeRequest): Promise<RangeResult>;
   /**
+   * What `range` would answer, where that needs no waiting: a local read of a store of our own. Undefined
+   * otherwise; then `range` is to be asked. Throws what `range` rejects with.
+   */
+  rangeHere?(request: RangeRequest): RangeResult | undefined;
+  /**
    * Runs a transaction; resolves after it is durable.
    * @throws STORE_LIMIT (bad key, value or size; nothing changed), BUSY (nothing changed),
    *   STORE_NO_SPACE (nothing changed), LEASE_UNKNOWN (nothing changed), QUORUM_LOST (nothing changed

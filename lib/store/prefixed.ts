@@ -52,6 +52,10 @@ export function prefixed(store: StateStore, prefix: string): StateStore {
       const found = await store.range(outRange(request));
       return { ...found, rows: found.rows.map(inRow) };
     },
+    rangeHere(request) {
+      const found = store.rangeHere?.(outRange(request));
+      return found && { ...found, rows: found.rows.map(inRow) };
+    },
     async txn(txn) {
       const done = await store.txn({
         compare: txn.compare.map(outCompare),

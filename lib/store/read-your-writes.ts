@@ -3,17 +3,18 @@
  * look at what this host has, without asking the others and without quorum, and will find it. Our own store
  * has that by itself; an etcd may answer from a member that is behind.
  */
-import type { StateStore } from './port.ts';
+import type { RangeRequest, StateStore } from './port.ts';
 
 /** The store, with that promise. */
 export function readYourWrites(store: StateStore): StateStore {
   let written = 0;
+  const asked = (request: RangeRequest): RangeRequest =>
+    request.consistency === 'local'
+      ? { ...request, minRevision: Math.max(written, request.minRevision ?? 0) }
+      : request;
   return {
-    range(request) {
-      if (request.consistency !== 'local') return store.range(request);
-      const minRevision = Math.max(written, request.minRevision ?? 0);
-      return store.range({ ...request, minRevision });
-    },
+    range: (request) => store.range(asked(request)),
+    rangeHere: (request) => store.rangeHere?.(asked(request)),
     async txn(txn) {
       const done = await store.txn(txn);
       written = Math.max(written, done.revision);

@@ -9,7 +9,7 @@ import type { Decision, Plan } from './plan.ts';
 import type { StateStore } from './port.ts';
 
 /** What a plan needs of a store. */
-export type PlanStore = Pick<StateStore, 'range' | 'txn'>;
+export type PlanStore = Pick<StateStore, 'range' | 'rangeHere' | 'txn'>;
 
 /** Options of `runPlan`. */
 export interface RunPlanOptions {
@@ -54,7 +54,7 @@ export async function decide<Answer>(
     if (reads === planReadsMax) {
       throw new FairleadError('STORE_LIMIT', `a decision needs more than ${planReadsMax} reads`);
     }
-    step = plan.next(await store.range(step.value));
+    step = plan.next(store.rangeHere?.(step.value) ?? (await store.range(step.value)));
   }
   return step.value;
 }

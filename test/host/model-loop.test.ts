@@ -18,6 +18,8 @@ class Engine implements DockerClient {
   readonly #host: SiteHost;
   readonly made = new Map<string, DockerNetwork & { readonly given?: MadeNetwork }>();
   inSwarm = false;
+  /** Times it was asked. */
+  asked = 0;
   isDown = false;
   readonly inUse = new Set<string>();
   #count = 0;
@@ -35,6 +37,7 @@ class Engine implements DockerClient {
   }
 
   async engine() {
+    this.asked += 1;
     if (this.isDown) throw new FairleadError('DOCKER_DOWN', 'nobody there');
     return { id: 'E', inSwarm: this.inSwarm };
   }
@@ -100,7 +103,7 @@ beforeEach(async () => {
     conditions,
   });
   await until('a first look', async () => {
-    await loop.requireUsable();
+    await loop.requireUsable(async () => true);
     await loop.followed();
     return true;
   });
@@ -145,6 +148,23 @@ describe('an engine', () => {
     await followed(['more', 'web']);
   });
 
+  it('that is away is tried now and then, not for every change', async () => {
+    engine.isDown = true;
+    loop.kick();
+    await until('a try', () => engine.asked > 0);
+    await loop.followed();
+    const before = engine.asked;
+    for (let count = 0; count < 20; count += 1) {
+      await operator.put('network', 'default:web', net('10.1.0.0/24'));
+      await operator.remove('network', 'default:web');
+    }
+    // a try that was under way, and those of a loop that tries again by itself
+    expect(engine.asked - before).toBeLessThan(10);
+    await operator.put('network', 'default:web', net('10.1.0.0/24'));
+    engine.isDown = false;
+    await followed(['web']);
+  });
+
   it('keeps a stranger’s network of the name, and it is said', async () => {
     engine.add({ id: 'f'.repeat(64), name: 'web', driver: 'bridge', labels: {} });
     await operator.put('network', 'default:web', net('10.1.0.0/24'));
@@ -178,7 +198,9 @@ describe('an engine', () => {
     await operator.put('network', 'default:web', net('10.1.0.0/24'));
     await followed(['web']);
     engine.inSwarm = true;
-    await expect(loop.requireUsable()).rejects.toMatchObject({ code: 'SWARM_MODE' });
+    await expect(loop.requireUsable(async () => true)).rejects.toMatchObject({
+      code: 'SWARM_MODE',
+    });
     expect(() => loop.requireNoSwarm()).toThrow('swarm mode');
     await until('a word about it', () => {
       loop.kick();
@@ -186,6 +208,6 @@ describe('an engine', () => {
     });
     expect(engine.names).toEqual(['web']);
     engine.inSwarm = false;
-    await loop.requireUsable();
+    await loop.requireUsable(async () => true);
   });
 });

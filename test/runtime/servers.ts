@@ -117,12 +117,17 @@ export class Server {
 /** One connection; keeps everything that came back. */
 export class RawClient {
   received = '';
+  /** How many times something arrived. */
+  pieces = 0;
   ended = false;
   readonly #socket;
 
   constructor(path: string) {
     this.#socket = connect(path);
-    this.#socket.on('data', (data) => (this.received += data.toString('latin1')));
+    this.#socket.on('data', (data) => {
+      this.pieces += 1;
+      this.received += data.toString('latin1');
+    });
     this.#socket.on('error', () => (this.ended = true));
     this.#socket.on('end', () => (this.ended = true));
     this.#socket.on('close', () => (this.ended = true));

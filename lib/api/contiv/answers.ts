@@ -6,14 +6,16 @@
  */
 import { treatmentOf, type FairleadError } from '../../errors.ts';
 import { apiHeaderCharactersMax } from '../../limits.ts';
+import { lengthOf } from '../length.ts';
 
 /** JSON as Go's encoder ends it. */
 export function jsonAnswer(
   value: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return new Response(`${JSON.stringify(value)}\n`, {
-    headers: { 'content-type': 'application/json', ...headers },
+  const text = `${JSON.stringify(value)}\n`;
+  return new Response(text, {
+    headers: { 'content-type': 'application/json', ...lengthOf(text), ...headers },
   });
 }
 
@@ -22,10 +24,12 @@ export function refusal(error: FairleadError, asked: Headers): Response {
   const { httpStatus } = treatmentOf(error.code);
   const status = isContivClient(asked) ? 500 : httpStatus;
   const retry = httpStatus === 503 ? { 'retry-after': '1' } : {};
-  return new Response(`${lineOf(error.message)}\n`, {
+  const text = `${lineOf(error.message)}\n`;
+  return new Response(text, {
     status,
     headers: {
       'content-type': 'text/plain; charset=utf-8',
+      ...lengthOf(text),
       'x-content-type-options': 'nosniff',
       'x-fairlead-code': error.code,
       ...(error.fix === undefined ? {} : { 'x-fairlead-fix': headerText(error.fix) }),

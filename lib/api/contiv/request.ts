@@ -3,6 +3,7 @@ import { FairleadError } from '../../errors.ts';
 import type { Freshness } from '../../host/site-objects.ts';
 import { apiBodyBytesMax, apiHeadersMax } from '../../limits.ts';
 import type { Condition } from '../../network/objects/object-rows.ts';
+import { requestBytes } from '../../runtime/request-bytes.ts';
 
 /**
  * The condition that headers set: `If-Match` with ETags or `*`, `If-None-Match: *`.
@@ -45,6 +46,8 @@ export function requireFewHeaders(headers: Headers): void {
   throw new FairleadError('REQUEST_TOO_LARGE', `a request has at most ${apiHeadersMax} headers`);
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /**
  * The body of a request as JSON; no more of it is read than may be.
  * @throws REQUEST_TOO_LARGE, REQUEST_INVALID
@@ -59,22 +62,13 @@ export async function readJson(request: Request, bytesMax = apiBodyBytesMax): Pr
 }
 
 async function readText(request: Request, bytesMax: number): Promise<string> {
-  const tooLarge = (): FairleadError =>
-    new FairleadError('REQUEST_TOO_LARGE', `a body has at most ${bytesMax} bytes`);
-  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge();
-  if (request.body === null) return '';
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let bytes = 0;
-  let text = '';
+  let text: string | undefined;
   try {
-    for await (const part of request.body as unknown as AsyncIterable<Uint8Array>) {
-      bytes += part.byteLength;
-      if (bytes > bytesMax) throw tooLarge();
-      text += decoder.decode(part, { stream: true });
-    }
-    return text + decoder.decode();
+    const bytes = await requestBytes(request, bytesMax);
+    text = bytes && utf8.decode(bytes);
   } catch (cause) {
-    if (cause instanceof FairleadError) throw cause;
     throw new FairleadError('REQUEST_INVALID', 'the body broke off or is not UTF-8', { cause });
   }
+  if (text !== undefined) return text;
+  throw new FairleadError('REQUEST_TOO_LARGE', `a body has at most ${bytesMax} bytes`);
 }

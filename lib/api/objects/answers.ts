@@ -1,15 +1,18 @@
 /** Answers of our own API for objects. */
 import { treatmentOf, type FairleadError } from '../../errors.ts';
+import { lengthOf } from '../length.ts';
 
 /** JSON with a status and headers. */
 export function jsonAnswer(
   value: unknown,
   { status = 200, etag }: { readonly status?: number; readonly etag?: number | undefined } = {},
 ): Response {
-  return new Response(`${JSON.stringify(value)}\n`, {
+  const text = `${JSON.stringify(value)}\n`;
+  return new Response(text, {
     status,
     headers: {
       'content-type': 'application/json',
+      ...lengthOf(text),
       ...(etag === undefined ? {} : { etag: `"${etag}"` }),
     },
   });

@@ -1,4 +1,5 @@
 /** Connecting to a daemon of Open vSwitch on its unix socket, with an end to the wait. */
+import { existsSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
@@ -22,6 +23,8 @@ export interface ConnectOptions {
 export async function connectTo(options: ConnectOptions): Promise<Socket> {
   const { path, clock, signal, timeoutMs } = options;
   signal.throwIfAborted();
+  // it is tried many times a second while there is none
+  if (!existsSync(path)) throw unreachable(options);
   const over = new AbortController();
   let socket: Socket | undefined;
   try {

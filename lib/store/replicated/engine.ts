@@ -30,12 +30,13 @@ import type {
   WatchBatch,
   WatchRequest,
 } from '../port.ts';
+import { withOutcome } from '../peer/calls.ts';
 import type { MemberId } from '../raft/entry.ts';
 import type { RaftStatus } from '../raft/step.ts';
 import type { LevelStorage } from '../level/open.ts';
 import { contentHash } from '../level/format.ts';
 import { randomId } from '../level/layout.ts';
-import { Leadership } from './leadership.ts';
+import { isAlone, Leadership } from './leadership.ts';
 import { catchUp, keepLease, systemRangeAt, type ReaderParts } from './reads.ts';
 import { memberRequests, type MemberRequests, type SendRequest } from './requests.ts';
 import { Submitter } from './submit.ts';
@@ -256,6 +257,14 @@ export class ReplicatedEngine implements StateStore {
     return request.atRevision === undefined ? found : this.#watchers.past(request);
   }
 
+  rangeHere(request: RangeRequest): RangeResult | undefined {
+    if (request.consistency !== 'local' || request.atRevision !== undefined) return undefined;
+    this.#requireState();
+    this.#checkOpen();
+    const here = this.#machine.range(request);
+    return here.revision >= (request.minRevision ?? 0) ? here : undefined;
+  }
+
   txn(txn: Txn): Promise<TxnResult> {
     return this.#txn({ do: 'txn', txn });
   }
@@ -338,11 +347,7 @@ export class ReplicatedEngine implements StateStore {
 
   #send(...request: Parameters<SendRequest>): Promise<unknown> {
     if (this.#transport !== undefined) return this.#transport.request(...request);
-    return Promise.reject(
-      new FairleadError('PEER_UNREACHABLE', 'this host has no peers', {
-        detail: { outcome: 'not-sent' },
-      }),
-    );
+    return Promise.reject(withOutcome('PEER_UNREACHABLE', 'this host has no peers', 'not-sent'));
   }
 
   #ending(): FairleadError | undefined {
@@ -391,9 +396,4 @@ export class ReplicatedEngine implements StateStore {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#closing !== undefined) throw new FairleadError('STORE_CLOSED', 'the store is closed');
   }
-}
-
-/** The one voter, and nobody on the way to be another: no other member can lead. */
-function isAlone({ id, config }: RaftStatus): boolean {
-  return config.voters.length === 1 && config.voters[0] === id && config.learners.length === 0;
 }

@@ -80,3 +80,8 @@ export class Leadership implements LeaderView {
     timer.abort();
   }
 }
+
+/** The one voter, and nobody on the way to be another: no other member can lead. */
+export function isAlone({ id, config }: RaftStatus): boolean {
+  return config.voters.length === 1 && config.voters[0] === id && config.learners.length === 0;
+}

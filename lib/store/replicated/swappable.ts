@@ -50,6 +50,10 @@ export class SwappableStore<Engine extends StateStore> implements StateStore {
     return this.#ask((engine) => engine.range(request));
   }
 
+  rangeHere(request: RangeRequest): RangeResult | undefined {
+    return this.#swapping === undefined ? this.#engine.rangeHere?.(request) : undefined;
+  }
+
   txn(txn: Txn): Promise<TxnResult> {
     return this.#ask((engine) => engine.txn(txn));
   }

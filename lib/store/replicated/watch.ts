@@ -44,11 +44,23 @@ export interface WatchSource {
   range(request: RangeRequest): RangeResult;
 }
 
+/** Where a watcher is. */
+interface Place extends KeyRange {
+  /** The next revision it is to look at. */
+  next: number;
+}
+
+/** A watcher that has seen all there is. */
+interface Sleeper {
+  readonly place: Place;
+  readonly wake: () => void;
+}
+
 /** All watchers of an open store. */
 export class Watchers {
   readonly #source: WatchSource;
   readonly #recent: RecentChanges;
-  readonly #sleeping = new Set<() => void>();
+  readonly #sleeping = new Set<Sleeper>();
   #watching = 0;
   #closed = false;
 
@@ -98,8 +110,12 @@ export class Watchers {
 
   /** New changes are applied: to be called in order, without a gap. */
   onChanges(changes: readonly Change[]): void {
-    for (const change of changes) this.#recent.add(change);
-    this.wakeAll();
+    for (const change of changes) {
+      this.#recent.add(change);
+      this.#goBy(change);
+    }
+    const revision = this.#source.revision();
+    for (const { place, wake } of this.#sleeping) if (place.next <= revision) wake();
   }
 
   /** The state was replaced by a snapshot: there is no history up to its revision. */
@@ -110,7 +126,7 @@ export class Watchers {
 
   /** Lets every watcher look again at whether the store lives. */
   wakeAll(): void {
-    for (const wake of this.#sleeping) wake();
+    for (const { wake } of this.#sleeping) wake();
   }
 
   /** Ends all watches, without an error. */
@@ -119,14 +135,23 @@ export class Watchers {
     this.wakeAll();
   }
 
+  /** Sleepers whose next revision is this one, and who are not concerned, have seen it: most of them, mostly. */
+  #goBy({ revision, events }: Change): void {
+    for (const { place } of this.#sleeping) {
+      if (place.next !== revision || events.some((event) => concerns(event, place))) continue;
+      place.next += 1;
+    }
+  }
+
   async *#follow(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
     const source = this.#source;
     const first = Math.max(request.fromRevision, 1);
-    let next = first;
+    const place: Place = { ...request, next: first };
     while (!this.#isOver(request)) {
+      const { next } = place;
       this.#check(next, next === first);
       if (next > source.revision()) {
-        await this.#sleep(request.signal);
+        await this.#sleep(place, request.signal);
         continue;
       }
       const change = this.#recent.get(next) ?? (await source.readChange(next));
@@ -136,7 +161,7 @@ export class Watchers {
         this.#check(next, next === first);
         throw tooFarBehind(false, source.revision());
       }
-      next += 1;
+      place.next += 1;
       const events = change.events.filter((event) => concerns(event, request));
       if (events.length > 0) yield { revision: change.revision, events };
     }
@@ -160,14 +185,15 @@ export class Watchers {
   }
 
   /** Sleeps until something changed. Level-triggered: the caller looks at everything again. */
-  #sleep(signal: AbortSignal | undefined): Promise<void> {
+  #sleep(place: Place, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
-        this.#sleeping.delete(wake);
+        this.#sleeping.delete(sleeper);
         signal?.removeEventListener('abort', wake);
         resolve();
       };
-      this.#sleeping.add(wake);
+      const sleeper: Sleeper = { place, wake };
+      this.#sleeping.add(sleeper);
       signal?.addEventListener('abort', wake, { once: true });
     });
   }

@@ -100,6 +100,24 @@ describe('a watcher', () => {
     expect(store.reads).toEqual(numbers(1, 18));
   });
 
+  it('that is not concerned keeps up, and is told of nothing before it is', async () => {
+    const store = new FakeStore();
+    const range = { start: 'b', end: 'c', fromRevision: 1 };
+    const other = store.watchers.watch(range).next();
+    await setImmediate();
+    for (let n = 1; n <= 50; n += 1) {
+      store.apply(1);
+      store.stored = n;
+      store.compacted = n;
+    }
+    const row = { key: 'b', value: 'x', createRevision: 51, modRevision: 51, version: 1 };
+    const meant: Change = { revision: 51, events: [{ type: 'put', row, previous: undefined }] };
+    store.revision = 51;
+    store.watchers.onChanges([meant]);
+    expect(await other).toEqual({ done: false, value: meant });
+    expect(store.reads).toEqual([]);
+  });
+
   it('below a snapshot that took the place of the state is told to list again', async () => {
     const store = new FakeStore();
     store.apply(3);
