@@ -8,7 +8,7 @@ import type { Pipeline } from '../datapath/pipeline/pipeline.ts';
 import { wirePortName } from '../datapath/uplink/layout.ts';
 import { FairleadError } from '../errors.ts';
 import type { LocalAttachment, SiteChange } from '../network/site-view.ts';
-import type { Outside, Peer, Segment } from '../network/world.ts';
+import type { Outside, Peer, PolicyGroup, PolicyRule, Segment } from '../network/world.ts';
 
 /** An endpoint with links of another MTU than its network, both in bytes. */
 export interface Misfit {
@@ -25,6 +25,8 @@ export class DataPlane {
   readonly #ports = new Map<string, number>();
   readonly #segments = new Map<string, Segment>();
   readonly #peers = new Map<string, Peer>();
+  readonly #groups = new Map<string, PolicyGroup>();
+  readonly #rules = new Map<string, PolicyRule>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #wire: number | undefined;
   #tunnelPort: number = ports.tunnel;
@@ -201,11 +203,28 @@ export class DataPlane {
         if (change.value === undefined) pipeline.removeRemote(id);
         else pipeline.setRemote(change.value);
         return;
+      case 'group':
+      case 'rule':
+        this.#changePolicy(pipeline, change);
+        return;
       case 'local':
         if (change.value === undefined) this.#attachments.delete(id);
         else this.#attachments.set(id, change.value);
         this.#place(pipeline, id);
     }
+  }
+
+  #changePolicy(pipeline: Pipeline, change: SiteChange & { kind: 'group' | 'rule' }): void {
+    const { id, kind, value } = change;
+    if (kind === 'group') {
+      const before = replace(this.#groups, id, value);
+      if (value !== undefined) pipeline.setGroup(value);
+      else if (before !== undefined) pipeline.removeGroup(before.number);
+      return;
+    }
+    const before = replace(this.#rules, id, value);
+    if (value !== undefined) pipeline.setRule(value);
+    else if (before !== undefined) pipeline.removeRule(before);
   }
 
   #place(pipeline: Pipeline, endpointId: string): void {
@@ -217,4 +236,12 @@ export class DataPlane {
       for (const resume of this.#waiting.get(endpointId) ?? []) resume();
     }
   }
+}
+
+/** Puts a value, or nothing, where another was; answers what was there. */
+function replace<V>(map: Map<string, V>, id: string, value: V | undefined): V | undefined {
+  const before = map.get(id);
+  if (value === undefined) map.delete(id);
+  else map.set(id, value);
+  return before;
 }

@@ -1,9 +1,11 @@
 /**
  * Follows the rows of the host and its site and tells the data plane what they come to. Reads are local: a
  * host without quorum goes on with what it knows. When a watch is lost, all rows are read again; what has
- * not changed in between touches nothing. A host that was removed forwards nothing of what hosts share: its
+ * not changed in between touches nothing. What several watches told in one turn is taken in the order in which it
+ * happened: a container that came when its rules were there never is without them. A host that was removed forwards nothing of what hosts share: its
  * addresses may be somebody else's by now.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { hasCode } from '../errors.ts';
 import { reconcileRetryFirstMs, reconcileRetryMaxMs } from '../limits.ts';
@@ -11,10 +13,11 @@ import type { Logger } from '../log.ts';
 import {
   siteViewRanges,
   withoutShared,
+  type RowChange,
   type SiteChange,
   type SiteView,
 } from '../network/site-view.ts';
-import type { KeyRange, KeyValue, StateStore } from '../store/port.ts';
+import type { KeyRange, KeyValue, StateStore, WatchBatch } from '../store/port.ts';
 
 /** What the loop is made of. */
 export interface SiteLoopParts {
@@ -136,21 +139,61 @@ async function watchAll(
 ): Promise<void> {
   const one = new AbortController();
   const both = AbortSignal.any([signal, one.signal]);
+  const told = new InOrder((events) => {
+    const before = view.self;
+    onChange(view.apply(events));
+    if (view.self !== before) onSelf();
+  });
   const watches = listings.map(async ({ range, revision }) => {
-    for await (const { events } of store.watch({
-      ...range,
-      fromRevision: revision + 1,
-      signal: both,
-    })) {
-      const before = view.self;
-      onChange(view.apply(events));
-      if (view.self !== before) onSelf();
-    }
+    const request = { ...range, fromRevision: revision + 1, signal: both };
+    for await (const batch of store.watch(request)) told.add(batch);
   });
   try {
-    await Promise.race(watches);
+    await Promise.race([...watches, told.failed]);
   } finally {
     one.abort();
     await Promise.allSettled(watches);
+    await told.ended();
+  }
+}
+
+/** Batches of several watches as one sequence, turn by turn. */
+class InOrder {
+  readonly #take: (events: readonly RowChange[]) => void;
+  readonly #failed = Promise.withResolvers<never>();
+  #waiting: WatchBatch[] = [];
+  #telling: Promise<void> | undefined;
+
+  constructor(take: (events: readonly RowChange[]) => void) {
+    this.#take = take;
+    // whoever waits for it hears of it
+    this.#failed.promise.catch(() => undefined);
+  }
+
+  /** Rejects with what was thrown when some were taken. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  /** Takes a batch soon, behind those of earlier revisions that came in the same turn. */
+  add(batch: WatchBatch): void {
+    this.#waiting.push(batch);
+    this.#telling ??= nextTurn().then(() => this.#tell());
+  }
+
+  /** Resolves when nothing more will be taken of what was added. */
+  async ended(): Promise<void> {
+    await this.#telling;
+  }
+
+  #tell(): void {
+    this.#telling = undefined;
+    const batches = this.#waiting.toSorted((a, b) => a.revision - b.revision);
+    this.#waiting = [];
+    try {
+      this.#take(batches.flatMap(({ events }) => events));
+    } catch (thrown) {
+      this.#failed.reject(thrown);
+    }
   }
 }

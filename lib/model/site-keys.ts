@@ -136,6 +136,13 @@ export type SeenKey =
   | { readonly kind: 'tenant'; readonly tenant: string }
   | { readonly kind: 'network'; readonly tenant: string; readonly network: string }
   | { readonly kind: 'node'; readonly host: string }
+  | { readonly kind: 'group'; readonly tenant: string; readonly group: string }
+  | {
+      readonly kind: 'rule';
+      readonly tenant: string;
+      readonly policy: string;
+      readonly rule: string;
+    }
   | {
       readonly kind: 'endpoint';
       readonly tenant: string;
@@ -155,8 +162,18 @@ export function parseSeenKey(key: string): SeenKey | undefined {
   }
   if (root === 'tenant') return { kind: 'tenant', tenant: one };
   if (root === 'node') return { kind: 'node', host: one };
+  if (root === 'object') return parsePolicyKey(rest);
   if (two === undefined) return undefined;
   if (root === 'network') return { kind: 'network', tenant: one, network: two };
   if (root !== 'endpoint' || three === undefined) return undefined;
   return { kind: 'endpoint', tenant: one, network: two, endpointId: three };
+}
+
+/** Of objects (`objects/object-keys.ts`) those that rules are made of; their names need no encoding. */
+function parsePolicyKey(parts: readonly string[]): SeenKey | undefined {
+  const [kind, tenant, one, two] = parts;
+  if (tenant === undefined || one === undefined) return undefined;
+  if (kind === 'endpointGroup') return { kind: 'group', tenant, group: one };
+  if (kind !== 'rule' || two === undefined) return undefined;
+  return { kind: 'rule', tenant, policy: one, rule: two };
 }

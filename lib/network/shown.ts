@@ -11,6 +11,12 @@ interface Told<Kind, Value> {
 /** Things by their place. */
 export class Shown<Value extends object> {
   readonly #things = new Map<string, Value>();
+  readonly #idOf: (thing: Value, place: string) => string;
+
+  /** @param idOf by what the world knows a thing of a place */
+  constructor(idOf: (thing: Value, place: string) => string) {
+    this.#idOf = idOf;
+  }
 
   /** What was told of a place last. */
   get(place: string): Value | undefined {
@@ -36,7 +42,7 @@ export class Shown<Value extends object> {
       if (after === undefined) this.#things.delete(place);
       else this.#things.set(place, after);
       if (sameValue(before, after)) continue;
-      const [idBefore, idAfter] = [before, after].map((one) => one && idOf(one, place));
+      const [idBefore, idAfter] = [before, after].map((one) => one && this.#idOf(one, place));
       if (idBefore !== undefined && idBefore !== idAfter) {
         gone.push({ kind, id: idBefore, value: undefined });
       }
@@ -45,7 +51,3 @@ export class Shown<Value extends object> {
     return { set, gone };
   }
 }
-
-/** A peer has no id: its name is its place. */
-const idOf = (thing: object, place: string): string =>
-  'id' in thing && typeof thing.id === 'string' ? thing.id : place;

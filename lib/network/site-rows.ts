@@ -20,6 +20,7 @@ import {
 } from '../model/site.ts';
 import type { SeenKey } from '../model/site-keys.ts';
 import { NodeMtus } from './node-mtus.ts';
+import { PolicyRows } from './policy-rows.ts';
 
 /** A row that came, changed or went; what `StateStore.watch` gives is one. */
 export type RowChange =
@@ -48,6 +49,7 @@ export class SiteRows {
   readonly #tenants = new Map<string, TenantRows>();
   readonly #nodes = new Map<string, SiteNode>();
   readonly mtus = new NodeMtus();
+  readonly policies = new PolicyRows();
 
   /**
    * Keeps or forgets the row that a key stands for.
@@ -75,14 +77,22 @@ export class SiteRows {
       }
       case 'endpoint':
         return this.#siteEndpoint(seen, row && decodeRecord(siteEndpointSchema, row).value);
+      case 'group':
+      case 'rule':
+        return this.policies.apply(seen, row);
       default:
         unreachable(seen);
     }
   }
 
-  /** What of a tenant or host others depend on, as a text to compare with a later one. */
+  /** What of a row others depend on, as a text to compare with a later one. */
   glance(seen: SeenKey): string | undefined {
     if (seen.kind === 'tenant') return String(this.tenant(seen.tenant)?.number);
+    if (seen.kind === 'group') return String(this.policies.group(seen.tenant, seen.group)?.number);
+    if (seen.kind === 'network') {
+      const network = this.siteNetworks(seen.tenant).get(seen.network);
+      return network && [network.number, ...network.subnets.map(({ cidr }) => cidr)].join(' ');
+    }
     if (seen.kind !== 'node') return undefined;
     const node = this.node(seen.host);
     return node && `${node.number} ${node.vtep} ${node.pathMtu} ${node.uplinkMtu}`;

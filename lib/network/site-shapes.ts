@@ -47,10 +47,17 @@ export function siteSegment(network: SiteNetwork, tenant: Tenant, mtu: number): 
   };
 }
 
+/** Where an endpoint is. */
+interface Membership {
+  readonly segmentId: string;
+  /** The number of its group. */
+  readonly group: number | undefined;
+}
+
 /** An endpoint of this host. */
 export function localAttachment(
   endpoint: Endpoint,
-  { network, segmentId }: { readonly network: Network; readonly segmentId: string },
+  { network, segmentId, group }: Membership & { readonly network: Network },
 ): LocalAttachment {
   return {
     id: endpoint.id,
@@ -59,12 +66,16 @@ export function localAttachment(
     ipv4: endpoint.ipv4 === undefined ? undefined : parseInterface(endpoint.ipv4).address,
     ipv6: endpoint.ipv6 === undefined ? undefined : parseInterface(endpoint.ipv6).address,
     serves: { dhcp: false, routerAdvertisements: false },
+    group,
     linkMtu: linkMtuOf(network, endpoint),
   };
 }
 
 /** An endpoint of another host. */
-export function remoteEndpoint(endpoint: SiteEndpoint, segmentId: string): RemoteEndpoint {
+export function remoteEndpoint(
+  endpoint: SiteEndpoint,
+  { segmentId, group }: Membership,
+): RemoteEndpoint {
   return {
     id: endpoint.id,
     segmentId,
@@ -72,6 +83,7 @@ export function remoteEndpoint(endpoint: SiteEndpoint, segmentId: string): Remot
     ipv4: endpoint.ipv4 === undefined ? undefined : parseAddress(endpoint.ipv4),
     ipv6: endpoint.ipv6 === undefined ? undefined : parseAddress(endpoint.ipv6),
     peer: endpoint.host,
+    group,
   };
 }
 

@@ -5,12 +5,15 @@
  * tenant do, since they are routed, and who is attached to them elsewhere. Rows of other tenants are put
  * away until they are needed; a change of theirs costs no more than that.
  *
- * In the order of an answer nothing is ever without what it refers to.
+ * In the order of an answer nothing is ever without the network and host that it refers to; groups that somebody
+ * refers to are there at its end. An endpoint whose group is not known yet is no endpoint yet: nobody may take it
+ * for one that no rule is for.
  */
 import { unreachable } from '../assert.ts';
 import { endpointRange, networkRange } from '../model/keys.ts';
 import type { SiteNetworkName, SiteNode } from '../model/site.ts';
 import { networkSchema } from '../model/network.ts';
+import { objectRange } from '../model/objects/object-keys.ts';
 import { decodeRecord } from '../model/record.ts';
 import {
   nodeRange,
@@ -20,6 +23,8 @@ import {
   tenantRange,
 } from '../model/site-keys.ts';
 import type { KeyRange, KeyValue } from '../store/port.ts';
+import { parseCidr } from '../ip/ip.ts';
+import { compileRule } from '../policy/compile.ts';
 import { domainOf, Interest, tenantDomain, tenantOf } from './interest.ts';
 import { Shown } from './shown.ts';
 import { SiteRows, type RowChange } from './site-rows.ts';
@@ -31,7 +36,7 @@ import {
   siteSegment,
   type LocalAttachment,
 } from './site-shapes.ts';
-import type { Peer, RemoteEndpoint, Segment } from './world.ts';
+import type { Peer, PolicyGroup, PolicyRule, RemoteEndpoint, Segment } from './world.ts';
 
 export type { LocalAttachment, RowChange };
 
@@ -40,7 +45,9 @@ export type SiteChange =
   | { readonly kind: 'segment'; readonly id: string; readonly value: Segment | undefined }
   | { readonly kind: 'local'; readonly id: string; readonly value: LocalAttachment | undefined }
   | { readonly kind: 'remote'; readonly id: string; readonly value: RemoteEndpoint | undefined }
-  | { readonly kind: 'peer'; readonly id: string; readonly value: Peer | undefined };
+  | { readonly kind: 'peer'; readonly id: string; readonly value: Peer | undefined }
+  | { readonly kind: 'group'; readonly id: string; readonly value: PolicyGroup | undefined }
+  | { readonly kind: 'rule'; readonly id: string; readonly value: PolicyRule | undefined };
 
 /** The rows that a view wants: to be listed first and watched from there. Other rows do no harm. */
 export const siteViewRanges: readonly Required<KeyRange>[] = [
@@ -50,6 +57,8 @@ export const siteViewRanges: readonly Required<KeyRange>[] = [
   siteNetworkRange,
   nodeRange,
   siteEndpointRange,
+  objectRange('endpointGroup', []),
+  objectRange('rule', []),
 ];
 
 /** Of all rows those of networks that are this host's own. */
@@ -62,12 +71,14 @@ export function withoutShared(rows: readonly KeyValue[]): readonly KeyValue[] {
   });
 }
 
-/** What has to be looked at again: segments, endpoints and hosts, by place. */
+/** What has to be looked at again, by place. */
 class Touched {
   readonly segments = new Set<string>();
   readonly locals = new Set<string>();
   readonly remotes = new Set<string>();
   readonly peers = new Set<string>();
+  readonly groups = new Set<string>();
+  readonly rules = new Set<string>();
 }
 
 /** The view of one host. Places are `T/N` or a Docker network's id, with `/` and an endpoint's id behind. */
@@ -75,10 +86,13 @@ export class SiteView {
   readonly #host: string;
   #rows = new SiteRows();
   #interest = new Interest();
-  readonly #segments = new Shown<Segment>();
-  readonly #locals = new Shown<LocalAttachment>();
-  readonly #remotes = new Shown<RemoteEndpoint>();
-  readonly #peers = new Shown<Peer>();
+  readonly #segments = new Shown<Segment>(({ id }) => id);
+  readonly #locals = new Shown<LocalAttachment>(({ id }) => id);
+  readonly #remotes = new Shown<RemoteEndpoint>(({ id }) => id);
+  readonly #peers = new Shown<Peer>(({ name }) => name);
+  // the number is part of the id: a later group of the same name is another one
+  readonly #groups = new Shown<PolicyGroup>(({ number }, place) => `${place}:${number}`);
+  readonly #rules = new Shown<PolicyRule>(({ domain }, place) => `${place}:${domain}`);
   /** How many of the remote endpoints are on each host. */
   readonly #hosted = new Map<string, number>();
 
@@ -108,6 +122,8 @@ export class SiteView {
     for (const place of this.#locals.places()) touched.locals.add(place);
     for (const place of this.#remotes.places()) touched.remotes.add(place);
     for (const name of this.#peers.places()) touched.peers.add(name);
+    for (const place of this.#groups.places()) touched.groups.add(place);
+    for (const place of this.#rules.places()) touched.rules.add(place);
     this.#rows = new SiteRows();
     this.#interest = new Interest();
     for (const row of rows) this.#take({ type: 'put', row }, touched);
@@ -138,6 +154,14 @@ export class SiteView {
         return;
       case 'network':
         touched.segments.add(placeOf(seen));
+        if (rows.glance(seen) !== before) this.#touchRules(seen.tenant, seen.network, touched);
+        return;
+      case 'group':
+        touched.groups.add(`${seen.tenant}/${seen.group}`);
+        if (rows.glance(seen) !== before) this.#touchGroup(seen.tenant, seen.group, touched);
+        return;
+      case 'rule':
+        touched.rules.add(`${seen.tenant}/${seen.policy}/${seen.rule}`);
         return;
       case 'endpoint':
         touched.remotes.add(`${placeOf(seen)}/${seen.endpointId}`);
@@ -165,8 +189,32 @@ export class SiteView {
   }
 
   #touchTenant(tenant: string, touched: Touched): void {
+    const { policies } = this.#rows;
     for (const network of this.#rows.siteNetworks(tenant).keys()) {
       touched.segments.add(placeOf({ tenant, network }));
+    }
+    for (const group of policies.groups(tenant)) touched.groups.add(`${tenant}/${group}`);
+    for (const rule of policies.rules(tenant)) touched.rules.add(`${tenant}/${rule}`);
+  }
+
+  /** A group came, went, or is another: so are the rules that name it, and its members. */
+  #touchGroup(tenant: string, group: string, touched: Touched): void {
+    this.#touchRules(tenant, group, touched);
+    for (const network of this.#rows.siteNetworks(tenant).keys()) {
+      const name = { tenant, network };
+      for (const networkId of this.#rows.partsOf(name)) {
+        if (this.#rows.network(networkId)?.group === group) this.#touchLocals(networkId, touched);
+      }
+      for (const [endpointId, endpoint] of this.#rows.siteEndpoints(name)) {
+        if (endpoint.group === group) touched.remotes.add(`${placeOf(name)}/${endpointId}`);
+      }
+    }
+  }
+
+  /** What a name in rules stands for is another. */
+  #touchRules(tenant: string, name: string, touched: Touched): void {
+    for (const rule of this.#rows.policies.rulesNaming(tenant, name)) {
+      touched.rules.add(`${tenant}/${rule}`);
     }
   }
 
@@ -194,9 +242,12 @@ export class SiteView {
       return after;
     });
     const peers = this.#peers.settle('peer', touched.peers, (host) => this.#peer(host));
+    const groups = this.#groups.settle('group', touched.groups, (place) => this.#group(place));
+    const rules = this.#rules.settle('rule', touched.rules, (place) => this.#rule(place));
     return [
-      ...[...locals.gone, ...remotes.gone],
-      ...[...segments.set, ...peers.set],
+      // who comes may have the number of one that goes
+      ...[...rules.gone, ...locals.gone, ...remotes.gone, ...groups.gone],
+      ...[...segments.set, ...peers.set, ...groups.set, ...rules.set],
       ...[...locals.set, ...remotes.set],
       ...[...peers.gone, ...segments.gone],
     ];
@@ -205,14 +256,16 @@ export class SiteView {
   #touchMembers(place: string, touched: Touched): void {
     const name = nameOf(place);
     const parts = name === undefined ? [place] : this.#rows.partsOf(name);
-    for (const networkId of parts) {
-      for (const endpointId of this.#rows.endpoints(networkId).keys()) {
-        touched.locals.add(`${networkId}/${endpointId}`);
-      }
-    }
+    for (const networkId of parts) this.#touchLocals(networkId, touched);
     if (name === undefined) return;
     for (const endpointId of this.#rows.siteEndpoints(name).keys()) {
       touched.remotes.add(`${place}/${endpointId}`);
+    }
+  }
+
+  #touchLocals(networkId: string, touched: Touched): void {
+    for (const endpointId of this.#rows.endpoints(networkId).keys()) {
+      touched.locals.add(`${networkId}/${endpointId}`);
     }
   }
 
@@ -253,7 +306,9 @@ export class SiteView {
     const segment = this.#segments.get(
       network.site === undefined ? networkId : placeOf(network.site),
     );
-    return segment && localAttachment(endpoint, { network, segmentId: segment.id });
+    const membership = this.#membership(network.site?.tenant, network.group);
+    if (segment === undefined || membership === undefined) return undefined;
+    return localAttachment(endpoint, { network, segmentId: segment.id, ...membership });
   }
 
   #remote(place: string): RemoteEndpoint | undefined {
@@ -263,7 +318,47 @@ export class SiteView {
     if (segment === undefined || endpoint === undefined || endpoint.host === this.#host) {
       return undefined;
     }
-    return this.#rows.node(endpoint.host) && remoteEndpoint(endpoint, segment.id);
+    const membership = this.#membership(tenant, endpoint.group);
+    if (this.#rows.node(endpoint.host) === undefined || membership === undefined) return undefined;
+    return remoteEndpoint(endpoint, { segmentId: segment.id, ...membership });
+  }
+
+  /** The number of an endpoint's group; undefined as a whole while the group is not known. */
+  #membership(
+    tenant = '',
+    group: string | undefined,
+  ): { readonly group: number | undefined } | undefined {
+    if (group === undefined) return { group };
+    const known = this.#rows.policies.group(tenant, group);
+    return known && { group: known.number };
+  }
+
+  /** The number of a tenant that concerns this host. */
+  #domain(tenant: string): number | undefined {
+    return this.#interest.has(tenantDomain(tenant)) ? this.#rows.tenant(tenant)?.number : undefined;
+  }
+
+  #group(place: string): PolicyGroup | undefined {
+    const [tenant = '', name = ''] = place.split('/');
+    const group = this.#rows.policies.group(tenant, name);
+    const domain = this.#domain(tenant);
+    return group === undefined || domain === undefined ? undefined : { ...group, domain };
+  }
+
+  #rule(place: string): PolicyRule | undefined {
+    const [tenant = '', policy = '', name = ''] = place.split('/');
+    const domain = this.#domain(tenant);
+    const rule = this.#rows.policies.rule(tenant, `${policy}/${name}`);
+    if (domain === undefined || rule === undefined) return undefined;
+    const compiled = compileRule(rule, {
+      groupNumber: (group) => this.#rows.policies.group(tenant, group)?.number,
+      network: (network) => {
+        const found = this.#rows.siteNetworks(tenant).get(network);
+        const cidrs = found?.subnets.map(({ cidr }) => parseCidr(cidr));
+        return found && cidrs && { number: found.number, cidrs };
+      },
+    });
+    return compiled && { ...compiled, domain };
   }
 
   #peer(host: string): Peer | undefined {

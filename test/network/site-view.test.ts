@@ -41,15 +41,37 @@ const node = (name: string, number: number, change: object = {}): KeyValue =>
     version: '1',
     ...change,
   });
-const siteEndpoint = (tenantName: string, network: string, id: number, host: string): KeyValue =>
+const siteEndpoint = (
+  tenantName: string,
+  network: string,
+  id: number,
+  host: string,
+  change: object = {},
+): KeyValue =>
   row(`/endpoint/${tenantName}/${network}/${hex(id)}`, {
     id: hex(id),
     host,
     mac: `02:00:00:00:00:0${id}`,
     ipv4: `10.1.0.${id}`,
     dockerNetworkId: hex('d1'),
+    ...change,
   });
-const hostNetwork = (id: string, site?: { tenant: string; network: string }): KeyValue =>
+const groupRow = (tenantName: string, name: string, number: number, policies: string[] = []) =>
+  row(`/object/endpointGroup/${tenantName}/${name}`, {
+    config: { tenantName, groupName: name, networkName: 'n', policies },
+    number,
+  });
+const ruleRow = (tenantName: string, policyName: string, ruleId: string, more: object = {}) => {
+  const config = { tenantName, policyName, ruleId, direction: 'in', action: 'deny', priority: 1 };
+  return row(`/object/rule/${tenantName}/${policyName}/${ruleId}`, {
+    config: { ...config, ...more },
+  });
+};
+const hostNetwork = (
+  id: string,
+  site?: { tenant: string; network: string },
+  group?: string,
+): KeyValue =>
   row(`network/${hex(id)}`, {
     id: hex(id),
     internal: false,
@@ -58,6 +80,7 @@ const hostNetwork = (id: string, site?: { tenant: string; network: string }): Ke
     subnets: [{ addressSpace: 's', cidr: '10.1.0.0/24', auxiliary: {} }],
     options: {},
     ...(site === undefined ? {} : { site }),
+    ...(site === undefined || group === undefined ? {} : { group }),
   });
 const hostEndpoint = (networkId: string, id: number, state = 'joined'): KeyValue =>
   row(`endpoint/${hex(networkId)}/${hex(id)}`, {
@@ -74,6 +97,7 @@ function follow(world: PlainWorld, changes: readonly SiteChange[]): void {
   for (const { kind, id, value } of changes) {
     if (value === undefined) expect(world[kind].delete(id)).toBe(true);
     else world[kind].set(id, value);
+    if (kind === 'group' || kind === 'rule') continue;
     for (const one of [...world.local.values(), ...world.remote.values()]) {
       expect('segmentId' in one && world.segment.has(one.segmentId)).toBe(true);
       if ('peer' in one) expect(world.peer.has(one.peer)).toBe(true);
@@ -142,6 +166,73 @@ describe('the largest packet', () => {
   });
 });
 
+describe('a group', () => {
+  const webs = [
+    ...blue.slice(0, 5),
+    hostNetwork('d1', { tenant: 't', network: 'n' }, 'web'),
+    siteEndpoint('t', 'n', 4, 'b', { group: 'db' }),
+    groupRow('t', 'web', 11, ['p']),
+    ruleRow('t', 'p', 'r', { fromEndpointGroup: 'db', fromNetwork: '' }),
+  ];
+  const groupsOf = (changes: readonly SiteChange[]) =>
+    changes.flatMap(({ kind, value }) =>
+      (kind === 'local' || kind === 'remote') && value !== undefined ? [[kind, value.group]] : [],
+    );
+
+  it('is its members’, its rules’ and its policies’, which come before them', () => {
+    const view = new SiteView(self);
+    view.apply(put(...webs, groupRow('t', 'db', 12)));
+    const came = view.apply(put(hostEndpoint('d1', 1)));
+    const all = ['segment', 'segment', 'peer', 'group', 'group', 'rule', 'local', 'remote'];
+    expect(kinds(came)).toEqual(all);
+    expect(groupsOf(came)).toEqual([
+      ['local', 11],
+      ['remote', 12],
+    ]);
+    expect(came.find(({ kind }) => kind === 'rule')).toMatchObject({
+      value: { domain: 3, policy: 'p', name: 'r', traffic: { group: 12 } },
+    });
+    expect(kinds(view.apply(put(groupRow('t', 'web', 11, []))))).toEqual(['group']);
+  });
+
+  it('that is not known yet has nobody whom no rule is for, and no rule', () => {
+    const view = new SiteView(self);
+    view.apply(put(...webs));
+    expect(kinds(view.apply(put(hostEndpoint('d1', 1))))).not.toContain('remote');
+    expect(kinds(view.apply(put(groupRow('t', 'db', 12))))).toEqual([
+      'peer',
+      'group',
+      'rule',
+      'remote',
+    ]);
+    const gone = view.apply([{ type: 'delete', key: '/object/endpointGroup/t/web' }]);
+    // without its last container the tenant is of no concern, but that row says it is joined
+    expect(kinds(gone)).toEqual(['-local', '-group']);
+  });
+
+  it('of another number is another for those who name it', () => {
+    const view = new SiteView(self);
+    view.apply(put(...webs, groupRow('t', 'db', 12), hostEndpoint('d1', 1)));
+    const changed = view.apply(put(groupRow('t', 'db', 13)));
+    expect(kinds(changed)).toEqual(['-group', 'group', 'rule', 'remote']);
+    expect(groupsOf(changed)).toEqual([['remote', 13]]);
+  });
+});
+
+describe('a rule with a network', () => {
+  it('is of what the network is now', () => {
+    const view = new SiteView(self);
+    const named = ruleRow('t', 'p', 'r', { fromNetwork: 'm', fromIpAddress: '10.1.0.0/24' });
+    view.apply(put(...blue, groupRow('t', 'web', 11, ['p']), named, ...attached));
+    const subnets = [{ cidr: '10.1.0.0/24' }, { cidr: 'fd01::/64' }];
+    const changed = view.apply(put(siteNetwork('t', 'm', { number: 8, subnets })));
+    expect(kinds(changed)).toEqual(['segment', 'rule']);
+    expect(
+      kinds(view.apply(put(siteNetwork('t', 'm', { number: 8, subnets, mtu: 1400 })))),
+    ).toEqual(['segment']);
+  });
+});
+
 describe('a row that is not what its key says', () => {
   it('is damage', () => {
     const view = new SiteView(self);
@@ -163,6 +254,17 @@ const encapsulation = fc.constantFrom<object>(
 const mtu = fc.constantFrom<object>({}, { mtu: 1400 });
 const endpointNumber = fc.integer({ min: 1, max: 4 });
 
+const groupName = fc.constantFrom('web', 'db');
+const group = fc.option(groupName, { nil: undefined, freq: 1 });
+const policies = fc.subarray(['p', 'q']);
+const ruleTraffic = fc.constantFrom<object>(
+  {},
+  { fromEndpointGroup: 'web' },
+  { direction: 'out', toEndpointGroup: 'db', action: 'allow' },
+  { fromNetwork: 'n', fromIpAddress: '10.1.0.0/24' },
+  { direction: 'out', toNetwork: 'm', toIpAddress: '10.9.0.0/24', priority: 9 },
+);
+
 const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
   fc.tuple(tenantName, fc.integer({ min: 1, max: 2 })).map(([name, n]) => tenant(name, n)),
   fc
@@ -177,12 +279,27 @@ const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
     )
     .map(([name, number, pathMtu, uplinks]) => node(name, number, { pathMtu, ...uplinks })),
   fc
-    .tuple(tenantName, networkName, endpointNumber, hostName)
+    .tuple(
+      tenantName,
+      networkName,
+      endpointNumber,
+      hostName,
+      group.map((name) => (name === undefined ? {} : { group: name })),
+    )
     // an id is in one network at a time
-    .map(([t, n, id, host]) =>
-      siteEndpoint(t, n, id + (t === 't' ? 0 : 4) + (n === 'n' ? 0 : 1) * 100, host),
+    .map(([t, n, id, host, member]) =>
+      siteEndpoint(t, n, id + (t === 't' ? 0 : 4) + (n === 'n' ? 0 : 1) * 100, host, member),
     ),
-  fc.tuple(dockerId, site).map(([id, where]) => hostNetwork(id, where)),
+  fc.tuple(dockerId, site, group).map(([id, where, member]) => hostNetwork(id, where, member)),
+  fc
+    .tuple(tenantName, groupName, fc.integer({ min: 1, max: 2 }), policies)
+    // a number is one group's
+    .map(([t, name, n, own]) =>
+      groupRow(t, name, n * 4 + (t === 't' ? 0 : 2) + (name === 'web' ? 0 : 1), own),
+    ),
+  fc
+    .tuple(tenantName, fc.constantFrom('p', 'q'), fc.constantFrom('1', '2'), ruleTraffic)
+    .map(([t, policy, name, more]) => ruleRow(t, policy, name, more)),
   fc
     .tuple(dockerId, fc.constantFrom('joined', 'joined', 'created', 'left'), endpointNumber)
     .map(([id, state, n]) => hostEndpoint(id, n + 10 * Number(id.slice(1)), state)),

@@ -12,7 +12,12 @@ import {
   type SiteNetwork,
 } from '../../lib/model/site.ts';
 import type { KeyValue } from '../../lib/store/port.ts';
+import { endpointGroupKind } from '../../lib/model/objects/endpoint-group.ts';
+import { ruleKind } from '../../lib/model/objects/rule.ts';
+import { objectRowSchema, withZeros } from '../../lib/model/objects/rows.ts';
 import { parseAddress, parseCidr, parseInterface } from '../../lib/ip/ip.ts';
+import { typed } from '../../lib/network/objects/object-rows.ts';
+import { compileRule, type RuleNames } from '../../lib/policy/compile.ts';
 import type { SiteChange } from '../../lib/network/site-view.ts';
 
 /** The world without uplinks and ports, as plain maps. */
@@ -26,6 +31,8 @@ export const emptyWorld = (): PlainWorld => ({
   local: new Map(),
   remote: new Map(),
   peer: new Map(),
+  group: new Map(),
+  rule: new Map(),
 });
 
 /** The world of `host` that these rows make. */
@@ -87,6 +94,34 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       reached: false,
     });
   }
+  const groups = below('/object/endpointGroup/').map((row) => {
+    const { config, number = 0 } = objectRowSchema(endpointGroupKind).parse(row);
+    return { number, config: typed('endpointGroup', withZeros(endpointGroupKind, config)) };
+  });
+  const groupOf = (tenant: string | undefined, name: string | undefined) =>
+    groups.find(({ config }) => config.tenantName === tenant && config.groupName === name);
+  for (const { name: tenant, number: domain } of tenants.filter(({ name }) => here(name))) {
+    for (const { number, config } of groups.filter((each) => each.config.tenantName === tenant)) {
+      const id = `${tenant}/${config.groupName}:${number}`;
+      world.group.set(id, { number, domain, policies: config.policies });
+    }
+    const names: RuleNames = {
+      groupNumber: (name) => groupOf(tenant, name)?.number,
+      network: (name) => {
+        const found = networks.find((each) => each.tenant === tenant && each.name === name);
+        const cidrs = found?.subnets.map(({ cidr }) => parseCidr(cidr)) ?? [];
+        return found && { number: found.number, cidrs };
+      },
+    };
+    for (const row of below('/object/rule/')) {
+      const { config } = objectRowSchema(ruleKind).parse(row);
+      const rule = typed('rule', withZeros(ruleKind, config));
+      const compiled = rule.tenantName === tenant ? compileRule(rule, names) : undefined;
+      if (compiled === undefined) continue;
+      const id = `${tenant}/${rule.policyName}/${rule.ruleId}:${domain}`;
+      world.rule.set(id, { ...compiled, domain });
+    }
+  }
   for (const endpoint of joined) {
     const network = hostNetworkOf(endpoint.networkId);
     const site = network?.site;
@@ -95,6 +130,8 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       : undefined;
     const segmentId = segment ? idOf(segment.network) : site ? undefined : network?.id;
     if (segmentId === undefined || network === undefined) continue;
+    const group = groupOf(site?.tenant, network.group)?.number;
+    if (network.group !== undefined && group === undefined) continue;
     world.local.set(endpoint.id, {
       id: endpoint.id,
       segmentId,
@@ -102,6 +139,7 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       ipv4: endpoint.ipv4 === undefined ? undefined : parseInterface(endpoint.ipv4).address,
       ipv6: endpoint.ipv6 === undefined ? undefined : parseInterface(endpoint.ipv6).address,
       serves: { dhcp: false, routerAdvertisements: false },
+      group,
       linkMtu: endpoint.mtu ?? network.mtu,
     });
   }
@@ -111,6 +149,8 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
     );
     const node = nodes.find(({ name }) => name === row.host);
     if (segment === undefined || node === undefined || row.host === host) continue;
+    const group = groupOf(segment.tenant.name, row.group)?.number;
+    if (row.group !== undefined && group === undefined) continue;
     world.remote.set(row.id, {
       id: row.id,
       segmentId: idOf(segment.network),
@@ -118,6 +158,7 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       ipv4: row.ipv4 === undefined ? undefined : parseAddress(row.ipv4),
       ipv6: row.ipv6 === undefined ? undefined : parseAddress(row.ipv6),
       peer: row.host,
+      group,
     });
     world.peer.set(node.name, {
       name: node.name,

@@ -82,7 +82,8 @@ function remoteAt(at: number, networks: number, isDual = false): RemoteEndpoint 
     id: idOf(3, at),
     address,
   });
-  const endpoint = remoteEndpoint(row, segmentAt(network).id);
+  const membership = { segmentId: segmentAt(network).id, group: undefined };
+  const endpoint = remoteEndpoint(row, membership);
   const six = parseAddress(`fd00:${network.toString(16)}::${(at + 1).toString(16)}`);
   return isDual ? { ...endpoint, ipv6: six } : endpoint;
 }

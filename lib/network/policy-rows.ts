@@ -1,0 +1,113 @@
+/**
+ * The rows of groups and rules as the view (`site-view.ts`) keeps them: decoded, of all tenants, and which rules
+ * name which groups and networks. Decides nothing.
+ */
+import { endpointGroupKind } from '../model/objects/endpoint-group.ts';
+import { ruleKind, type RuleConfig } from '../model/objects/rule.ts';
+import { objectRowSchema } from '../model/objects/rows.ts';
+import { decodeRecord } from '../model/record.ts';
+import type { SeenKey } from '../model/site-keys.ts';
+import type { KeyValue } from '../store/port.ts';
+import { configIn } from './objects/object-rows.ts';
+
+/** A group, as rules need it. */
+export interface GroupRow {
+  readonly number: number;
+  /** The names of its policies. */
+  readonly policies: readonly string[];
+}
+
+/** What a rule is named by in its tenant. */
+export interface RulePlace {
+  readonly policy: string;
+  readonly rule: string;
+}
+
+class TenantPolicyRows {
+  readonly groups = new Map<string, GroupRow>();
+  readonly rules = new Map<string, RuleConfig>();
+  /** Rules by the groups and networks that they name; see `namesIn`. */
+  readonly naming = new Map<string, Set<string>>();
+}
+
+/** The keys of groups and rules. */
+export type PolicyKey = Extract<SeenKey, { kind: 'group' | 'rule' }>;
+
+/** Rows by tenant. */
+export class PolicyRows {
+  readonly #tenants = new Map<string, TenantPolicyRows>();
+
+  /**
+   * Keeps or forgets the row of a group or rule.
+   * @throws STORE_DAMAGED; nothing has changed then
+   */
+  apply(seen: PolicyKey, row: KeyValue | undefined): void {
+    const rows = this.#tenants.get(seen.tenant) ?? new TenantPolicyRows();
+    if (seen.kind === 'group') {
+      const group = row && groupIn(row);
+      if (group === undefined) rows.groups.delete(seen.group);
+      else rows.groups.set(seen.group, group);
+    } else {
+      setRule(rows, `${seen.policy}/${seen.rule}`, row && ruleIn(row));
+    }
+    if (rows.groups.size + rows.rules.size === 0) this.#tenants.delete(seen.tenant);
+    else this.#tenants.set(seen.tenant, rows);
+  }
+
+  /** A group. */
+  group(tenant: string, group: string): GroupRow | undefined {
+    return this.#tenants.get(tenant)?.groups.get(group);
+  }
+
+  /** The names of a tenant's groups. */
+  groups(tenant: string): Iterable<string> {
+    return this.#tenants.get(tenant)?.groups.keys() ?? [];
+  }
+
+  /** A rule, by `policy/rule`. */
+  rule(tenant: string, place: string): RuleConfig | undefined {
+    return this.#tenants.get(tenant)?.rules.get(place);
+  }
+
+  /** A tenant's rules, as `policy/rule`. */
+  rules(tenant: string): Iterable<string> {
+    return this.#tenants.get(tenant)?.rules.keys() ?? [];
+  }
+
+  /** The rules of a tenant that name one of its groups or networks, which have their names in common. */
+  rulesNaming(tenant: string, name: string): Iterable<string> {
+    return this.#tenants.get(tenant)?.naming.get(name) ?? [];
+  }
+}
+
+function setRule(rows: TenantPolicyRows, place: string, rule: RuleConfig | undefined): void {
+  const before = rows.rules.get(place);
+  for (const name of before === undefined ? [] : namesIn(before)) {
+    const naming = rows.naming.get(name);
+    naming?.delete(place);
+    if (naming?.size === 0) rows.naming.delete(name);
+  }
+  if (rule === undefined) {
+    rows.rules.delete(place);
+    return;
+  }
+  rows.rules.set(place, rule);
+  for (const name of namesIn(rule)) {
+    rows.naming.set(name, (rows.naming.get(name) ?? new Set<string>()).add(place));
+  }
+}
+
+const namesIn = (rule: RuleConfig): readonly string[] =>
+  [rule.fromEndpointGroup, rule.toEndpointGroup, rule.fromNetwork, rule.toNetwork].filter(
+    (name) => name !== '',
+  );
+
+function groupIn(row: KeyValue): GroupRow | undefined {
+  const { value } = decodeRecord(objectRowSchema(endpointGroupKind), row);
+  const { policies } = configIn('endpointGroup', value);
+  return value.number === undefined ? undefined : { number: value.number, policies };
+}
+
+function ruleIn(row: KeyValue): RuleConfig {
+  return configIn('rule', decodeRecord(objectRowSchema(ruleKind), row).value);
+}
