@@ -3,7 +3,8 @@ import { slowness } from './test/support/slowness.ts';
 
 /**
  * Projects: `unit` runs in parallel and touches nothing but temporary folders; `system` starts real daemons in
- * namespaces and therefore runs one file at a time; `datapath`, `model` and `plugin` are like it and too long for the build server.
+ * namespaces and therefore runs one file at a time; `datapath`, `model`, `plugin` and `policy` are like it and too
+ * long for the build server.
  */
 export default defineConfig({
   test: {
@@ -23,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/{disk,e2e,lab,system}/**/*.test.ts'],
-          exclude: ['test/e2e/{datapath,model,plugin}/**'],
+          exclude: ['test/e2e/{datapath,model,plugin,policy}/**'],
           testTimeout: 180_000 * slowness,
           hookTimeout: 240_000 * slowness,
           pool: 'forks',
@@ -54,6 +55,16 @@ export default defineConfig({
         test: {
           name: 'plugin',
           include: ['test/e2e/plugin/**/*.test.ts'],
+          testTimeout: 600_000 * slowness,
+          hookTimeout: 240_000 * slowness,
+          pool: 'forks',
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'policy',
+          include: ['test/e2e/policy/**/*.test.ts'],
           testTimeout: 600_000 * slowness,
           hookTimeout: 240_000 * slowness,
           pool: 'forks',

@@ -1,0 +1,86 @@
+/** Every shape that rules have, a case each. Contiv's own behaviours are among them (README.md here). */
+import type { Policies, Rule } from '../../support/policy-site.ts';
+
+const allow = (rule: Rule): Rule => ({ priority: 2, ...rule, action: 'allow' });
+const deny = (rule: Rule = {}): Rule => ({ ...rule, action: 'deny' });
+const out = (rule: Rule): Rule => ({ ...rule, direction: 'out' });
+const web80: Rule = { protocol: 'tcp', port: 80 };
+
+/** Rules `in` of the group `back`. */
+const into = (...rules: readonly Rule[]): Policies => ({
+  has: { back: ['p'] },
+  rules: { p: rules },
+});
+/** Rules `out` of the group `front`. */
+const from = (...rules: readonly Rule[]): Policies => ({
+  has: { front: ['p'] },
+  rules: { p: rules.map(out) },
+});
+
+/** The cases, by what they are about. */
+export const shapes: Readonly<Record<string, Policies>> = {
+  'a policy that no group has': { has: {}, rules: { p: [deny()] } },
+  'in: nothing': into(deny()),
+  'in: nothing but tcp 80': into(deny(), allow(web80)),
+  'in: no tcp but 80, as in Contiv’s PolicyBasic': into(
+    deny({ protocol: 'tcp' }),
+    allow({ ...web80, priority: 100 }),
+  ),
+  'in: no udp 80': into(deny({ protocol: 'udp', port: 80 })),
+  'in: no icmp, of either family': into(deny({ protocol: 'icmp' })),
+  'in: no protocol 6': into(deny({ protocol: '6' })),
+  'in: only from a group': into(deny(), allow({ fromEndpointGroup: 'front' })),
+  'in: only from a group of another network': into(deny(), allow({ fromEndpointGroup: 'data' })),
+  'in: tcp 80 from a group, icmp from a network': into(
+    deny(),
+    allow({ ...web80, fromEndpointGroup: 'front' }),
+    allow({ protocol: 'icmp', fromNetwork: 'db' }),
+  ),
+  'in: not from the own group': into(deny({ fromEndpointGroup: 'back' })),
+  'in: not from a network': into(deny({ fromNetwork: 'web' })),
+  'in: not from another network': into(deny({ fromNetwork: 'db' })),
+  'in: not from an address': into(deny({ fromIpAddress: '10.80.1.1' })),
+  'in: not from a block': into(deny({ fromIpAddress: '10.80.1.0/30' })),
+  'in: not from a block of IPv6': into(deny({ fromIpAddress: 'fd80:2::/64' })),
+  'in: not from a range': into(deny({ fromIpAddress: '10.80.1.3-7' })),
+  'in: not from some of a group': into(
+    deny({ fromEndpointGroup: 'front', fromIpAddress: '10.80.1.4/30' }),
+  ),
+  'out: nothing': from(deny()),
+  'out: nothing but tcp 80': from(deny(), allow(web80)),
+  'out: only to a group': from(deny(), allow({ toEndpointGroup: 'back' })),
+  'out: udp to a group': from(deny({ protocol: 'udp', toEndpointGroup: 'data' })),
+  'out: not to a network': from(deny({ toNetwork: 'db' })),
+  'out: not to a block': from(deny({ toIpAddress: '10.80.1.4/30' })),
+  'out: only to an address of IPv6': from(deny(), allow({ toIpAddress: 'fd80:2::2' })),
+  'out: icmp only': from(deny(), allow({ protocol: 'icmp' })),
+  'equal priorities: deny wins': into(
+    allow({ priority: 5, protocol: 'tcp' }),
+    deny({ priority: 5, fromEndpointGroup: 'front' }),
+    deny({ priority: 1 }),
+  ),
+  'three priorities': into(
+    deny({ priority: 1 }),
+    allow({ priority: 10, protocol: 'tcp' }),
+    deny({ priority: 100, protocol: 'tcp', port: 81 }),
+  ),
+  'two policies of a group': {
+    has: { back: ['p', 'q'] },
+    rules: { p: [deny({ protocol: 'tcp' })], q: [allow({ ...web80, fromNetwork: 'web' })] },
+  },
+  'a policy of three groups': {
+    has: { front: ['p'], back: ['p'], data: ['p'] },
+    rules: { p: [deny(), allow({ fromEndpointGroup: 'front' })] },
+  },
+  'what one end allows and the other does not': {
+    has: { front: ['p'], back: ['q'] },
+    rules: {
+      p: [out(deny()), out(allow({ protocol: 'tcp' })), out(allow({ protocol: 'icmp' }))],
+      q: [deny(), allow({ port: 80, protocol: 'tcp' }), allow({ port: 80, protocol: 'udp' })],
+    },
+  },
+  'a server that may begin nothing answers': {
+    has: { back: ['p'] },
+    rules: { p: [out(deny()), deny(), allow(web80)] },
+  },
+};
