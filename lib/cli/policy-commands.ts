@@ -79,8 +79,8 @@ const explainCommand: CommandRow = {
   name: 'policy explain',
   summary: 'say what the rules say of a conversation, and which rule decides at each end',
   notes: `FROM begins, TO is whom it speaks to: a container by name or id, or an address. Rules out of FROM's group and
-rules in to TO's group both have to allow it. No packet is sent: the answer is what the policies say. This version
-stores and explains rules; its hosts do not filter by them yet.
+rules in to TO's group both have to allow it. No packet is sent: the answer is what the policies say, and hosts
+go by the same (docs/policy.md).
 
 Exit code 0: allowed in each family that both have. 1: denied in one. Others: docs/errors.md.
 
