@@ -107,7 +107,7 @@ export class PolicySite {
   readonly #at = new Map<Name, Vantage>();
   #rules: readonly RuleConfig[] = [];
   #has: Policies['has'] = {};
-  #written = 0;
+  readonly #ids = new Map<string, string>();
 
   private constructor(lab: LabSite, agents: SiteAgents) {
     this.#lab = lab;
@@ -130,17 +130,17 @@ export class PolicySite {
 
   /** From now on these are the rules, and no others. Those that stay are not touched. */
   async write({ has, rules }: Policies): Promise<void> {
-    this.#written += 1;
     const after = Object.entries(rules).flatMap(([policyName, own]) =>
-      own.map((rule, n): RuleConfig => {
-        const ruleId = `s${this.#written}-${n + 1}`;
-        return withSubnets({ ...silence, ...rule, policyName, ruleId });
-      }),
+      own.map((rule) => withSubnets({ ...silence, ...rule, policyName, ruleId: this.#idOf(rule) })),
     );
+    const kept = new Set(after.map(keyOf));
+    const there = new Set(this.#rules.map(keyOf));
     for (const policyName of Object.keys(rules)) {
       await this.#post('policys', `${tenant}:${policyName}`, { tenantName: tenant, policyName });
     }
-    for (const rule of after) await this.#post('rules', keyOf(rule), rule);
+    for (const rule of after) {
+      if (!there.has(keyOf(rule))) await this.#post('rules', keyOf(rule), rule);
+    }
     for (const groupName of Object.keys(groups) as Group[]) {
       const policies = has[groupName] ?? [];
       if (policies.join(' ') === (this.#has[groupName] ?? []).join(' ')) continue;
@@ -150,7 +150,17 @@ export class PolicySite {
     const before = this.#rules;
     this.#rules = after;
     this.#has = has;
-    for (const rule of before) await this.#remove('rules', keyOf(rule));
+    for (const rule of before) {
+      if (!kept.has(keyOf(rule))) await this.#remove('rules', keyOf(rule));
+    }
+  }
+
+  /** Rules of the same words have the same name. */
+  #idOf(rule: Rule): string {
+    const words = JSON.stringify(Object.entries(rule).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    const id = this.#ids.get(words) ?? `r${this.#ids.size + 1}`;
+    this.#ids.set(words, id);
+    return id;
   }
 
   /** Whether the rules allow it, by a plain reading. */
