@@ -19,6 +19,8 @@ modprobe -a openvswitch vxlan veth bridge br_netfilter overlay tun sch_htb 8021q
 cd /project || exit 1
 tr -d '\000' < /dev/vdc > /tmp/command
 sh /tmp/command < /dev/null
-echo "vm: the command ended with $?"
+code=$?
+# on a line of its own, whatever the command wrote last
+printf '\nvm: the command ended with %s\n' "$code"
 sync
 busybox poweroff -f
