@@ -17,7 +17,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../support/until.ts';
 
-const binaryPath = join(import.meta.dirname, '..', '..', 'dist', 'fairlead');
+const repository = join(import.meta.dirname, '..', '..');
+const binaryPath = join(repository, 'dist', 'fairlead');
+
+/** What the unit tells the runtime inside the binary. */
+const shippedRuntime: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...readFileSync(join(repository, 'systemd', 'fairlead.service'), 'utf8').matchAll(
+      /^Environment=(BUN_JSC_\w+)=(\S+)$/gm,
+    ),
+  ].map(([, name = '', value = '']) => [name, value]),
+);
 
 export interface FreshAgent {
   /** A folder that commands run in, and that is removed with the agent. */
@@ -75,6 +85,7 @@ export async function startFreshAgent(hostName = 'compat'): Promise<FreshAgent> 
     stdio: ['ignore', log, log],
     env: {
       PATH: process.env['PATH'] ?? '',
+      ...shippedRuntime,
       FAIRLEAD_NAME: hostName,
       FAIRLEAD_DATA_DIR: path('data'),
       FAIRLEAD_RUN_DIR: path('run'),
