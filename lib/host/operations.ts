@@ -33,6 +33,11 @@ import type {
 import type { NetworkRequest } from '../network/networks.ts';
 import { namesModel } from '../network/named-by-model.ts';
 import type { RemovalProgress } from '../network/shared-part.ts';
+import {
+  planAllocateNetwork,
+  planFreeNetwork,
+  type SwarmNetworkRequest,
+} from '../network/swarm-networks.ts';
 import type { Plan } from '../store/plan.ts';
 import type { PortSpec } from '../network/port.ts';
 import type { StateStore } from '../store/port.ts';
@@ -85,6 +90,17 @@ export class HostOperations {
     const network = await this.#run('networks', plan, signal);
     this.#parts.onChange();
     return network;
+  }
+
+  /** Makes a network for a whole swarm. */
+  async allocateNetwork(request: SwarmNetworkRequest, signal: AbortSignal): Promise<void> {
+    await this.#run('networks', () => planAllocateNetwork(request), signal);
+  }
+
+  /** Forgets a network of a swarm, once no node has part in it. */
+  async freeNetwork(networkId: string, signal: AbortSignal): Promise<void> {
+    const plan = (): Plan<RemovalProgress> => planFreeNetwork(networkId);
+    while ((await this.#run('networks', plan, signal)) === 'more');
   }
 
   /** Forgets a network; works without Open vSwitch. */

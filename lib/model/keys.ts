@@ -37,10 +37,13 @@
  *     /request/<T>/<N>/<cidr>/<host>          a host about to have it, that asked for its pool
  *     /ipam/…                                 as above, for pools of shared networks; their space is `T:N`
  *     /ipam/block/<T:N>/<cidr>/<hex>          which host chooses addresses in the block that begins there
+ *     /swarm/space/… /swarm/pool/… /swarm/address/…   as above, for what a swarm's managers allocate
+ *     /swarm/network/<docker network id>      the tenant of a swarm's network
  *     /object/… /guard/… /link/… /group-pool/… /contiv-tag/… /group-endpoint/…   see `objects/object-keys.ts`
  *
  * Addresses in keys are fixed-width hex (8 or 32 digits), so that key order is address order.
  */
+import { globalSpace } from './pool.ts';
 import { prefixRange, type KeyRange } from '../store/port.ts';
 
 /** What the site's keys begin with, and no others. */
@@ -102,8 +105,11 @@ export const addressKey = (networkId: string, hexAddress: string): string =>
 export const addressRange = (networkId: string): Required<KeyRange> =>
   prefixRange(`address/${networkId}/`);
 
-/** Where pools of a space are: those of shared networks (`T:N`) are the site's. */
-const ipamPrefix = (space: string): string => (space.includes(':') ? '/ipam/' : 'ipam/');
+/** Where pools of a space are: those of shared networks (`T:N`) and of a swarm are the site's. */
+function ipamPrefix(space: string): string {
+  if (space.includes(':')) return '/ipam/';
+  return space === globalSpace ? '/swarm/' : 'ipam/';
+}
 
 /** Key of a space's guard. */
 export const spaceKey = (space: string): string => `${ipamPrefix(space)}space/${space}`;

@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { hostBlocksMax } from '../limits.ts';
 
+/** The space in which a swarm's managers allocate: one for the whole cluster. */
+export const globalSpace = 'FairleadGlobal';
+
 /** The pool as stored. */
 export const poolSchema = z.object({
   space: z.string(),

@@ -177,3 +177,6 @@ function parsePolicyKey(parts: readonly string[]): SeenKey | undefined {
   if (kind !== 'rule' || two === undefined) return undefined;
   return { kind: 'rule', tenant, policy: one, rule: two };
 }
+
+/** Key of a swarm's network, by Docker's id. */
+export const swarmNetworkKey = (networkId: string): string => `/swarm/network/${networkId}`;

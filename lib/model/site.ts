@@ -92,6 +92,8 @@ export const siteNetworkSchema = z.strictObject({
   createdBy: z.enum(['docker', 'operator']),
   /** An operator removed it: nobody comes to it any more, and it goes with its last use. */
   leaving: z.literal(true).optional(),
+  /** A swarm's: it stays until the swarm's managers free it, and its addresses are theirs to give. */
+  swarm: z.literal(true).optional(),
   /** Of one that an operator made. */
   asked: askedSchema.optional(),
 });
@@ -133,6 +135,9 @@ export const siteEndpointSchema = z.strictObject({
     .strictObject({ id: z.string(), name: z.string(), labels: z.record(z.string(), z.string()) })
     .optional(),
 });
+
+/** A network of a swarm. */
+export const swarmNetworkSchema = z.strictObject({ tenant: siteNameSchema });
 
 /** A host that is being removed. */
 export const removalSchema = z.strictObject({ host: z.string() });

@@ -9,10 +9,12 @@ import {
 } from './networks.ts';
 import { planCreatePart, planDeletePart, type RemovalProgress } from './shared-part.ts';
 import { namedByModel } from './named-by-model.ts';
+import { planCreateSwarmPart } from './swarm-networks.ts';
 import { askedNetwork } from './site-options.ts';
 
 /** CreateNetwork on `host`; refuses as `planCreateNetwork` and `planCreatePart`. */
 export function* planNetworkCreation(request: NetworkRequest, host: string): Plan<Network> {
+  if (request.ofSwarm === true) return yield* planCreateSwarmPart(request, host);
   const asked = askedNetwork(yield* namedByModel(request.options));
   return asked === undefined
     ? yield* planCreateNetwork(request)

@@ -75,8 +75,8 @@ export function wantedDockerNetworks(
   return [...[...followed.values()].map((one) => wanted(one, undefined)), ...ofGroups];
 }
 
-const isFollowed = ({ createdBy, leaving, asked }: SiteNetwork): boolean =>
-  createdBy === 'operator' && leaving !== true && asked?.nwType !== 'infra';
+const isFollowed = ({ createdBy, leaving, asked, swarm }: SiteNetwork): boolean =>
+  createdBy === 'operator' && swarm !== true && leaving !== true && asked?.nwType !== 'infra';
 
 const nameOf = ({ tenant, name }: SiteNetwork): SiteNetworkName => ({ tenant, network: name });
 

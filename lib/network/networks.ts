@@ -44,6 +44,8 @@ export interface NetworkRequest {
   readonly internal: boolean;
   readonly subnets: readonly RequestedSubnet[];
   readonly options: Readonly<Record<string, string>>;
+  /** Allocated by the managers of a swarm. */
+  readonly ofSwarm?: boolean;
   /** MTU when no option asks for one. */
   readonly mtuDefault: number;
 }

@@ -203,8 +203,7 @@ export function* planDeletePart(
       { op: 'delete', start: tagKey(network.tag) },
     ],
   };
-  const last =
-    (yield* readSiteNetwork(site))?.value.createdBy === 'docker' && !(yield* isUsed(site));
+  const last = goesWithLast(yield* readSiteNetwork(site)) && !(yield* isUsed(site));
   if (last && !isClosed(guard)) {
     const closing: TxnDraft = { compare: [asRead(key, part)], then: [] };
     closeGuard(closing, guard);
@@ -241,6 +240,11 @@ function* returnBlocks(
   return { compare };
 }
 
+/** Docker's go with their last use, a swarm's not before it was freed. */
+const goesWithLast = (network: Stored<SiteNetwork> | undefined): boolean =>
+  network?.value.createdBy === 'docker' &&
+  (network.value.swarm !== true || network.value.leaving === true);
+
 function* isUsed(site: SiteNetworkName): Step<boolean> {
   return (yield { ...useRange(site), limit: 1 }).rows.length > 0;
 }
@@ -256,7 +260,7 @@ const noPools: RemovedPools = { removed: [], marked: [] };
 /** Adds the removal of a network that nobody uses. Pools stay that somebody is about to use. */
 function* removeNetwork(draft: TxnDraft, site: SiteNetworkName): Step<RemovedPools> {
   const network = yield* readSiteNetwork(site);
-  if (network?.value.createdBy !== 'docker') return noPools;
+  if (network === undefined || !goesWithLast(network)) return noPools;
   draft.compare.push(asRead(siteNetworkKey(site), network));
   draft.then.push(...siteNetworkRemoval(network.value));
   const removed: string[] = [];

@@ -3,7 +3,8 @@
  */
 import { FairleadError } from '../errors.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../model/record.ts';
-import { nodeRange, numberKey, siteNetworkKey } from '../model/site-keys.ts';
+import { lastAddress, parseCidr } from '../ip/ip.ts';
+import { nodeRange, numberKey, siteNetworkKey, subnetKey } from '../model/site-keys.ts';
 import {
   nodeSchema,
   siteNetworkSchema,
@@ -26,6 +27,8 @@ export interface WantedSiteNetwork extends AskedNetwork {
   readonly subnets: readonly SiteSubnet[];
   readonly mtu: number | undefined;
   readonly options: Readonly<Record<string, string>>;
+  /** Made by the managers of a swarm. */
+  readonly ofSwarm?: boolean;
 }
 
 /** The shared network of this name, if there is one. */
@@ -93,6 +96,7 @@ function* makeNetwork(draft: TxnDraft, wanted: WantedSiteNetwork): Step<SiteNetw
     ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
     options: { ...wanted.options },
     createdBy: 'docker',
+    ...(wanted.ofSwarm === true ? { swarm: true as const } : {}),
   };
 }
 
@@ -174,7 +178,13 @@ export function siteNetworkRemoval(network: SiteNetwork): readonly Operation[] {
     encapsulation.kind === 'vlan'
       ? numberKey('vlan', encapsulation.tag)
       : numberKey('vni', encapsulation.vni);
+  // without pools, with which the subnets of others go
+  const subnets = network.swarm === true ? network.subnets : [];
   return [
+    ...subnets.map(({ cidr }) => {
+      const start = subnetKey(network.tenant, lastAddress(parseCidr(cidr)));
+      return { op: 'delete', start } as const;
+    }),
     { op: 'delete', start: siteNetworkKey({ tenant: network.tenant, network: network.name }) },
     { op: 'delete', start: numberKey('network', network.number) },
     { op: 'delete', start: tagKey },

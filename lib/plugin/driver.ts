@@ -5,7 +5,8 @@
 import { FairleadError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { storeOpenWaitMs } from '../limits.ts';
-import { localSpace } from '../network/ipam/space.ts';
+import { localSpace, nodeSpace } from '../network/ipam/space.ts';
+import { isSwarmNetwork } from '../network/swarm-networks.ts';
 import type { RequestedSubnet } from '../network/networks.ts';
 import { bareAnswers, type PluginScope } from './bare-answers.ts';
 import type { PluginHandlers } from './handlers.ts';
@@ -24,9 +25,9 @@ export function createDriver(host: Promise<Host>, scope: PluginScope = 'local'):
   const ready = (signal: AbortSignal): Promise<Host> => started(host, signal);
   return {
     ...bareAnswers(scope),
-    ...networkHandlers(ready),
+    ...networkHandlers(ready, scope),
     ...endpointHandlers(ready),
-    ...ipamHandlers(ready),
+    ...ipamHandlers(ready, scope),
   };
 }
 
@@ -48,6 +49,7 @@ type Handlers<Names extends keyof PluginHandlers> = Pick<PluginHandlers, Names>;
 
 function networkHandlers(
   ready: Ready,
+  scope: PluginScope,
 ): Handlers<
   | 'NetworkDriver.GwAllocCheck'
   | 'NetworkDriver.AllocateNetwork'
@@ -59,9 +61,25 @@ function networkHandlers(
 > {
   return {
     'NetworkDriver.GwAllocCheck': async () => ({ SkipIPv4: false, SkipIPv6: false }),
-    // nothing of a network is decided by swarm's managers: its nodes get what the user gave
-    'NetworkDriver.AllocateNetwork': async () => ({ Options: {} }),
-    'NetworkDriver.FreeNetwork': async () => ({}),
+    'NetworkDriver.AllocateNetwork': async (request, signal) => {
+      if (scope === 'global') {
+        const { operations } = await ready(signal);
+        await operations.allocateNetwork(
+          {
+            id: request.NetworkID,
+            options: request.Options,
+            subnets: [...request.IPv4Data, ...request.IPv6Data].map(describeSubnet),
+          },
+          signal,
+        );
+      }
+      // its nodes get what the user gave
+      return { Options: {} };
+    },
+    'NetworkDriver.FreeNetwork': async ({ NetworkID }, signal) => {
+      if (scope === 'global') await (await ready(signal)).operations.freeNetwork(NetworkID, signal);
+      return {};
+    },
     'NetworkDriver.CreateNetwork': async (request, signal) => {
       const { operations } = await ready(signal);
       await operations.createNetwork(
@@ -70,6 +88,7 @@ function networkHandlers(
           internal: request.Options['com.docker.network.internal'],
           options: request.Options['com.docker.network.generic'],
           subnets: [...request.IPv4Data, ...request.IPv6Data].map(describeSubnet),
+          ofSwarm: scope === 'global' && isSwarmNetwork(request.NetworkID),
         },
         signal,
       );
@@ -80,7 +99,7 @@ function networkHandlers(
       await operations.deleteNetwork(NetworkID, signal);
       return {};
     },
-    // other nodes of a swarm: this version has one host
+    // nodes of a swarm are hosts of our cluster, which knows them itself
     'NetworkDriver.DiscoverNew': async () => ({}),
     'NetworkDriver.DiscoverDelete': async () => ({}),
   };
@@ -149,6 +168,7 @@ function endpointHandlers(
 
 function ipamHandlers(
   ready: Ready,
+  scope: PluginScope,
 ): Handlers<
   | 'IpamDriver.RequestPool'
   | 'IpamDriver.ReleasePool'
@@ -160,7 +180,7 @@ function ipamHandlers(
       const { operations } = await ready(signal);
       const { poolId, cidr } = await operations.requestPool(
         {
-          space: request.AddressSpace === '' ? localSpace : request.AddressSpace,
+          space: spaceOf(request.AddressSpace, scope),
           pool: request.Pool,
           subPool: request.SubPool,
           options: request.Options,
@@ -190,6 +210,12 @@ function ipamHandlers(
       return {};
     },
   };
+}
+
+/** In a swarm, managers ask in the global space, and nodes again in the local one. */
+function spaceOf(space: string, scope: PluginScope): string {
+  if (space !== '' && space !== localSpace) return space;
+  return scope === 'global' ? nodeSpace : localSpace;
 }
 
 type IpamData = CallRequest<'NetworkDriver.CreateNetwork'>['IPv4Data'][number];

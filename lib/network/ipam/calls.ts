@@ -18,7 +18,13 @@ import {
 import { planReleaseAddress, type AddressRelease } from './release.ts';
 import { planReleaseSharedAddress, planRequestSharedAddress } from './shared-addresses.ts';
 import { planReleaseSharedPool, planRequestSharedPool } from './shared-pools.ts';
-import { networkOfSpace } from './space.ts';
+import { networkOfSpace, nodeSpace } from './space.ts';
+import { isNodePool, planRequestNodeAddress, planRequestNodePool } from './swarm-node.ts';
+
+/** What the managers hold is theirs to give back. */
+function* nothing<Answer>(answer: Answer): Plan<Answer> {
+  return { txn: undefined, answer };
+}
 
 /** Whether the pool of this id is a shared network's. */
 function isShared(poolId: string): boolean {
@@ -32,6 +38,7 @@ export function* planPoolRequest(
   surroundings: PoolSurroundings,
   host: string,
 ): Plan<PoolAnswer> {
+  if (request.space === nodeSpace) return yield* planRequestNodePool(request);
   const place = namedPlace(yield* namedByModel(request.options));
   return place === undefined
     ? yield* planRequestPool(request, surroundings)
@@ -44,6 +51,7 @@ export function planPoolRelease(
   host: string,
   expected?: { readonly modRevision: number },
 ): Plan<ReleaseProgress> {
+  if (isNodePool(poolId)) return nothing({ done: true });
   return isShared(poolId)
     ? planReleaseSharedPool(poolId, host, expected)
     : planReleasePool(poolId, expected);
@@ -55,6 +63,7 @@ export function planAddressRequest(
   host: string,
   attempt = 0,
 ): Plan<AddressAnswer> {
+  if (isNodePool(request.poolId)) return planRequestNodeAddress(request);
   return isShared(request.poolId)
     ? planRequestSharedAddress(request, host, attempt)
     : planRequestAddress(request);
@@ -66,6 +75,7 @@ export function planAddressRelease(
   host: string,
   expected?: { readonly modRevision: number },
 ): Plan<boolean> {
+  if (isNodePool(request.poolId)) return nothing(false);
   return isShared(request.poolId)
     ? planReleaseSharedAddress(request, host, expected)
     : planReleaseAddress(request, expected);

@@ -7,9 +7,11 @@ import { formatCidr, overlaps, parseCidr, type Cidr } from '../../ip/ip.ts';
 import { poolReleaseRows, reconcileIntervalMs, spacePoolsMax, unclaimedMs } from '../../limits.ts';
 import { poolAddressRange, poolKey, spaceKey } from '../../model/keys.ts';
 import { parsePoolId, poolId, type Pool } from '../../model/pool.ts';
-import { encodeRecord, type Stored } from '../../model/record.ts';
+import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
+import { tenantSubnetRange } from '../../model/site-keys.ts';
+import { defaultTenant, subnetOwnerSchema } from '../../model/site.ts';
 import type { Operation } from '../../store/port.ts';
-import { asRead, type Decision, type Plan } from '../../store/plan.ts';
+import { asRead, type Decision, type Plan, type Step } from '../../store/plan.ts';
 import { askedPool, askedRange, chooseBlock, type DefaultBlock } from './block.ts';
 import { readPool, readSpace, readSpacePools, type StoredPool } from './read.ts';
 import { globalSpace, requireSpace } from './space.ts';
@@ -59,7 +61,8 @@ export function* planRequestPool(
     asked === undefined || request.subPool === '' ? undefined : askedRange(request.subPool, asked);
   const guard = yield* readSpace(request.space);
   const pools = yield* readSpacePools(request.space);
-  const taken = pools.map(({ value }) => parseCidr(value.cidr));
+  const others = request.space === globalSpace ? yield* readTenantSubnets(defaultTenant) : [];
+  const taken = [...pools.map(({ value }) => parseCidr(value.cidr)), ...others];
   const cidr = asked ?? chooseFree(request.v6, taken, surroundings);
   const wanted: Pool = {
     space: request.space,
@@ -77,6 +80,12 @@ export function* planRequestPool(
     throw new FairleadError('NETWORK_LIMIT', `there are ${spacePoolsMax} address pools already`);
   }
   return give(wanted, undefined, guard, []);
+}
+
+/** A swarm's networks are of a tenant, and may not have what others of it have. */
+function* readTenantSubnets(tenant: string): Step<readonly Cidr[]> {
+  const { rows } = yield { ...tenantSubnetRange(tenant), limit: spacePoolsMax };
+  return rows.map((row) => parseCidr(decodeRecord(subnetOwnerSchema, row).value.cidr));
 }
 
 /** Whether ReleasePool is finished, or has to be planned and run again for the rest. */

@@ -4,12 +4,15 @@
  */
 import { FairleadError } from '../../errors.ts';
 import { quote } from '../../ip/ip.ts';
+import { globalSpace } from '../../model/pool.ts';
 import type { SiteNetworkName } from '../../model/site.ts';
 
-/** Networks of one host, and what swarm nodes confirm. */
-export const localSpace = 'FairleadLocal';
 /** What a swarm's managers allocate. They repeat all their requests after a change of leader. */
-export const globalSpace = 'FairleadGlobal';
+export { globalSpace };
+/** Networks of one host. */
+export const localSpace = 'FairleadLocal';
+/** What nodes of a swarm confirm of that, address by address. */
+export const nodeSpace = 'FairleadNode';
 
 /** The space of a shared network: all hosts have it in common. */
 export const sharedSpace = ({ tenant, network }: SiteNetworkName): string => `${tenant}:${network}`;
