@@ -43,6 +43,7 @@ import {
   readNotedPools,
   readPoolAddresses,
   readPools,
+  readSwarmPools,
 } from './records.ts';
 
 /** Where things are, and the operator's choices. */
@@ -292,7 +293,8 @@ function routedBlocks(routes: readonly { readonly destination: string }[]): read
 
 async function poolsWithUsage(store: StateStore): Promise<readonly PoolWithUsage[]> {
   const shown: PoolWithUsage[] = [];
-  const pools = [...(await readPools(store)), ...(await readNotedPools(store))];
+  const own = [...(await readPools(store)), ...(await readNotedPools(store))];
+  const pools = [...own, ...(await readSwarmPools(store))];
   for (const { value: pool } of pools) {
     const records = await readPoolAddresses(store, pool);
     shown.push({

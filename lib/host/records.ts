@@ -12,10 +12,12 @@ import {
   poolAddressRange,
   poolKey,
   poolRange,
+  spacePoolRange,
   sharedPoolRange,
 } from '../model/keys.ts';
 import { networkSchema, type Network } from '../model/network.ts';
 import {
+  globalSpace,
   heldAddressSchema,
   poolAddressSchema,
   poolId,
@@ -65,6 +67,10 @@ export const readEndpoints = (store: StateStore): Promise<readonly Stored<Endpoi
 /** All pools. */
 export const readPools = (store: StateStore): Promise<readonly Stored<Pool>[]> =>
   readObjects(store, poolRange, poolSchema);
+
+/** Pools that the managers of a swarm have, for all hosts. */
+export const readSwarmPools = (store: StateStore): Promise<readonly Stored<Pool>[]> =>
+  readObjects(store, spacePoolRange(globalSpace), poolSchema);
 
 /** All addresses of a pool, held and released. */
 export async function readPoolAddresses(
