@@ -10,13 +10,8 @@ import type { Clock } from '../clock.ts';
 import { hasCode } from '../errors.ts';
 import { reconcileRetryFirstMs, reconcileRetryMaxMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
-import {
-  siteViewRanges,
-  withoutShared,
-  type RowChange,
-  type SiteChange,
-  type SiteView,
-} from '../network/site-view.ts';
+import type { RowChange, SiteChange, SiteView } from '../network/site-view.ts';
+import { siteViewRanges, withoutShared } from '../network/site-view-rows.ts';
 import type { KeyRange, KeyValue, StateStore, WatchBatch } from '../store/port.ts';
 
 /** What the loop is made of. */

@@ -137,6 +137,7 @@ export type SeenKey =
   | { readonly kind: 'network'; readonly tenant: string; readonly network: string }
   | { readonly kind: 'node'; readonly host: string }
   | { readonly kind: 'group'; readonly tenant: string; readonly group: string }
+  | { readonly kind: 'netprofile'; readonly tenant: string; readonly profile: string }
   | {
       readonly kind: 'rule';
       readonly tenant: string;
@@ -169,11 +170,12 @@ export function parseSeenKey(key: string): SeenKey | undefined {
   return { kind: 'endpoint', tenant: one, network: two, endpointId: three };
 }
 
-/** Of objects (`objects/object-keys.ts`) those that rules are made of; their names need no encoding. */
+/** Of objects (`objects/object-keys.ts`) those that flows are made of; only names of profiles need encoding. */
 function parsePolicyKey(parts: readonly string[]): SeenKey | undefined {
   const [kind, tenant, one, two] = parts;
   if (tenant === undefined || one === undefined) return undefined;
   if (kind === 'endpointGroup') return { kind: 'group', tenant, group: one };
+  if (kind === 'netprofile') return { kind, tenant, profile: decodeURIComponent(one) };
   if (kind !== 'rule' || two === undefined) return undefined;
   return { kind: 'rule', tenant, policy: one, rule: two };
 }

@@ -10,11 +10,13 @@ import type { SeenKey } from '../model/site-keys.ts';
 import type { KeyValue } from '../store/port.ts';
 import { configIn } from './objects/object-rows.ts';
 
-/** A group, as rules need it. */
+/** A group, as rules and limits need it. */
 export interface GroupRow {
   readonly number: number;
   /** The names of its policies. */
   readonly policies: readonly string[];
+  /** The name of its network profile; nothing for none. */
+  readonly netProfile: string;
 }
 
 /** What a rule is named by in its tenant. */
@@ -104,8 +106,8 @@ const namesIn = (rule: RuleConfig): readonly string[] =>
 
 function groupIn(row: KeyValue): GroupRow | undefined {
   const { value } = decodeRecord(objectRowSchema(endpointGroupKind), row);
-  const { policies } = configIn('endpointGroup', value);
-  return value.number === undefined ? undefined : { number: value.number, policies };
+  const { policies, netProfile } = configIn('endpointGroup', value);
+  return value.number === undefined ? undefined : { number: value.number, policies, netProfile };
 }
 
 function ruleIn(row: KeyValue): RuleConfig {

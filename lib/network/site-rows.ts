@@ -21,6 +21,7 @@ import {
 import type { SeenKey } from '../model/site-keys.ts';
 import { NodeMtus } from './node-mtus.ts';
 import { PolicyRows } from './policy-rows.ts';
+import { ProfileRows } from './profile-rows.ts';
 
 /** A row that came, changed or went; what `StateStore.watch` gives is one. */
 export type RowChange =
@@ -50,6 +51,7 @@ export class SiteRows {
   readonly #nodes = new Map<string, SiteNode>();
   readonly mtus = new NodeMtus();
   readonly policies = new PolicyRows();
+  readonly profiles = new ProfileRows();
 
   /**
    * Keeps or forgets the row that a key stands for.
@@ -80,6 +82,8 @@ export class SiteRows {
       case 'group':
       case 'rule':
         return this.policies.apply(seen, row);
+      case 'netprofile':
+        return this.profiles.apply(seen, row);
       default:
         unreachable(seen);
     }
@@ -88,7 +92,10 @@ export class SiteRows {
   /** What of a row others depend on, as a text to compare with a later one. */
   glance(seen: SeenKey): string | undefined {
     if (seen.kind === 'tenant') return String(this.tenant(seen.tenant)?.number);
-    if (seen.kind === 'group') return String(this.policies.group(seen.tenant, seen.group)?.number);
+    if (seen.kind === 'group') {
+      const group = this.policies.group(seen.tenant, seen.group);
+      return group && `${group.number} ${group.netProfile}`;
+    }
     if (seen.kind === 'network') {
       const network = this.siteNetworks(seen.tenant).get(seen.network);
       return network && [network.number, ...network.subnets.map(({ cidr }) => cidr)].join(' ');

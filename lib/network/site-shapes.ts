@@ -5,7 +5,14 @@ import type { Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import type { SiteEndpoint, SiteNetwork, SiteNode, Tenant } from '../model/site.ts';
 import { linkMtuOf } from './port.ts';
-import type { LocalEndpoint, Peer, RemoteEndpoint, Segment, SegmentSubnet } from './world.ts';
+import type {
+  LocalEndpoint,
+  Peer,
+  RemoteEndpoint,
+  Segment,
+  SegmentSubnet,
+  TrafficProfile,
+} from './world.ts';
 
 /** A joined endpoint of this host, without the port that only the data plane knows. */
 export interface LocalAttachment extends Omit<LocalEndpoint, 'port'> {
@@ -57,7 +64,12 @@ interface Membership {
 /** An endpoint of this host. */
 export function localAttachment(
   endpoint: Endpoint,
-  { network, segmentId, group }: Membership & { readonly network: Network },
+  {
+    network,
+    segmentId,
+    group,
+    profile,
+  }: Membership & { readonly network: Network; readonly profile: TrafficProfile | undefined },
 ): LocalAttachment {
   return {
     id: endpoint.id,
@@ -67,6 +79,7 @@ export function localAttachment(
     ipv6: endpoint.ipv6 === undefined ? undefined : parseInterface(endpoint.ipv6).address,
     serves: { dhcp: false, routerAdvertisements: false },
     group,
+    profile,
     linkMtu: linkMtuOf(network, endpoint),
   };
 }

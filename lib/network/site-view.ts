@@ -10,19 +10,9 @@
  * for one that no rule is for.
  */
 import { unreachable } from '../assert.ts';
-import { endpointRange, networkRange } from '../model/keys.ts';
 import type { SiteNetworkName, SiteNode } from '../model/site.ts';
-import { networkSchema } from '../model/network.ts';
-import { objectRange } from '../model/objects/object-keys.ts';
-import { decodeRecord } from '../model/record.ts';
-import {
-  nodeRange,
-  parseSeenKey,
-  siteEndpointRange,
-  siteNetworkRange,
-  tenantRange,
-} from '../model/site-keys.ts';
-import type { KeyRange, KeyValue } from '../store/port.ts';
+import { parseSeenKey } from '../model/site-keys.ts';
+import type { KeyValue } from '../store/port.ts';
 import { parseCidr } from '../ip/ip.ts';
 import { compileRule } from '../policy/compile.ts';
 import { domainOf, Interest, tenantDomain, tenantOf } from './interest.ts';
@@ -36,7 +26,14 @@ import {
   siteSegment,
   type LocalAttachment,
 } from './site-shapes.ts';
-import type { Peer, PolicyGroup, PolicyRule, RemoteEndpoint, Segment } from './world.ts';
+import type {
+  Peer,
+  PolicyGroup,
+  PolicyRule,
+  RemoteEndpoint,
+  Segment,
+  TrafficProfile,
+} from './world.ts';
 
 export type { LocalAttachment, RowChange };
 
@@ -48,28 +45,6 @@ export type SiteChange =
   | { readonly kind: 'peer'; readonly id: string; readonly value: Peer | undefined }
   | { readonly kind: 'group'; readonly id: string; readonly value: PolicyGroup | undefined }
   | { readonly kind: 'rule'; readonly id: string; readonly value: PolicyRule | undefined };
-
-/** The rows that a view wants: to be listed first and watched from there. Other rows do no harm. */
-export const siteViewRanges: readonly Required<KeyRange>[] = [
-  networkRange,
-  endpointRange,
-  tenantRange,
-  siteNetworkRange,
-  nodeRange,
-  siteEndpointRange,
-  objectRange('endpointGroup', []),
-  objectRange('rule', []),
-];
-
-/** Of all rows those of networks that are this host's own. */
-export function withoutShared(rows: readonly KeyValue[]): readonly KeyValue[] {
-  return rows.filter((row) => {
-    const seen = parseSeenKey(row.key);
-    if (seen?.kind === 'host-endpoint') return true;
-    if (seen?.kind !== 'host-network') return false;
-    return decodeRecord(networkSchema, row).value.site === undefined;
-  });
-}
 
 /** What has to be looked at again, by place. */
 class Touched {
@@ -163,6 +138,8 @@ export class SiteView {
       case 'rule':
         touched.rules.add(`${seen.tenant}/${seen.policy}/${seen.rule}`);
         return;
+      case 'netprofile':
+        return this.#touchProfile(seen.tenant, seen.profile, touched);
       case 'endpoint':
         touched.remotes.add(`${placeOf(seen)}/${seen.endpointId}`);
         return;
@@ -200,14 +177,29 @@ export class SiteView {
   /** A group came, went, or is another: so are the rules that name it, and its members. */
   #touchGroup(tenant: string, group: string, touched: Touched): void {
     this.#touchRules(tenant, group, touched);
+    this.#touchGroupLocals(tenant, group, touched);
     for (const network of this.#rows.siteNetworks(tenant).keys()) {
       const name = { tenant, network };
-      for (const networkId of this.#rows.partsOf(name)) {
-        if (this.#rows.network(networkId)?.group === group) this.#touchLocals(networkId, touched);
-      }
       for (const [endpointId, endpoint] of this.#rows.siteEndpoints(name)) {
         if (endpoint.group === group) touched.remotes.add(`${placeOf(name)}/${endpointId}`);
       }
+    }
+  }
+
+  #touchGroupLocals(tenant: string, group: string, touched: Touched): void {
+    for (const network of this.#rows.siteNetworks(tenant).keys()) {
+      for (const networkId of this.#rows.partsOf({ tenant, network })) {
+        if (this.#rows.network(networkId)?.group === group) this.#touchLocals(networkId, touched);
+      }
+    }
+  }
+
+  /** A profile came, went, or is another: so are the members here of the groups that have it. */
+  #touchProfile(tenant: string, profile: string, touched: Touched): void {
+    const { policies } = this.#rows;
+    for (const group of policies.groups(tenant)) {
+      if (policies.group(tenant, group)?.netProfile !== profile) continue;
+      this.#touchGroupLocals(tenant, group, touched);
     }
   }
 
@@ -306,9 +298,11 @@ export class SiteView {
     const segment = this.#segments.get(
       network.site === undefined ? networkId : placeOf(network.site),
     );
-    const membership = this.#membership(network.site?.tenant, network.group);
+    const tenant = network.site?.tenant;
+    const membership = this.#membership(tenant, network.group);
     if (segment === undefined || membership === undefined) return undefined;
-    return localAttachment(endpoint, { network, segmentId: segment.id, ...membership });
+    const profile = this.#profile(tenant, network.group);
+    return localAttachment(endpoint, { network, segmentId: segment.id, profile, ...membership });
   }
 
   #remote(place: string): RemoteEndpoint | undefined {
@@ -333,6 +327,12 @@ export class SiteView {
     return known && { group: known.number };
   }
 
+  /** How much the members of a group may send and get. */
+  #profile(tenant = '', group = ''): TrafficProfile | undefined {
+    const known = this.#rows.policies.group(tenant, group);
+    return known && this.#rows.profiles.of(tenant, known);
+  }
+
   /** The number of a tenant that concerns this host. */
   #domain(tenant: string): number | undefined {
     return this.#interest.has(tenantDomain(tenant)) ? this.#rows.tenant(tenant)?.number : undefined;
@@ -342,7 +342,8 @@ export class SiteView {
     const [tenant = '', name = ''] = place.split('/');
     const group = this.#rows.policies.group(tenant, name);
     const domain = this.#domain(tenant);
-    return group === undefined || domain === undefined ? undefined : { ...group, domain };
+    if (group === undefined || domain === undefined) return undefined;
+    return { number: group.number, domain, policies: group.policies };
   }
 
   #rule(place: string): PolicyRule | undefined {

@@ -19,7 +19,8 @@ import { startSwitching, type Switching } from '../../../../lib/host/switching.t
 import { silentLogger } from '../../../../lib/log.ts';
 import { hostPrefix } from '../../../../lib/model/keys.ts';
 import { specOf } from '../../../../lib/network/port.ts';
-import { SiteView, siteViewRanges } from '../../../../lib/network/site-view.ts';
+import { SiteView } from '../../../../lib/network/site-view.ts';
+import { siteViewRanges } from '../../../../lib/network/site-view-rows.ts';
 import { openStore, type OpenedStore } from '../../../../lib/store/open.ts';
 import { prefixed } from '../../../../lib/store/prefixed.ts';
 import type { Operation, StateStore } from '../../../../lib/store/port.ts';
