@@ -127,6 +127,7 @@ async function startListening(
       log: log.child({ part: 'api' }),
       objects: async () => (await host).objects,
       info: async () => (await host).info(),
+      bandwidth: async () => (await host).bandwidth(),
     },
   });
   const { discoveryFile, managedSocket } = options;

@@ -35,6 +35,7 @@ export const conditionTable = {
   UPLINK_SHARED: { severity: 'warning', touchesTraffic: true },
   HOST_BLOCK_CONFLICT: { severity: 'error', touchesTraffic: true },
   OUTSIDE_FAILED: { severity: 'error', touchesTraffic: true },
+  BANDWIDTH_UNSUPPORTED: { severity: 'error', touchesTraffic: true },
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
   STORE_UNAVAILABLE: { severity: 'error', touchesTraffic: false },
   RECONCILE_FAILED: { severity: 'error', touchesTraffic: false },

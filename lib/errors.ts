@@ -105,6 +105,10 @@ export const errorTable = {
   OVS_LOCKED: { ...unavailable, fix: 'stop the other fairlead agent on this Open vSwitch' },
   OVS_REFUSED: unavailable,
   OVS_PROTOCOL: unavailable,
+  BANDWIDTH_UNSUPPORTED: {
+    ...conflict,
+    fix: 'run Open vSwitch in user space or on Linux 4.18 or later; or take the bandwidths out of the netprofile',
+  },
   BRIDGE_NOT_OURS: {
     ...conflict,
     fix: 'rename or remove the foreign bridge; Fairlead never takes over what it did not make',

@@ -67,6 +67,9 @@ export function createApiApp(sources: ApiSources): Hono {
   app.get('/v1/datapath', async (context) =>
     context.json({ ...base, ...(await sources.datapath()) }),
   );
+  app.get('/v1/host/bandwidth', async (context) =>
+    context.json({ ...base, endpoints: await sources.contiv.bandwidth() }),
+  );
   app.get('/v1/host/networks', async (context) =>
     context.json({ ...base, networks: await sources.networks() }),
   );
@@ -120,6 +123,7 @@ function debugParts(sources: ApiSources): DebugParts {
     endpoints: () => sources.endpoints(),
     pools: () => shownPools(sources),
     datapath: () => sources.datapath(),
+    bandwidth: () => sources.contiv.bandwidth(),
     nodes: async () => (await sources.nodes()).list(),
     cluster: async () => (await sources.cluster())?.status(),
   };

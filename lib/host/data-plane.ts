@@ -8,13 +8,29 @@ import type { Pipeline } from '../datapath/pipeline/pipeline.ts';
 import { wirePortName } from '../datapath/uplink/layout.ts';
 import { FairleadError } from '../errors.ts';
 import type { LocalAttachment, SiteChange } from '../network/site-view.ts';
-import type { Outside, Peer, PolicyGroup, PolicyRule, Segment } from '../network/world.ts';
+import { withoutLimits } from '../network/traffic-profile.ts';
+import type {
+  Outside,
+  Peer,
+  PolicyGroup,
+  PolicyRule,
+  Segment,
+  TrafficProfile,
+} from '../network/world.ts';
 
 /** An endpoint with links of another MTU than its network, both in bytes. */
 export interface Misfit {
   readonly endpointId: string;
   readonly linkMtu: number;
   readonly networkMtu: number;
+}
+
+/** An endpoint with a profile. */
+export interface ProfiledEndpoint {
+  readonly id: string;
+  readonly profile: TrafficProfile;
+  /** Its OpenFlow port, if it has one. */
+  readonly port: number | undefined;
 }
 
 /** The data plane of a host. */
@@ -28,6 +44,7 @@ export class DataPlane {
   readonly #groups = new Map<string, PolicyGroup>();
   readonly #rules = new Map<string, PolicyRule>();
   readonly #waiting = new Map<string, Set<() => void>>();
+  #canLimit = true;
   #wire: number | undefined;
   #tunnelPort: number = ports.tunnel;
 
@@ -90,6 +107,27 @@ export class DataPlane {
       return attachment && this.#segments.get(attachment.segmentId);
     }
     return undefined;
+  }
+
+  /** Whether the switch can limit bandwidth, as far as is known. */
+  get canLimit(): boolean {
+    return this.#canLimit;
+  }
+
+  /** The endpoints of this host that have a profile, with their OpenFlow ports. */
+  *profiled(): Generator<ProfiledEndpoint> {
+    for (const { id, profile } of this.#attachments.values()) {
+      if (profile !== undefined) yield { id, profile, port: this.#ports.get(id) };
+    }
+  }
+
+  /** The switch can limit bandwidth, or cannot: then nothing is asked of it that it would refuse. */
+  setLimits(canLimit: boolean): void {
+    if (canLimit === this.#canLimit) return;
+    this.#canLimit = canLimit;
+    this.#flows.edit((pipeline) => {
+      for (const { id } of this.profiled()) this.#place(pipeline, id);
+    });
   }
 
   /** The site has changed. */
@@ -232,7 +270,9 @@ export class DataPlane {
     const port = this.#ports.get(endpointId);
     if (attachment === undefined || port === undefined) pipeline.removeLocal(endpointId);
     else {
-      pipeline.setLocal({ ...attachment, port });
+      const { profile: asked } = attachment;
+      const profile = this.#canLimit ? asked : asked && withoutLimits(asked);
+      pipeline.setLocal({ ...attachment, port, profile });
       for (const resume of this.#waiting.get(endpointId) ?? []) resume();
     }
   }

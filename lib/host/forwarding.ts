@@ -16,6 +16,7 @@ import { SiteView } from '../network/site-view.ts';
 import type { StateStore } from '../store/port.ts';
 import { DataPlane } from './data-plane.ts';
 import { Announcer } from './announcer.ts';
+import { HostBandwidth } from './bandwidth.ts';
 import { answerPackets } from './gateway-answers.ts';
 import { showPaths } from './peer-families.ts';
 import { startPeerProbes } from './peer-probes.ts';
@@ -44,7 +45,8 @@ export interface Forwarding {
   readonly flows: BridgeFlows;
   /** Says on the wire that an endpoint is here now. */
   announce(endpointId: string): void;
-  /** Shows where MTUs, and families of tunnels, do not fit one another. */
+  readonly bandwidth: HostBandwidth;
+  /** Shows where MTUs, and families of tunnels, do not fit one another, and limits do not fit the switch. */
   showPaths(): void;
   /** Says whether the host was removed: then it forwards nothing of what hosts share. */
   setRemoved(isRemoved: boolean): void;
@@ -91,6 +93,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
       atPort: (port) => dataPlane.segmentAtPort(port),
     }),
   ];
+  const bandwidth = new HostBandwidth({ connection, dataPlane, conditions: parts.conditions });
   const announcer = new Announcer({ connection, dataPlane, clock });
   const view = new SiteView(hostName);
   const siteLoop = startSiteLoop({
@@ -105,13 +108,18 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   return {
     dataPlane,
     flows,
+    bandwidth,
     announce: (endpointId) => announcer.announce(endpointId),
-    showPaths: () => showPaths(parts.conditions, { self: view.self, dataPlane }),
+    showPaths() {
+      showPaths(parts.conditions, { self: view.self, dataPlane });
+      bandwidth.show();
+    },
     setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
       await siteLoop.close();
       await probes.close();
       announcer.close();
+      bandwidth.close();
       for (const stop of stops) stop();
       await flows.close();
       await connection.close();

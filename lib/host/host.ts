@@ -22,6 +22,7 @@ import { readYourWrites } from '../store/read-your-writes.ts';
 import type { StateStore } from '../store/port.ts';
 import { parseAddress as parsePeerAddress } from '../store/peer/address.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
+import type { EndpointBandwidth } from './bandwidth.ts';
 import { adoptRows } from './adopt.ts';
 import { readBootId, readEarlierBoot, startBootLoop, type EarlierBoot } from './boot.ts';
 import { startDockerLoop } from './docker-loop.ts';
@@ -98,6 +99,8 @@ export interface Host {
   info(): Promise<SiteInfo>;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
+  /** What is asked and done about the bandwidth of each endpoint that has a profile. @throws OVS_* */
+  bandwidth(): Promise<readonly EndpointBandwidth[]>;
   /** What the data plane did since the start. */
   datapath(): DatapathFacts;
   networks(): Promise<readonly Network[]>;
@@ -195,6 +198,7 @@ function assemble(
     info: () => siteInfo(nodes, opened.cluster),
     objects: loops.tenant.tried.then(() => new SiteObjects(store, clock, loops.model)),
     obstacle: () => switching.obstacle(),
+    bandwidth: () => switching.bandwidth(),
     datapath: () => switching.facts(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
     endpoints: async () => (await readEndpoints(store)).map(({ value }) => value),

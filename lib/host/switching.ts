@@ -23,6 +23,7 @@ import type { Cidr } from '../ip/ip.ts';
 import { ovsWaitMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import type { StateStore } from '../store/port.ts';
+import type { EndpointBandwidth } from './bandwidth.ts';
 import type { DataPlane } from './data-plane.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
 import { startForwarding, type Forwarding } from './forwarding.ts';
@@ -82,6 +83,8 @@ export interface Switching {
   facts(): DatapathFacts;
   /** The ports of endpoints, and from which addresses each may send by the flows that there are. @throws OVS_* */
   sources(): Promise<readonly PortSources[]>;
+  /** What is asked and done about the bandwidth of each endpoint that has a profile. @throws OVS_* */
+  bandwidth(): Promise<readonly EndpointBandwidth[]>;
   /** Looks soon at what should be there. */
   kick(): void;
   close(): Promise<void>;
@@ -136,6 +139,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     facts: () => factsOf(flows, repaired),
     sources: () => sourcesOf(hostSwitch, flows),
+    bandwidth: () => forwarding.bandwidth.read(),
     kick: () => loop.kick(),
     async close() {
       await loop.close();
@@ -167,7 +171,7 @@ const factsOf = (
 /** An endpoint is attached when it has its port and its flows. */
 function portMaker(
   hostSwitch: HostSwitch,
-  { dataPlane, announce }: Pick<Forwarding, 'dataPlane' | 'announce'>,
+  { dataPlane, bandwidth, announce }: Pick<Forwarding, 'dataPlane' | 'bandwidth' | 'announce'>,
 ): PortMaker {
   return {
     ready: (signal) => hostSwitch.ready(signal),
@@ -176,6 +180,7 @@ function portMaker(
       await hostSwitch.attach(port, signal);
       const bound = AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]);
       await dataPlane.attached(port.endpointId, bound);
+      bandwidth.require(port.endpointId);
       announce(port.endpointId);
     },
   };

@@ -11,7 +11,12 @@ export function trafficProfile(
   const out = wayOf(config.bandwidth, config.burst, config.DSCP);
   const into = wayOf(config.bandwidthIn, config.burstIn, config.DSCPIn);
   if (out === undefined && into === undefined) return undefined;
-  return { out, in: into, sharedBy: config.sharing === 'group' ? groupNumber : undefined };
+  return {
+    key: `${config.tenantName}:${config.profileName}`,
+    out,
+    in: into,
+    sharedBy: config.sharing === 'group' ? groupNumber : undefined,
+  };
 }
 
 function wayOf(bandwidth: string, burst: number, dscp: number): Way | undefined {
@@ -22,3 +27,14 @@ function wayOf(bandwidth: string, burst: number, dscp: number): Way | undefined 
     dscp: dscp === 0 ? undefined : dscp,
   };
 }
+
+/** Whether a profile limits anything; marks need nothing of a switch that it may lack. */
+export const profileLimits = (profile: TrafficProfile): boolean =>
+  profile.out?.limit !== undefined || profile.in?.limit !== undefined;
+
+/** A profile for a switch that cannot limit: its marks. */
+export const withoutLimits = (profile: TrafficProfile): TrafficProfile => ({
+  ...profile,
+  out: profile.out && { ...profile.out, limit: undefined },
+  in: profile.in && { ...profile.in, limit: undefined },
+});

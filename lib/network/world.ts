@@ -73,6 +73,8 @@ export interface Way {
 
 /** How much an endpoint may send and get, and how that is marked. */
 export interface TrafficProfile {
+  /** The key of the network profile that says so, for people. */
+  readonly key: string;
   /** What it sends. */
   readonly out: Way | undefined;
   /** What it gets. */

@@ -63,7 +63,8 @@ const told = (changes: readonly SiteChange[]) =>
     value !== undefined && 'profile' in value ? value.profile : undefined,
   ]);
 
-const sends = (rate: number) => ({
+const sends = (rate: number, name = 'p') => ({
+  key: `t:${name}`,
   out: { limit: { rate, burst: rate }, dscp: undefined },
   in: undefined,
   sharedBy: undefined,
@@ -88,7 +89,7 @@ describe('a network profile', () => {
     const name = 'a name/with: all';
     const view = siteWith(group('web', 11, name), group('db', 12));
     expect(told(view.apply([profile(name, { bandwidth: '20mbps' })]))).toEqual([
-      [1, sends(20_971)],
+      [1, sends(20_971, name)],
     ]);
     expect(told(view.apply([profile('other', { bandwidth: '1mbps' })]))).toEqual([]);
   });
@@ -117,7 +118,7 @@ describe('a network profile', () => {
     // its row comes later
     expect(told(view.apply([group('web', 11, 'q')]))).toEqual([[1, undefined]]);
     expect(told(view.apply([profile('q', { bandwidth: '1m', sharing: 'group' })]))).toEqual([
-      [1, { ...sends(1_048), sharedBy: 11 }],
+      [1, { ...sends(1_048, 'q'), sharedBy: 11 }],
     ]);
     expect(told(view.apply([group('web', 11)]))).toEqual([[1, undefined]]);
   });

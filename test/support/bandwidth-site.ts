@@ -3,9 +3,10 @@ import { bridgeName } from '../../lib/datapath/bridge.ts';
 import { apiClient } from '../../lib/cli/api-client.ts';
 import type { LabHost } from '../lab/host.ts';
 import type { Vantage } from '../lab/traffic/instrument.ts';
-import { untilReaches } from '../lab/traffic/pings.ts';
+import { Capture } from '../lab/traffic/capture.ts';
+import { ping, untilReaches } from '../lab/traffic/pings.ts';
 import { serveTcp, startTcp } from '../lab/traffic/tcp.ts';
-import { containerOf } from '../lab/traffic/vantages.ts';
+import { containerOf, outsideOf } from '../lab/traffic/vantages.ts';
 import type { LabSite } from './lab-site.ts';
 import { netctlOk } from './netctl.ts';
 import { runContainer } from './shared-networks.ts';
@@ -36,7 +37,7 @@ export interface Meter {
 
 /** How long a measurement leaves out at the start, in which the burst is used up, and how long it then is. */
 const settleMs = 3_000;
-const measuredMs = 8_000;
+const measuredMs = 6_000;
 const port = 5_001;
 
 /** The site at work. */
@@ -133,4 +134,102 @@ export class BandwidthSite {
       }),
     );
   }
+
+  /** Begins a stream that goes on until it is ended. */
+  async stream(from: Name, to: Name, family: 4 | 6): Promise<Stream> {
+    const server = await serveTcp(this.at(to), { port, mode: 'sink' });
+    const client = await startTcp(this.at(from), { to: addressOf(to, family), port });
+    const received = async () => (await server.ask()).connections[0];
+    return {
+      async rate() {
+        await passing(settleMs);
+        const first = await received();
+        await passing(measuredMs);
+        const last = await received();
+        if (first === undefined || last === undefined) throw new Error(`${to} was not called`);
+        return ((last.received - first.received) * 8) / (last.us - first.us);
+      },
+      async end() {
+        const { flow } = await client.stop();
+        await server.stop();
+        return flow.error === '' && !flow.damaged;
+      },
+    };
+  }
+
+  /** How much the agent of a host found wrong on its bridge. */
+  async repaired(host: LabHost): Promise<number> {
+    const facts = (await this.apiOf(host).ask({ method: 'GET', path: '/v1/datapath' })) as {
+      readonly flows: { readonly repaired: number };
+    };
+    return facts.flows.repaired;
+  }
+
+  /** Changes meters behind the agent's back; `change` is asked for the first limit's number. */
+  async meddle(
+    host: LabHost,
+    change: (id: string) => readonly (readonly string[])[],
+  ): Promise<void> {
+    const { stdout } = await host.ovsOfctl(['dump-meters', bridgeName]);
+    const [, id = ''] = /meter=([0-9]+) kbps/.exec(stdout) ?? [];
+    for (const [verb = '', ...words] of change(id)) {
+      const { code, stderr } = await host.ovsOfctl([verb, bridgeName, ...words]);
+      if (code !== 0) throw new Error(`ovs-ofctl ${verb} ${words.join(' ')}: ${stderr}`);
+    }
+  }
+
+  /** The marks of a ping on the cable of its host, in the tunnel and on it, once the inner one is so. */
+  async marksOnTheWire(from: Name, to: Name, { family, dscp }: MarkWish) {
+    const link = `h${containers[from].host}`;
+    return until(`a ping of ${from} with ${dscp} on the cable`, async () => {
+      const capture = await Capture.start(outsideOf(this.#lab.lab), link);
+      await ping(this.at(from), { to: addressOf(to, family), count: 1 });
+      const seen = (await capture.stop()).find(
+        ({ says }) => says?.vxlan?.inner?.icmp?.type === echoRequest[family],
+      );
+      if (seen === undefined) return undefined;
+      const [outer, inner] = [markIn(seen.bytes, ethernetBytes), markIn(seen.bytes, innerAt)];
+      return inner === dscp ? { outer, inner } : undefined;
+    });
+  }
+
+  /** The mark of a ping where it arrives, once it is so. */
+  async markAt(from: Name, to: Name, { family, dscp }: MarkWish): Promise<number> {
+    return until(`a ping of ${from} with ${dscp} at ${to}`, async () => {
+      const capture = await Capture.start(this.at(to), 'eth0');
+      await ping(this.at(from), { to: addressOf(to, family), count: 1 });
+      const seen = (await capture.stop()).find(
+        ({ says }) => says?.icmp?.type === echoRequest[family],
+      );
+      const mark = seen && markIn(seen.bytes, ethernetBytes);
+      return mark === dscp ? mark : undefined;
+    });
+  }
 }
+
+/** A stream at work. */
+export interface Stream {
+  /** Megabits a second that arrive from some seconds on. */
+  rate(): Promise<number>;
+  /** Ends it; whether it was well until then. */
+  end(): Promise<boolean>;
+}
+
+interface MarkWish {
+  readonly family: 4 | 6;
+  readonly dscp: number;
+}
+
+const echoRequest = { 4: 8, 6: 128 } as const;
+const ethernetBytes = 14;
+/** Behind Ethernet, IPv4, UDP, VXLAN and Ethernet. */
+const innerAt = ethernetBytes + 20 + 8 + 8 + ethernetBytes;
+
+/** The differentiated services code point of the IP head that begins there. */
+function markIn(bytes: Uint8Array, at: number): number {
+  const [first = 0, second = 0] = bytes.subarray(at, at + 2);
+  return (first >> 4 === 4 ? second : ((first & 0xf) << 4) | (second >> 4)) >> 2;
+}
+
+/** Time that is measured. */
+const passing = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

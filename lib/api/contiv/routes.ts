@@ -15,6 +15,7 @@ import type { ObjectKind } from '../../model/objects/kind.ts';
 import type { ShownObject } from '../../network/objects/show.ts';
 import { requestGuard } from '../request-guard.ts';
 import { jsonAnswer, refusal } from './answers.ts';
+import { endpointEnforced, profileEnforced, type ReadBandwidth } from './enforced.ts';
 import { contivBase, readPath, type AskedPath } from './paths.ts';
 import { readCondition, readFreshness, readJson } from './request.ts';
 
@@ -26,6 +27,8 @@ export interface ContivSources {
   readonly objects: () => Promise<SiteObjects>;
   /** Who leads, and who else there is, as `/info` says it. */
   readonly info: () => Promise<object>;
+  /** What this host does about the bandwidth of its endpoints. */
+  readonly bandwidth: ReadBandwidth;
 }
 
 /** The routes `/api/v1/…`, `/version` and `/info`. */
@@ -33,7 +36,7 @@ export function contivRoutes(sources: ContivSources): Hono {
   const app = new Hono();
   const guarded = requestGuard(sources.log, refusal);
   app.all(`${contivBase}*`, ({ req: { raw } }) =>
-    guarded(raw, async () => answer(raw, await sources.objects())),
+    guarded(raw, async () => answer(raw, await sources.objects(), sources.bandwidth)),
   );
   const { version, commit = 'unknown' } = sources;
   const about = { GitCommit: commit, Version: version, BuildTime: 'unknown' };
@@ -46,7 +49,11 @@ export function contivRoutes(sources: ContivSources): Hono {
   return app;
 }
 
-async function answer(request: Request, objects: SiteObjects): Promise<Response> {
+async function answer(
+  request: Request,
+  objects: SiteObjects,
+  bandwidth: ReadBandwidth,
+): Promise<Response> {
   const url = new URL(request.url);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const asked = readPath(url.pathname);
@@ -57,7 +64,7 @@ async function answer(request: Request, objects: SiteObjects): Promise<Response>
   if (method !== 'GET' && !writes) {
     throw new FairleadError('REQUEST_METHOD', `${method} cannot be asked of this path`);
   }
-  if (!writes) return look(asked, objects, url);
+  if (!writes) return look(asked, { objects, bandwidth }, url);
   const { kind, key } = asked;
   const condition = readCondition(request.headers);
   if (method === 'DELETE') {
@@ -75,7 +82,13 @@ async function answer(request: Request, objects: SiteObjects): Promise<Response>
   return shown === undefined ? jsonAnswer(shapeOf(kind, config)) : shownAnswer(shown);
 }
 
-async function look(asked: AskedPath, objects: SiteObjects, url: URL): Promise<Response> {
+interface Sights {
+  readonly objects: SiteObjects;
+  readonly bandwidth: ReadBandwidth;
+}
+
+async function look(asked: AskedPath, sights: Sights, url: URL): Promise<Response> {
+  const { objects, bandwidth } = sights;
   const freshness = readFreshness(url);
   const { kind } = asked;
   if (asked.what === 'list') {
@@ -87,7 +100,8 @@ async function look(asked: AskedPath, objects: SiteObjects, url: URL): Promise<R
   if (kind.access === 'inspect') {
     const oper = await objects.endpoint(asked.key, freshness);
     if (oper === undefined) throw notFound(kind);
-    return jsonAnswer({ Oper: oper });
+    const enforced = await endpointEnforced(oper['endpointID'], bandwidth);
+    return jsonAnswer({ Oper: { ...oper, ...enforced } });
   }
   const name = knownName(kind, asked.key);
   if (asked.what === 'object') {
@@ -97,16 +111,17 @@ async function look(asked: AskedPath, objects: SiteObjects, url: URL): Promise<R
   }
   const inspected = await objects.inspect(name, freshness);
   if (inspected === undefined) throw notFound(kind);
-  return inspectedAnswer(inspected);
+  const enforced = kind.name === 'netprofile' ? await profileEnforced(name, bandwidth) : {};
+  return inspectedAnswer(inspected, enforced);
 }
 
 function shownAnswer(shown: ShownObject): Response {
   return jsonAnswer(shapeIn(shown), { etag: `"${shown.revision}"` });
 }
 
-function inspectedAnswer({ shown, oper }: InspectedObject): Response {
+function inspectedAnswer({ shown, oper }: InspectedObject, more: object): Response {
   const found = oper === undefined ? {} : { Oper: oper };
-  return jsonAnswer({ Config: shapeIn(shown), ...found }, { etag: `"${shown.revision}"` });
+  return jsonAnswer({ Config: shapeIn(shown), ...found, ...more }, { etag: `"${shown.revision}"` });
 }
 
 const shapeIn = ({ name, config, naming }: ShownObject): object =>

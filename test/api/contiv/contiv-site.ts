@@ -18,6 +18,7 @@ export function contivSources(whole: MapStore = new MapStore()): ContivSources {
     log: silentLogger(),
     objects: async () => objects,
     info: async () => ({ 'current-state': 'leader' }),
+    bandwidth: async () => [],
   };
 }
 

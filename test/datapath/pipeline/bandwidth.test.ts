@@ -37,6 +37,7 @@ function endpoint(index: number, profile?: TrafficProfile): LocalEndpoint {
 
 const limited = (rate: number, dscp?: number): Way => ({ limit: { rate, burst: rate }, dscp });
 const profile = (given: Partial<TrafficProfile>): TrafficProfile => ({
+  key: 't:p',
   out: undefined,
   in: undefined,
   sharedBy: undefined,

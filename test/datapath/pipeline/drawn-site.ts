@@ -52,7 +52,7 @@ function profileOf(index: number): TrafficProfile | undefined {
   const way = { limit: { rate: 1000, burst: 2000 }, dscp: undefined };
   const sharedBy = index % 2 === 0 ? undefined : 7;
   if (index % 3 === 0) return undefined;
-  return { out: index % 3 === 1 ? way : undefined, in: way, sharedBy };
+  return { key: 't:p', out: index % 3 === 1 ? way : undefined, in: way, sharedBy };
 }
 
 function containerOf(index: number, host: Peer, segment: Segment): Container {

@@ -1,8 +1,11 @@
 /** Bandwidth asked and had: real TCP, both ways, each endpoint's own and shared, changed live; marks on the wire. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { EndpointBandwidth } from '../../../lib/host/bandwidth.ts';
 import { kilobitsOf } from '../../../lib/model/objects/bandwidth.ts';
-import { BandwidthSite, type Name } from '../../support/bandwidth-site.ts';
+import { BandwidthSite, type Meter, type Name } from '../../support/bandwidth-site.ts';
 import { labOfSite } from '../../support/lab-site.ts';
+import { netctlOk } from '../../support/netctl.ts';
+import { until } from '../../support/until.ts';
 
 const lab = labOfSite(2);
 let site: BandwidthSite;
@@ -10,6 +13,13 @@ let site: BandwidthSite;
 beforeAll(async () => {
   site = await BandwidthSite.open(lab);
 }, 240_000);
+
+interface Inspected {
+  readonly Oper: { readonly enforced: readonly EndpointBandwidth[] };
+}
+
+const sameMeters = (has: readonly Meter[], wanted: Meter): boolean =>
+  has.length === 1 && has[0]?.rate === wanted.rate && has[0].burst === wanted.burst;
 
 const kilobits = (text: string): number => kilobitsOf(text) ?? Number.NaN;
 /** Within 10 % of what was asked for. */
@@ -40,5 +50,142 @@ describe.each([5, 20, 100])('%d Mbit/s', (asked) => {
     await site.limit({ bandwidthIn: text }, all);
     const [had = 0] = await site.had([[from, to]]);
     expectAbout(had, asked);
+  });
+});
+
+describe('shared by a group', () => {
+  it('two on one host have it together, those of another host have it, too', async () => {
+    const rate = kilobits('20m');
+    await site.limit({ bandwidth: '20m', sharing: 'group' }, { 1: [rate], 2: [rate] });
+    const [one = 0, mate = 0] = await site.had([
+      ['slow1', 'free2'],
+      ['mate1', 'free2'],
+    ]);
+    expectAbout(one + mate, 20);
+    const [elsewhere = 0] = await site.had([['slow2', 'free1']]);
+    expectAbout(elsewhere, 20);
+  });
+
+  it('each has it for itself without that', async () => {
+    const rate = kilobits('20m');
+    await site.limit({ bandwidth: '20m' }, { 1: [rate, rate], 2: [rate] });
+    const [one = 0, mate = 0] = await site.had([
+      ['slow1', 'free2'],
+      ['mate1', 'free2'],
+    ]);
+    expectAbout(one, 20);
+    expectAbout(mate, 20);
+  });
+});
+
+describe('changed under a connection', () => {
+  it('is in force at once, up, down and away, by IPv6, and the connection lives', async () => {
+    const set = async (text: string) => {
+      const rates = text === '' ? [] : [kilobits(text), kilobits(text)];
+      await site.limit({ bandwidth: text }, { 1: rates, 2: rates.slice(1) });
+    };
+    await set('5m');
+    const stream = await site.stream('slow1', 'free2', 6);
+    expectAbout(await stream.rate(), 5);
+    await set('20m');
+    expectAbout(await stream.rate(), 20);
+    await set('5m');
+    expectAbout(await stream.rate(), 5);
+    await set('');
+    expect(await stream.rate()).toBeGreaterThan(100);
+    expect(await stream.end()).toBe(true);
+  });
+});
+
+describe('a sender’s limit', () => {
+  it('never limits who it speaks with, and small bursts are as asked for', async () => {
+    const [rate, burst] = [kilobits('10mbps'), 180 * 8];
+    await site.limit({ bandwidth: '10mbps', burst: 180 }, { 1: [rate, rate], 2: [rate] });
+    expect(await site.meters(lab.host(2))).toEqual([{ rate, burst }]);
+    const [back = 0] = await site.had([['free2', 'slow1']]);
+    expect(back).toBeGreaterThan(50);
+  });
+});
+
+describe('meters', () => {
+  const rate = kilobits('20m');
+  const wanted = { rate, burst: rate };
+
+  it('that somebody changed or removed are put right, and those of nobody go', async () => {
+    const host = lab.host(2);
+    await site.limit({ bandwidth: '20m' }, { 1: [rate, rate], 2: [rate] });
+    const before = await site.repaired(host);
+    await site.meddle(host, (id) => [
+      ['mod-meter', `meter=${id},kbps,burst,stats,bands=type=drop,rate=7,burst_size=7`],
+      ['add-meter', 'meter=4242,kbps,burst,bands=type=drop,rate=9,burst_size=9'],
+      // of changed meters nobody is told; of this the agent is, and compares all
+      ['add-flow', 'table=250,actions=drop'],
+    ]);
+    await until('meters as they should be', async () =>
+      sameMeters(await site.meters(host), wanted),
+    );
+    await site.meddle(host, (id) => [['del-meter', `meter=${id}`]]);
+    await until('the meter again', async () => sameMeters(await site.meters(host), wanted));
+    expect(await site.repaired(host)).toBeGreaterThan(before + 2);
+    const [had = 0] = await site.had([['slow2', 'free1']]);
+    expectAbout(had, 20);
+  });
+
+  it('are there again after Open vSwitch was restarted, and after the agent was', async () => {
+    const host = lab.host(2);
+    await host.killOvs('vswitchd');
+    await host.startOvs('vswitchd');
+    await until('meters after a restart', async () => sameMeters(await site.meters(host), wanted));
+    await site.agents.restart(host);
+    const [had = 0] = await site.had([['slow2', 'free1']]);
+    expectAbout(had, 20);
+    expect(await site.meters(host)).toEqual([wanted]);
+  });
+});
+
+describe('what is read back', () => {
+  it('is what the switch has, at the profile and at the endpoint', async () => {
+    const rate = kilobits('20m');
+    const given = { bandwidth: '20m', DSCP: 46, bandwidthIn: '5mbps', burstIn: 100 };
+    const into = kilobits('5mbps');
+    await site.limit(given, { 1: [into, into, rate, rate], 2: [into, rate] });
+    await site.had([['slow2', 'free1']]);
+    const typed = JSON.parse(await netctlOk(lab.host(2), 'netprofile inspect p')) as Inspected;
+    const [shown] = typed.Oper.enforced;
+    expect(typed.Oper.enforced).toHaveLength(1);
+    expect(shown).toMatchObject({
+      netprofile: 'default:p',
+      isShared: false,
+      sends: { has: { rate, burst: rate, dscp: 46 }, isEnforced: true },
+      gets: { has: { rate: into, burst: 800 }, isEnforced: true },
+    });
+    expect(shown?.sends.has.bytes).toBeGreaterThan(10_000_000);
+    expect(shown?.sends.has.droppedPackets).toBeGreaterThan(0);
+    const found = await site.agents.run(lab.host(2), ['endpoint', 'get', 'slow2', '-o', 'json']);
+    expect(found.stdout).toContain(`"isEnforced":true`);
+  });
+});
+
+describe('marks', () => {
+  it.each([4, 6] as const)('are on what is sent and on its tunnel, IPv%d', async (family) => {
+    await site.profile({ DSCP: 46 });
+    const seen = await site.marksOnTheWire('slow1', 'free2', { family, dscp: 46 });
+    expect(seen).toEqual({ outer: 46, inner: 46 });
+    const back = await site.marksOnTheWire('free2', 'slow1', { family, dscp: 0 });
+    expect(back).toEqual({ outer: 0, inner: 0 });
+  });
+
+  it('are changed and taken away', async () => {
+    for (const dscp of [10, 20, 0, 30]) {
+      await site.profile({ DSCP: dscp });
+      const seen = await site.marksOnTheWire('slow1', 'free2', { family: 4, dscp });
+      expect(seen).toEqual({ outer: dscp, inner: dscp });
+    }
+  });
+
+  it('of what is got are set where it arrives', async () => {
+    await site.profile({ DSCPIn: 12 });
+    expect(await site.markAt('free2', 'slow1', { family: 4, dscp: 12 })).toBe(12);
+    expect(await site.markAt('free2', 'slow1', { family: 6, dscp: 12 })).toBe(12);
   });
 });
