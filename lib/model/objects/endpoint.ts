@@ -12,6 +12,10 @@ export const endpointKind = describeKind({
   linkSets: {},
   links: {},
   oper: {
+    bandwidth: {
+      type: 'texts',
+      doc: 'What its host’s switch does about its bandwidth; said by that host, of one with a profile.',
+    },
     containerID: { type: 'text', doc: 'Docker’s id of the container.' },
     containerName: { type: 'text', doc: 'Docker’s name of the container, with a slash before it.' },
     endpointGroupId: { type: 'whole', doc: 'Number of its group.' },

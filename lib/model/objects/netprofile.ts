@@ -70,7 +70,12 @@ export const netprofileKind = describeKind({
   },
   linkSets: { EndpointGroups: { kind: 'endpointGroup', naming: ['netProfile'] } },
   links: { Tenant: { kind: 'tenant', named: ['tenantName'] } },
-  oper: {},
+  oper: {
+    enforced: {
+      type: 'texts',
+      doc: 'What the switch of the host that answers does about it, for each of its endpoints with this profile.',
+    },
+  },
   columns: [
     { head: 'Name', field: 'profileName' },
     { head: 'Tenant', field: 'tenantName' },

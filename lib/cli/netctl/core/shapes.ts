@@ -49,6 +49,9 @@ const operItems: Readonly<Record<string, KindName>> = {
   endpointGroups: 'endpointGroup',
 };
 
+/** Kinds of which Contiv told nothing that was found out: where we have nothing to tell, nothing shows. */
+const untold: ReadonlySet<KindName> = new Set(['netprofile']);
+
 /** Kinds by name: names and types are the model's, the order is that of Contiv's client, by byte. */
 export const kinds: ReadonlyMap<KindName, Kind> = new Map(
   allKinds.map((kind) => [
@@ -105,7 +108,10 @@ export function shapeObject(kind: KindName, value: unknown): Shaped<JsonObject> 
 export function shapeInspection(kind: KindName, value: unknown): Shaped<JsonObject> {
   const { config, oper } = kindNamed(kind);
   const parts = Object.entries({ Config: config, Oper: oper });
-  const present = parts.filter(([, fields]) => Object.keys(fields).length > 0);
+  const isSilent = untold.has(kind) && !(isObject(value) && 'Oper' in value);
+  const present = parts.filter(
+    ([name, fields]) => Object.keys(fields).length > 0 && !(isSilent && name === 'Oper'),
+  );
   const shapes = present.map(([name, group]) => [name, { group }] as const);
   return shapeFields(Object.fromEntries(shapes), value, kind);
 }
