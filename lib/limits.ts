@@ -514,6 +514,11 @@ export const servicePortsMax = 64;
 export const serviceBackendsMax = 64;
 /** Parts into which clients of a service are divided that stay with their container: six bits of an address. */
 export const serviceSlotsMax = 64;
+/** Labels of a container that its host tells the others, the first by name, and the longest, key and value together:
+ *  longer than what a service may ask for says nothing. Others are left out. */
+export const containerLabelsMax = 64;
+/** How long a container that was told to stop gets nothing new, if it does not: the longest that people let one take. */
+export const containerStoppingMs = 300_000;
 /** Services that a host knows at a time: each has 128 group numbers of 24 bits. */
 export const servicesOnHostMax = 131_072;
 /** Longest address of a rule: an IPv6 block. */

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { FairleadError } from '../errors.ts';
 import { call, type DockerAnswer, type DockerCall } from './http.ts';
 import {
+  containerListSchema,
   createdSchema,
   infoSchema,
   networkListSchema,
@@ -39,6 +40,18 @@ export interface DockerNetwork {
   }[];
   /** Empty in listings: only `network` fills it. */
   readonly endpoints: readonly DockerEndpoint[];
+}
+
+/** A container that runs, as the engine lists it. */
+export interface DockerContainer {
+  readonly id: string;
+  /** With the slash in front. */
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Neither paused, nor with a health check that fails or has not passed yet. */
+  readonly works: boolean;
+  /** Ids of its attachments. */
+  readonly endpointIds: readonly string[];
 }
 
 /** A network to be made. */
@@ -85,6 +98,8 @@ export interface DockerClient {
   plugins(signal: AbortSignal): Promise<readonly DockerPlugin[]>;
   /** One network with its endpoints; undefined when there is none with this id. */
   network(id: string, signal: AbortSignal): Promise<DockerNetwork | undefined>;
+  /** The containers that run. */
+  containers(signal: AbortSignal): Promise<readonly DockerContainer[]>;
   /** Makes a network of this engine only. @throws DOCKER_REFUSED, with what the engine says */
   createNetwork(network: NewDockerNetwork, signal: AbortSignal): Promise<string>;
   /** Removes a network; one that is not there is removed. @throws DOCKER_REFUSED, when it is in use */
@@ -144,6 +159,10 @@ export function createDockerClient(socketPath: string): DockerClient {
       const tail = `/networks/${encodeURIComponent(id)}`;
       const one = await read(await path(tail, signal), networkSchema, signal);
       return one === undefined ? undefined : describeNetwork(one);
+    },
+    async containers(signal) {
+      const where = await path('/containers/json', signal);
+      return ((await read(where, containerListSchema, signal)) ?? []).map(describeContainer);
     },
     ...networkChanges(path, async (where, what, signal) => {
       const answer = await call(socketPath, where, what, signal);
@@ -238,6 +257,24 @@ function agree(engineApi: string): string {
 
 function describePlugins(list: z.infer<typeof pluginListSchema> = []): readonly DockerPlugin[] {
   return list.map(({ Name: name, Config }) => ({ name, entrypoint: Config?.Entrypoint ?? [] }));
+}
+
+/** How an engine says in a list that a health check fails, or has not passed yet. */
+const unhealthy = /\((?:unhealthy|health: starting)\)/;
+
+function describeContainer(raw: z.infer<typeof containerListSchema>[number]): DockerContainer {
+  const names = raw.Names ?? [];
+  return {
+    id: raw.Id,
+    // links of other containers are names with two slashes
+    name: names.find((name) => name.lastIndexOf('/') === 0) ?? names[0] ?? '',
+    labels: raw.Labels ?? {},
+    works: (raw.State ?? 'running') === 'running' && !unhealthy.test(raw.Status ?? ''),
+    // one that is being attached has none yet
+    endpointIds: Object.values(raw.NetworkSettings?.Networks ?? {}).flatMap(
+      ({ EndpointID }) => EndpointID || [],
+    ),
+  };
 }
 
 function describeNetwork(raw: z.infer<typeof networkSchema>): DockerNetwork {

@@ -13,6 +13,14 @@ export interface DockerEvent {
   readonly type: string;
   readonly action: string;
   readonly id: string;
+  /** Of a container that was sent one: the signal's number. */
+  readonly signal?: string | undefined;
+}
+
+/** What is listened for. */
+export interface DockerEventFilter {
+  readonly type: readonly string[];
+  readonly event: readonly string[];
 }
 
 /** What a listener is told: the stream is up (look at everything once), an event, or it is down. */
@@ -21,12 +29,17 @@ export type DockerSignal =
   | { readonly kind: 'event'; readonly event: DockerEvent }
   | { readonly kind: 'disconnected'; readonly error: unknown };
 
-const filters = encodeURIComponent(
-  JSON.stringify({
-    type: ['network', 'daemon'],
-    event: ['create', 'destroy', 'connect', 'disconnect', 'remove'],
-  }),
-);
+/** What changes networks and who is attached to them. */
+export const networkEvents: DockerEventFilter = {
+  type: ['network', 'daemon'],
+  event: ['create', 'destroy', 'connect', 'disconnect', 'remove'],
+};
+
+/** What changes how it is with containers. */
+export const containerEvents: DockerEventFilter = {
+  type: ['container'],
+  event: ['start', 'kill', 'pause', 'unpause', 'health_status', 'rename', 'die'],
+};
 
 /** Listens until the signal is aborted; resolves then. `listener` must not throw. */
 export async function followDockerEvents(options: {
@@ -34,8 +47,11 @@ export async function followDockerEvents(options: {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly listener: (signal: DockerSignal) => void;
+  /** Without: `networkEvents`. */
+  readonly filter?: DockerEventFilter;
 }): Promise<void> {
   const { socketPath, clock, signal, listener } = options;
+  const filters = encodeURIComponent(JSON.stringify(options.filter ?? networkEvents));
   let pauseMs = dockerReconnectFirstMs;
   while (!signal.aborted) {
     try {
@@ -93,5 +109,7 @@ function readEvent(line: string): DockerEvent | undefined {
   }
   const parsed = eventSchema.safeParse(json);
   if (!parsed.success) return undefined;
-  return { type: parsed.data.Type, action: parsed.data.Action, id: parsed.data.Actor.ID };
+  const { Type: type, Action: action, Actor } = parsed.data;
+  const told = Actor.Attributes?.['signal'];
+  return { type, action, id: Actor.ID, ...(told === undefined ? {} : { signal: told }) };
 }

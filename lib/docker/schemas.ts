@@ -58,6 +58,20 @@ export const networkSchema = z.object({
 /** Of `/networks`. */
 export const networkListSchema = z.array(networkSchema);
 
+/** Of `/containers/json`. */
+export const containerListSchema = z.array(
+  z.object({
+    Id: z.string(),
+    Names: z.array(z.string()).nullish(),
+    Labels: z.record(z.string(), z.string()).nullish(),
+    State: text,
+    Status: text,
+    NetworkSettings: z
+      .object({ Networks: z.record(z.string(), z.object({ EndpointID: text })).nullish() })
+      .nullish(),
+  }),
+);
+
 /** A line of `/events`. */
 export const eventSchema = z.object({
   Type: z.string(),

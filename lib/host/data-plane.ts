@@ -7,6 +7,7 @@ import { ports } from '../datapath/pipeline/fields.ts';
 import type { Pipeline } from '../datapath/pipeline/pipeline.ts';
 import { wirePortName } from '../datapath/uplink/layout.ts';
 import { FairleadError } from '../errors.ts';
+import type { ServiceChange } from '../network/service-view.ts';
 import type { LocalAttachment, SiteChange } from '../network/site-view.ts';
 import { withoutLimits } from '../network/traffic-profile.ts';
 import type {
@@ -15,6 +16,7 @@ import type {
   PolicyGroup,
   PolicyRule,
   Segment,
+  Service,
   TrafficProfile,
 } from '../network/world.ts';
 
@@ -43,6 +45,8 @@ export class DataPlane {
   readonly #peers = new Map<string, Peer>();
   readonly #groups = new Map<string, PolicyGroup>();
   readonly #rules = new Map<string, PolicyRule>();
+  readonly #services = new Map<string, Service>();
+  #silent: ReadonlySet<string> = new Set();
   readonly #waiting = new Map<string, Set<() => void>>();
   #canLimit = true;
   #wire: number | undefined;
@@ -131,7 +135,7 @@ export class DataPlane {
   }
 
   /** The site has changed. */
-  take(changes: readonly SiteChange[]): void {
+  take(changes: readonly (SiteChange | ServiceChange)[]): void {
     if (changes.length === 0) return;
     this.#flows.edit((pipeline) => {
       for (const change of changes) this.#change(pipeline, change);
@@ -161,6 +165,19 @@ export class DataPlane {
   /** The way out of tenants; undefined while there is none. */
   setOutside(outside: Outside | undefined): void {
     this.#flows.edit((pipeline) => pipeline.setOutside(outside));
+  }
+
+  /** These hosts do not answer, by name; all others do. */
+  setSilent(hosts: ReadonlySet<string>): void {
+    const changed = hosts.symmetricDifference(this.#silent);
+    this.#silent = hosts;
+    const touched = [...this.#services.values()].filter(({ backends }) =>
+      backends.some(({ host }) => changed.has(host)),
+    );
+    if (touched.length === 0) return;
+    this.#flows.edit((pipeline) => {
+      for (const { id } of touched) this.#serve(pipeline, id);
+    });
   }
 
   /** An endpoint of this host whose network is on the wire, with that network. */
@@ -216,7 +233,7 @@ export class DataPlane {
     if (waiting.size === 0) this.#waiting.delete(endpointId);
   }
 
-  #change(pipeline: Pipeline, change: SiteChange): void {
+  #change(pipeline: Pipeline, change: SiteChange | ServiceChange): void {
     const { id } = change;
     switch (change.kind) {
       case 'segment':
@@ -245,11 +262,25 @@ export class DataPlane {
       case 'rule':
         this.#changePolicy(pipeline, change);
         return;
+      case 'service':
+        replace(this.#services, id, change.value);
+        this.#serve(pipeline, id);
+        return;
       case 'local':
         if (change.value === undefined) this.#attachments.delete(id);
         else this.#attachments.set(id, change.value);
         this.#place(pipeline, id);
     }
+  }
+
+  /** Nothing new goes to containers on hosts that do not answer. */
+  #serve(pipeline: Pipeline, id: string): void {
+    const service = this.#services.get(id);
+    if (service === undefined) return pipeline.services.remove(id);
+    const backends = service.backends.map((each) =>
+      this.#silent.has(each.host) ? { ...each, isReady: false } : each,
+    );
+    return pipeline.services.set({ ...service, backends });
   }
 
   #changePolicy(pipeline: Pipeline, change: SiteChange & { kind: 'group' | 'rule' }): void {

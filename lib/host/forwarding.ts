@@ -85,6 +85,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     largestMtu: () => dataPlane.largestVxlanMtu,
     clock,
     conditions: parts.conditions,
+    onSilent: (hosts) => dataPlane.setSilent(hosts),
   });
   const stops = [
     ...followBridge(connection, flows, parts.onSwitch),

@@ -25,6 +25,7 @@ import type { ClusterOperations } from '../store/replicated/cluster.ts';
 import type { EndpointBandwidth } from './bandwidth.ts';
 import { adoptRows } from './adopt.ts';
 import { readBootId, readEarlierBoot, startBootLoop, type EarlierBoot } from './boot.ts';
+import { startContainerLoop } from './container-loop.ts';
 import { startDockerLoop } from './docker-loop.ts';
 import { Fence } from './fence.ts';
 import { checkHostAddresses, type AddressCheck } from './ipam-check.ts';
@@ -256,6 +257,13 @@ function startLoops(
       log: log.child({ part: 'docker' }),
       release,
       onNetworks: () => model.kick(),
+    }),
+    containers: startContainerLoop({
+      store,
+      docker,
+      dockerSocket: options.dockerSocket,
+      clock,
+      log: log.child({ part: 'containers' }),
     }),
     node: startNodeLoop({
       ...shared,

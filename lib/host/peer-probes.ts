@@ -101,6 +101,8 @@ export interface PeerProbeParts {
   readonly largestMtu: () => number | undefined;
   readonly clock: Clock;
   readonly conditions: Conditions;
+  /** Told now and then which hosts answer nothing, by name. */
+  readonly onSilent: (hosts: ReadonlySet<string>) => void;
 }
 
 /** Starts the loop. */
@@ -121,6 +123,7 @@ export function startPeerProbes(parts: PeerProbeParts): Loop {
       const mtu = parts.largestMtu();
       if (mtu === undefined) {
         for (const code of pathConditions) parts.conditions.clear(code);
+        parts.onSilent(new Set());
         return undefined;
       }
       if (connection.state() !== 'ready') return undefined;
@@ -156,10 +159,15 @@ export function startPeerProbes(parts: PeerProbeParts): Loop {
   };
 }
 
-function showWays({ peers, conditions }: PeerProbeParts, ways: PeerWays, mtu: number): void {
+function showWays(
+  { peers, conditions, onSilent }: PeerProbeParts,
+  ways: PeerWays,
+  mtu: number,
+): void {
   const { silent, narrow } = ways;
   const nameOf = (number: number): string =>
     [...peers()].find((peer) => peer.number === number)?.name ?? String(number);
+  onSilent(new Set(silent.map(nameOf)));
   conditions.set(
     'PEER_UNREACHABLE',
     sentence(silent.map(nameOf), 'does not answer through the tunnel'),

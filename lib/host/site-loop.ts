@@ -10,6 +10,7 @@ import type { Clock } from '../clock.ts';
 import { hasCode } from '../errors.ts';
 import { reconcileRetryFirstMs, reconcileRetryMaxMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
+import { serviceRange, ServiceView, type ServiceChange } from '../network/service-view.ts';
 import type { RowChange, SiteChange, SiteView } from '../network/site-view.ts';
 import { siteViewRanges, withoutShared } from '../network/site-view-rows.ts';
 import type { KeyRange, KeyValue, StateStore, WatchBatch } from '../store/port.ts';
@@ -21,7 +22,7 @@ export interface SiteLoopParts {
   readonly view: SiteView;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly onChange: (changes: readonly SiteChange[]) => void;
+  readonly onChange: (changes: readonly (SiteChange | ServiceChange)[]) => void;
   /** Told when what this host says of itself has changed. */
   readonly onSelf: () => void;
   /** Told when all rows were read: at the start, and when the host has come to another cluster. */
@@ -73,17 +74,20 @@ async function follow(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, log, view, onChange } = parts;
+  const services = new ServiceView(() => view.rows);
+  const ranges = [...siteViewRanges, serviceRange];
   let pauseMs = reconcileRetryFirstMs;
   while (!signal.aborted) {
     const { changed, isRemoved } = standing;
     try {
-      const listings = await Promise.all(siteViewRanges.map((range) => list(parts.store, range)));
-      const rows = listings.flatMap((listing) => listing.rows);
-      onChange(view.restart(isRemoved ? withoutShared(rows) : rows));
+      const listings = await Promise.all(ranges.map((range) => list(parts.store, range)));
+      const listed = listings.flatMap((listing) => listing.rows);
+      const rows = isRemoved ? withoutShared(listed) : listed;
+      onChange([...view.restart(rows), ...services.restart(rows)]);
       parts.onRead();
       pauseMs = reconcileRetryFirstMs;
       const either = AbortSignal.any([signal, changed]);
-      await (isRemoved ? aborted(either) : watchAll(parts, listings, either));
+      await (isRemoved ? aborted(either) : watchAll(parts, { services, listings }, either));
     } catch (thrown) {
       if (signal.aborted) return;
       if (changed.aborted) continue;
@@ -129,14 +133,14 @@ async function list(store: StateStore, range: Required<KeyRange>): Promise<Listi
 /** Ends when one watch does, by throwing what ended it. */
 async function watchAll(
   { store, view, onChange, onSelf }: SiteLoopParts,
-  listings: readonly Listing[],
+  { services, listings }: { readonly services: ServiceView; readonly listings: readonly Listing[] },
   signal: AbortSignal,
 ): Promise<void> {
   const one = new AbortController();
   const both = AbortSignal.any([signal, one.signal]);
   const told = new InOrder((events) => {
     const before = view.self;
-    onChange(view.apply(events));
+    onChange([...view.apply(events), ...services.apply(events)]);
     if (view.self !== before) onSelf();
   });
   const watches = listings.map(async ({ range, revision }) => {

@@ -132,7 +132,13 @@ export const siteEndpointSchema = z.strictObject({
   group: siteNameSchema.optional(),
   /** What its host knows of the container. */
   container: z
-    .strictObject({ id: z.string(), name: z.string(), labels: z.record(z.string(), z.string()) })
+    .strictObject({
+      id: z.string(),
+      name: z.string(),
+      labels: z.record(z.string(), z.string()),
+      /** Without, it is ready for what is new. */
+      state: z.enum(['failing', 'stopping']).optional(),
+    })
     .optional(),
 });
 
@@ -176,5 +182,7 @@ export type SiteNetwork = z.infer<typeof siteNetworkSchema>;
 export type SiteSubnet = z.infer<typeof siteSubnetSchema>;
 /** A host of the cluster. */
 export type SiteNode = z.infer<typeof nodeSchema>;
+/** What a host knows of a container. */
+export type SiteContainer = NonNullable<z.infer<typeof siteEndpointSchema>['container']>;
 /** An attachment to a shared network. */
 export type SiteEndpoint = z.infer<typeof siteEndpointSchema>;

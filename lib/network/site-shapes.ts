@@ -37,10 +37,14 @@ export function hostSegment(network: Network): Segment {
   };
 }
 
+/** What a shared network is known by in the world. */
+export const segmentIdOf = ({ tenant, name, number }: SiteNetwork): string =>
+  `${tenant}:${name}:${number}`;
+
 /** A shared network. Its number is part of the id: a later network of the same name is another one. */
 export function siteSegment(network: SiteNetwork, tenant: Tenant, mtu: number): Segment {
   return {
-    id: `${network.tenant}:${network.name}:${network.number}`,
+    id: segmentIdOf(network),
     number: network.number,
     domain: tenant.number,
     encapsulation: network.encapsulation,

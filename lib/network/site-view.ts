@@ -85,6 +85,11 @@ export class SiteView {
     return this.#settle(touched);
   }
 
+  /** The rows that it has. */
+  get rows(): SiteRows {
+    return this.#rows;
+  }
+
   /** What this host has said of itself. */
   get self(): SiteNode | undefined {
     return this.#rows.node(this.#host);

@@ -141,6 +141,8 @@ export interface PolicyRule extends CompiledRule {
 /** A container behind a service, wherever it is. */
 export interface ServiceBackend {
   readonly endpointId: string;
+  /** The host that it is on. */
+  readonly host: string;
   /** A network of the service's tenant. */
   readonly segmentId: string;
   readonly mac: string;
@@ -152,7 +154,7 @@ export interface ServiceBackend {
 
 /** One address of a tenant in front of several containers. */
 export interface Service {
-  /** Unique; never used for another service. */
+  /** Unique in the cluster. */
   readonly id: string;
   /** The network that its addresses are of. */
   readonly segmentId: string;

@@ -24,6 +24,7 @@ export interface ServiceSpec {
   /** Labels that a container has to have, all of them. */
   readonly selectors: readonly (readonly [key: string, value: string])[];
   readonly ports: readonly ServicePort[];
+  readonly affinity: Affinity;
 }
 
 /**
@@ -41,6 +42,7 @@ export function readService(config: ServiceLbConfig): ServiceSpec {
     network: config.networkName,
     selectors: config.selectors.map(readSelector),
     ports: [...ports.values()],
+    affinity: config.affinity === 'client' ? 'client' : 'connection',
   };
 }
 

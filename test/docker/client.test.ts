@@ -88,6 +88,36 @@ describe('the Docker client', () => {
     expect(await createDockerClient(socket).network('gone', signal)).toBeUndefined();
   });
 
+  it('lists containers with their labels and attachments, and which of them work', async () => {
+    const of = (Id: string, more: object) => ({ Id, Names: [`/${Id}`], State: 'running', ...more });
+    await engine(
+      paths({
+        '/version': version,
+        '/v1.41/containers/json': [
+          of('a', {
+            Names: ['/other/link', '/a'],
+            Labels: { app: 'web' },
+            Status: 'Up 2 seconds',
+            NetworkSettings: { Networks: { x: { EndpointID: 'e1' }, y: { EndpointID: '' } } },
+          }),
+          of('b', { Status: 'Up 2 minutes (healthy)', Labels: null }),
+          of('c', { Status: 'Up 2 minutes (unhealthy)' }),
+          of('d', { Status: 'Up 1 second (health: starting)' }),
+          of('e', { Status: 'Up 2 minutes (Paused)', State: 'paused' }),
+        ],
+      }),
+    );
+    const listed = await createDockerClient(socket).containers(signal);
+    expect(listed[0]).toEqual({
+      id: 'a',
+      name: '/a',
+      labels: { app: 'web' },
+      works: true,
+      endpointIds: ['e1'],
+    });
+    expect(listed.map(({ works }) => works)).toEqual([true, true, false, false, false]);
+  });
+
   it('makes and removes networks, and says what the engine says against it', async () => {
     const heard: string[] = [];
     await engine((request, response) => {

@@ -75,6 +75,7 @@ class Machine {
       createNetwork: () => Promise.reject(new Error('it only looks')),
       removeNetwork: () => Promise.reject(new Error('it only looks')),
       plugins: async () => [],
+      containers: async () => [],
       networks: async () => {
         if (this.engineIsDown) throw new FairleadError('DOCKER_DOWN', 'nobody answers');
         return [...this.engine.keys()].map(listed);

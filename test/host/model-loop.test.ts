@@ -46,6 +46,10 @@ class Engine implements DockerClient {
     return [];
   }
 
+  async containers() {
+    return [];
+  }
+
   async networks() {
     return [...this.made.values()];
   }

@@ -101,6 +101,7 @@ describe('behind a service', () => {
       selectors: ['app=web', 'eq=a=b'],
       ports: ['80:8080:TCP', '53:5353:udp', '80:81:tcp'],
       ipAddress: '',
+      affinity: '',
     });
     expect(read).toEqual({
       network: 'n1',
@@ -112,6 +113,7 @@ describe('behind a service', () => {
         { protocol: 'tcp', port: 80, target: 8080 },
         { protocol: 'udp', port: 53, target: 5353 },
       ],
+      affinity: 'connection',
     });
   });
 });

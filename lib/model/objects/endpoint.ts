@@ -30,6 +30,10 @@ export const endpointKind = describeKind({
     labels: { type: 'text', doc: 'Labels of the container.' },
     macAddress: { type: 'text', doc: 'Its MAC address.' },
     network: { type: 'text', doc: 'Its network: NETWORK.TENANT.' },
+    providerState: {
+      type: 'text',
+      doc: 'Behind a service: whether it is ready, failing, stopping or waiting.',
+    },
     serviceName: { type: 'text', doc: 'Name of its group.' },
     virtualPort: { type: 'text', doc: 'Name of its port on the bridge.' },
     vtepIP: { type: 'text', doc: 'Address by which other hosts reach it.' },

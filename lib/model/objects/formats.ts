@@ -115,14 +115,19 @@ export const formats = {
   servicePort: {
     expected: 'PORT:TARGET:PROTOCOL such as 80:8080:TCP',
     fits: (text) => {
-      const match = /^([1-9][0-9]{0,4}):([1-9][0-9]{0,4}):(?:tcp|udp)$/i.exec(text);
-      return match !== null && [match[1], match[2]].every((port) => Number(port) <= 65_535);
+      const match = /^([1-9][0-9]{0,4}):([1-9][0-9]{0,4}):(tcp|udp|sctp)$/i.exec(text);
+      if (match === null) return false;
+      const [, port, target, protocol = ''] = match;
+      // Open vSwitch in user space cannot change ports of SCTP
+      if (protocol.toLowerCase() === 'sctp' && port !== target) return false;
+      return [port, target].every((number) => Number(number) <= 65_535);
     },
   },
   // said by the plan, in Contiv's words, since it depends on the other fields
   checkedLater: { expected: 'a text', fits: (text) => text.isWellFormed() },
   networkType: choice('data', 'infra'),
   encapsulation: choice('vlan', 'vxlan'),
+  affinity: choice('connection', 'client'),
   direction: choice('in', 'out'),
   action: choice('allow', 'deny'),
   contractsType: choice('provided', 'consumed'),

@@ -59,6 +59,13 @@ export const serviceLbKind = describeKind({
       charactersMax: 64,
       doc: 'Its address; a free one of the network when it is not given.',
     },
+    affinity: {
+      type: 'text',
+      format: 'affinity',
+      charactersMax: 16,
+      words: ['connection', 'client'],
+      doc: 'Who stays with one container: each connection, which is so without, or all those of a client.',
+    },
   },
   linkSets: {},
   links: {

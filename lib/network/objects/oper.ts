@@ -16,6 +16,7 @@ import { groupAddresses, networkAddresses } from './address-texts.ts';
 import { countTenantEndpoints, networkEndpoints } from './endpoint-oper.ts';
 import { subnetFor } from './groups.ts';
 import { siteName } from './links.ts';
+import { serviceProviders } from './service-oper.ts';
 import { configIn, countRows, readAll, readObject, typed } from './object-rows.ts';
 import { tagsIn } from './settings.ts';
 import { showObject, type ShownObject } from './show.ts';
@@ -35,7 +36,7 @@ export function* operOf(shown: ShownObject): Step<Oper | undefined> {
     case 'tenant':
       return yield* tenantOper(shown.name);
     case 'serviceLB':
-      return filled({ serviceVip: shown.row.address ?? '', numProviders: 0 });
+      return yield* serviceOper(shown);
     case 'global':
       return yield* settingsOper();
     case 'aciGw':
@@ -104,6 +105,12 @@ function* groupOper(shown: ShownObject): Step<Oper> {
     groupTag: cfgdTag === '' ? defaultTag(owner) : cfgdTag,
     numEndpoints: endpoints.length,
   });
+}
+
+function* serviceOper(shown: ShownObject): Step<Oper> {
+  const providers = yield* serviceProviders(shown);
+  const serviceVip = shown.row.address ?? '';
+  return filled({ serviceVip, numProviders: providers.length, providers });
 }
 
 /** A policy's containers are those of the groups that it is attached to. */

@@ -83,9 +83,9 @@ export function serviceIn(index: number, more: Partial<Service> & { id: string }
 
 /** A container behind a service. */
 export const backend = (
-  { id, segmentId, mac, ipv4, ipv6 }: Container,
+  { id, host, segmentId, mac, ipv4, ipv6 }: Container,
   isReady = true,
-): ServiceBackend => ({ endpointId: id, segmentId, mac, ipv4, ipv6, isReady });
+): ServiceBackend => ({ endpointId: id, host, segmentId, mac, ipv4, ipv6, isReady });
 
 /** An address of a service or container. */
 export function addressOf(of: Service | Container, family: 4 | 6): IpAddress {

@@ -1,0 +1,44 @@
+/** Which containers are behind a service, and how it is with each. Changes nothing. Pure. */
+import { networkSiteEndpointRange, siteNetworkRange } from '../../model/site-keys.ts';
+import { siteEndpointSchema, siteNetworkSchema } from '../../model/site.ts';
+import { decodeRecord } from '../../model/record.ts';
+import { chooseBackends, type Candidate } from '../../services/backends.ts';
+import { readService } from '../../services/service.ts';
+import { prefixRange } from '../../store/port.ts';
+import type { Step } from '../../store/plan.ts';
+import { networkEndpoints, type EndpointOper } from './endpoint-oper.ts';
+import { readAll, typed } from './object-rows.ts';
+import type { ShownObject } from './show.ts';
+
+/**
+ * The containers behind a service as Contiv shows attachments, and what Contiv did not know: `ready`, `failing` or
+ * `stopping` in `providerState`. `waiting` is one that is ready behind more than may get new connections.
+ */
+export function* serviceProviders(shown: ShownObject): Step<readonly EndpointOper[]> {
+  const [tenant = ''] = shown.name.parts;
+  const spec = readService(typed('serviceLB', shown.config));
+  const candidates: Candidate[] = [];
+  for (const row of yield* readAll(prefixRange(`${siteNetworkRange.start}${tenant}/`))) {
+    const { name: network, mode } = decodeRecord(siteNetworkSchema, row).value;
+    for (const each of yield* readAll(networkSiteEndpointRange({ tenant, network }))) {
+      const { id: endpointId, container } = decodeRecord(siteEndpointSchema, each).value;
+      candidates.push({
+        endpointId,
+        network,
+        isRouted: mode === 'routing',
+        container: container && { ...container, state: container.state ?? 'ready' },
+      });
+    }
+  }
+  const chosen = chooseBackends(spec, candidates);
+  const shapes = new Map<unknown, EndpointOper>();
+  for (const network of new Set(chosen.map(({ candidate }) => candidate.network))) {
+    for (const shape of yield* networkEndpoints({ tenant, network })) {
+      shapes.set(shape['endpointID'], shape);
+    }
+  }
+  return chosen.map(({ candidate: { endpointId, container }, isReady }) => ({
+    ...shapes.get(endpointId),
+    providerState: isReady || container?.state !== 'ready' ? container?.state : 'waiting',
+  }));
+}

@@ -1,0 +1,162 @@
+/**
+ * The services of a site as its rows tell them, beside the view (`site-view.ts`), whose rows it looks at. A tenant
+ * without services costs a look into a map for each row; of one that has some, a change of an attachment looks at
+ * all of its services again.
+ */
+import { parseAddress } from '../ip/ip.ts';
+import { serviceLbKind } from '../model/objects/service-lb.ts';
+import { objectOfKey, objectRange } from '../model/objects/object-keys.ts';
+import { objectRowSchema } from '../model/objects/rows.ts';
+import { decodeRecord } from '../model/record.ts';
+import { parseSeenKey } from '../model/site-keys.ts';
+import type { SiteEndpoint } from '../model/site.ts';
+import { chooseBackends, type Candidate } from '../services/backends.ts';
+import { readService, type ServiceSpec } from '../services/service.ts';
+import type { KeyRange, KeyValue } from '../store/port.ts';
+import { configIn } from './objects/object-rows.ts';
+import { Shown } from './shown.ts';
+import type { RowChange, SiteRows } from './site-rows.ts';
+import { segmentIdOf } from './site-shapes.ts';
+import type { Service, ServiceBackend } from './world.ts';
+
+/** The rows of services: to be listed and watched beside those of the view. */
+export const serviceRange: Required<KeyRange> = objectRange('serviceLB', []);
+
+/** A service is now so, or (undefined) no more. */
+export interface ServiceChange {
+  readonly kind: 'service';
+  readonly id: string;
+  readonly value: Service | undefined;
+}
+
+interface ServiceRow {
+  readonly spec: ServiceSpec;
+  readonly address: string | undefined;
+}
+
+/** An attachment that may be behind a service. */
+interface Attachment extends Candidate {
+  readonly endpoint: SiteEndpoint;
+  readonly segmentId: string;
+}
+
+/** The services of one site. */
+export class ServiceView {
+  readonly #rows: () => SiteRows;
+  /** By tenant, and by their keys. */
+  readonly #services = new Map<string, Map<string, ServiceRow>>();
+  readonly #shown = new Shown<Service>(({ id }) => id);
+
+  /** @param rows those of the view, which has taken every change before this one does */
+  constructor(rows: () => SiteRows) {
+    this.#rows = rows;
+  }
+
+  /**
+   * Takes changes that the view has taken, and answers what they come to.
+   * @throws STORE_DAMAGED for a row that is no service's; then begin anew with `restart`
+   */
+  apply(changes: Iterable<RowChange>): readonly ServiceChange[] {
+    const touched = new Set<string>();
+    for (const change of changes) this.#take(change, touched);
+    return this.#settle(touched);
+  }
+
+  /** Begins anew with all rows there are, which the view has. */
+  restart(rows: Iterable<KeyValue>): readonly ServiceChange[] {
+    const touched = new Set(this.#shown.places());
+    this.#services.clear();
+    for (const row of rows) if (isService(row.key)) this.#take({ type: 'put', row }, touched);
+    return this.#settle(touched);
+  }
+
+  #take(change: RowChange, touched: Set<string>): void {
+    const key = change.type === 'put' ? change.row.key : change.key;
+    if (isService(key)) {
+      this.#keep(key, change.type === 'put' ? change.row : undefined);
+      touched.add(key);
+      return;
+    }
+    if (this.#services.size === 0) return;
+    const seen = parseSeenKey(key);
+    if (seen === undefined) return;
+    if (seen.kind === 'node') {
+      for (const services of this.#services.values()) touchAll(services, touched);
+    } else if (seen.kind === 'tenant' || seen.kind === 'network' || seen.kind === 'endpoint') {
+      touchAll(this.#services.get(seen.tenant), touched);
+    }
+  }
+
+  #keep(key: string, row: KeyValue | undefined): void {
+    const [tenant = ''] = objectOfKey('serviceLB', key).parts;
+    const services = this.#services.get(tenant) ?? new Map<string, ServiceRow>();
+    if (row === undefined) services.delete(key);
+    else {
+      const { value } = decodeRecord(objectRowSchema(serviceLbKind), row);
+      const spec = readService(configIn('serviceLB', value));
+      services.set(key, { spec, address: value.address });
+    }
+    if (services.size === 0) this.#services.delete(tenant);
+    else this.#services.set(tenant, services);
+  }
+
+  #settle(touched: Iterable<string>): readonly ServiceChange[] {
+    const { set, gone } = this.#shown.settle('service', touched, (key) => this.#service(key));
+    return [...gone, ...set];
+  }
+
+  #service(key: string): Service | undefined {
+    const [tenant = '', name = ''] = objectOfKey('serviceLB', key).parts;
+    const row = this.#services.get(tenant)?.get(key);
+    const network = row && this.#rows().siteNetworks(tenant).get(row.spec.network);
+    if (row?.address === undefined || network === undefined) return undefined;
+    const { ports, affinity } = row.spec;
+    return {
+      id: `${tenant}:${name}`,
+      segmentId: segmentIdOf(network),
+      addresses: [parseAddress(row.address)],
+      ports,
+      affinity,
+      backends: chooseBackends(row.spec, this.#attachments(tenant)).map(({ candidate, isReady }) =>
+        backendOf(candidate, isReady),
+      ),
+    };
+  }
+
+  *#attachments(tenant: string): Iterable<Attachment> {
+    const rows = this.#rows();
+    for (const [network, row] of rows.siteNetworks(tenant)) {
+      const about = { network, isRouted: row.mode === 'routing', segmentId: segmentIdOf(row) };
+      for (const endpoint of rows.siteEndpoints({ tenant, network }).values()) {
+        const { id: endpointId, container, host } = endpoint;
+        // nobody knows the way to who is on a host that is not known
+        if (rows.node(host) === undefined) continue;
+        yield {
+          ...about,
+          endpoint,
+          endpointId,
+          container: container && { ...container, state: container.state ?? 'ready' },
+        };
+      }
+    }
+  }
+}
+
+const isService = (key: string): boolean => key.startsWith(serviceRange.start);
+
+function touchAll(services: ReadonlyMap<string, unknown> | undefined, touched: Set<string>): void {
+  for (const key of services?.keys() ?? []) touched.add(key);
+}
+
+function backendOf({ endpoint, segmentId }: Attachment, isReady: boolean): ServiceBackend {
+  const { id, host, mac, ipv4, ipv6 } = endpoint;
+  return {
+    endpointId: id,
+    host,
+    segmentId,
+    mac,
+    ipv4: ipv4 === undefined ? undefined : parseAddress(ipv4),
+    ipv6: ipv6 === undefined ? undefined : parseAddress(ipv6),
+    isReady,
+  };
+}

@@ -1,0 +1,250 @@
+/** Services on three hosts: shared out, kept, and never sent to who is not there. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../lib/clock.ts';
+import { probeIntervalMs, probeRepeatMs, probesMissedMax } from '../../../lib/limits.ts';
+import type { Instrument, Vantage } from '../../lab/traffic/instrument.ts';
+import { reaches, untilReaches } from '../../lab/traffic/pings.ts';
+import { callTcp, serveTcp, startTcp, type TcpServed } from '../../lab/traffic/tcp.ts';
+import { listenUdp, sendUdp, type UdpHeard } from '../../lab/traffic/udp.ts';
+import { containerOf } from '../../lab/traffic/vantages.ts';
+import { dockerOk } from '../../support/docker.ts';
+import { labOfSite } from '../../support/lab-site.ts';
+import { netctlOk } from '../../support/netctl.ts';
+import { runContainer } from '../../support/shared-networks.ts';
+import { SiteAgents } from '../../support/site-agents.ts';
+import { until } from '../../support/until.ts';
+
+/** From when a host is silent until nobody sends anything new there: docs/services.md. */
+const serviceSilentHostMs = probeIntervalMs + (probesMissedMax + 2) * probeRepeatMs;
+const lab = labOfSite(3);
+const vip = '10.90.1.200';
+let agents: SiteAgents;
+
+/** A container with what listens in it. */
+interface Served {
+  readonly at: Vantage;
+  readonly tcp: Instrument<TcpServed>;
+  readonly udp: Instrument<UdpHeard>;
+}
+const servers = new Map<string, Served>();
+const clients = new Map<number, Vantage>();
+
+const typed = (words: string) => netctlOk(lab.host(1), words);
+const addressOf = (name: string): string => `10.90.1.${name.slice(1)}`;
+const serverNamed = (name: string): Served => {
+  const found = servers.get(name);
+  if (found === undefined) throw new Error(`no ${name}`);
+  return found;
+};
+const clientOn = (host: number): Vantage => {
+  const found = clients.get(host);
+  if (found === undefined) throw new Error(`no client on ${host}`);
+  return found;
+};
+
+async function serve(host: number, name: string): Promise<void> {
+  const options = ['--ip', addressOf(name), '--label', 'app=web'];
+  await runContainer(lab.host(host), { name, network: 'web/blue', options });
+  const at = await containerOf(lab.host(host), name);
+  const tcp = await serveTcp(at, { port: 8080, mode: 'echo' });
+  servers.set(name, { at, tcp, udp: await listenUdp(at, { port: 5353, echo: true }) });
+}
+
+const callMs = 1_500;
+async function call(from: Vantage, to = vip): Promise<boolean> {
+  const plan = { to, port: 80, mode: 'exchange', sizes: [100], connectMs: callMs } as const;
+  const { exchanges } = await callTcp(from, { ...plan, waitMs: callMs });
+  return exchanges === 1;
+}
+
+/** Calls one after the other; how many were answered. */
+async function calls(from: Vantage, count: number): Promise<number> {
+  let answered = 0;
+  for (let n = 0; n < count; n += 1) if (await call(from)) answered += 1;
+  return answered;
+}
+
+/** How many connections each server had so far. */
+async function counts(): Promise<Record<string, number>> {
+  const all: Record<string, number> = {};
+  for (const [name, { tcp }] of servers) all[name] = (await tcp.ask()).connections.length;
+  return all;
+}
+
+/** How many more each has had since. */
+async function more(before: Record<string, number>): Promise<Record<string, number>> {
+  const after = await counts();
+  return Object.fromEntries(
+    Object.entries(after).map(([name, count]) => [name, count - (before[name] ?? 0)]),
+  );
+}
+
+interface Shown {
+  readonly Oper: {
+    readonly providers?: readonly {
+      readonly containerName: string;
+      readonly providerState: string;
+    }[];
+  };
+}
+/** How it is with each container behind the service. */
+async function providers(): Promise<Record<string, string>> {
+  const { Oper } = JSON.parse(await typed('service inspect -t blue front')) as Shown;
+  return Object.fromEntries(
+    (Oper.providers ?? []).map((one) => [one.containerName.slice(1), one.providerState]),
+  );
+}
+const untilAll = (names: readonly string[]) =>
+  until(
+    `${names.join(', ')} are behind it`,
+    async () => {
+      const found = await providers();
+      return names.every((name) => found[name] === 'ready') || undefined;
+    },
+    { timeoutMs: 20_000, everyMs: 200 },
+  );
+
+beforeAll(async () => {
+  agents = await SiteAgents.start(lab.hosts, { form: 'binary' });
+  await typed('tenant create blue');
+  await typed('network create -t blue -s 10.90.1.0/24 -g 10.90.1.254 web');
+  await typed('network create -t blue -s 10.90.2.0/24 -g 10.90.2.254 db');
+  for (const host of [1, 2, 3]) {
+    await serve(host, `s${host}`);
+    const options = ['--ip', `10.90.2.${host}`];
+    await runContainer(lab.host(host), { name: `c${host}`, network: 'db/blue', options });
+    clients.set(host, await containerOf(lab.host(host), `c${host}`));
+  }
+  for (const from of clients.values()) {
+    for (const name of servers.keys()) await untilReaches(from, addressOf(name));
+  }
+  const ports = '-p 80:8080:TCP -p 53:5353:UDP';
+  await typed(`service create -t blue -s web -l app=web ${ports} --ip ${vip} front`);
+  await untilAll(['s1', 's2', 's3']);
+  for (const from of clients.values()) {
+    await until('it answers', async () => (await call(from)) || undefined, { timeoutMs: 20_000 });
+  }
+});
+
+describe('a service', () => {
+  it('shares out connections from every host over containers of every host, who see the client', async () => {
+    for (const host of [1, 2, 3]) {
+      const before = await counts();
+      expect(await calls(clientOn(host), 30)).toBe(30);
+      const got = await more(before);
+      expect(Math.min(...Object.values(got))).toBeGreaterThan(0);
+    }
+    const seen = new Set<string>();
+    for (const { tcp } of servers.values()) {
+      for (const { peer } of (await tcp.ask()).connections) seen.add(peer);
+    }
+    const texts = [...seen].join(' ');
+    for (const host of [1, 2, 3]) expect(texts).toContain(`10.90.2.${host}`);
+    expect(texts).not.toContain(vip);
+  });
+
+  it('has a second port, of UDP, and answers pings itself', async () => {
+    for (const from of clients.values()) {
+      for (let n = 0; n < 6; n += 1) {
+        const sent = await sendUdp(from, { to: vip, port: 53, sizes: [64], count: 3, echo: true });
+        expect(sent.answered).toBe(3);
+      }
+      expect(await reaches(from, vip)).toBe(true);
+    }
+    const heard = await Promise.all([...servers.values()].map(({ udp }) => udp.ask()));
+    expect(heard.filter(({ senders }) => senders.length > 0).length).toBeGreaterThan(1);
+    expect(await call(clientOn(1), '10.90.1.201')).toBe(false);
+  });
+
+  it('may be spoken to by those who are behind it, who get themselves, too', async () => {
+    for (const name of ['s1', 's2', 's3']) {
+      const before = await counts();
+      expect(await calls(serverNamed(name).at, 20)).toBe(20);
+      const got = await more(before);
+      expect(got[name]).toBeGreaterThan(0);
+      expect(Math.min(...Object.values(got))).toBeGreaterThan(0);
+    }
+  });
+
+  it('keeps open connections while containers come and go, and sends nobody to who has gone', async () => {
+    const open = await Promise.all(
+      Array.from({ length: 12 }, () =>
+        startTcp(clientOn(1), {
+          ...{ to: vip, port: 80, mode: 'exchange', sizes: [100] },
+          ...{ everyMs: 100, durationMs: 600_000 },
+        } as const),
+      ),
+    );
+    await serve(2, 's4');
+    await untilAll(['s1', 's2', 's3', 's4']);
+    await dockerOk(lab.host(2), ['rm', '-f', 's4']);
+    servers.delete('s4');
+    await until('s4 is gone', async () => !('s4' in (await providers())) || undefined, {
+      timeoutMs: 10_000,
+    });
+    const before = await counts();
+    expect(await calls(clientOn(3), 20)).toBe(20);
+    expect(Object.values(await more(before)).reduce((sum, one) => sum + one, 0)).toBe(20);
+    const ends = await Promise.all(open.map((each) => each.stop()));
+    expect(ends.map(({ flow }) => [flow.error, flow.damaged])).toEqual(ends.map(() => ['', false]));
+    expect(Math.min(...ends.map(({ exchanges }) => exchanges))).toBeGreaterThan(10);
+  });
+
+  it('sends nothing new to a container that is paused', async () => {
+    await dockerOk(lab.host(2), ['pause', 's2']);
+    await until('it is failing', async () => (await providers())['s2'] === 'failing' || undefined, {
+      timeoutMs: 10_000,
+    });
+    const before = await counts();
+    expect(await calls(clientOn(1), 15)).toBe(15);
+    expect((await more(before))['s2']).toBe(0);
+    await dockerOk(lab.host(2), ['unpause', 's2']);
+    await untilAll(['s1', 's2', 's3']);
+  });
+
+  it('goes on without any agent', async () => {
+    const killed = lab.hosts;
+    for (const host of killed) await agents.kill(host);
+    for (const host of [1, 2, 3]) expect(await calls(clientOn(host), 10)).toBe(10);
+    for (const host of killed) await agents.start(host);
+    await untilAll(['s1', 's2', 's3']);
+    for (const host of [1, 2, 3]) expect(await calls(clientOn(host), 10)).toBe(10);
+  });
+
+  it('forgets a host that is dead in the time that the docs say, and goes on', async () => {
+    const gone = lab.host(3);
+    await lab.site.isolate(gone);
+    const startedMs = systemClock.monotonicMs();
+    // seen by what the others do: so many in a row are answered
+    await until(
+      'nobody is sent there',
+      async () => (await calls(clientOn(1), 15)) === 15 || undefined,
+      {
+        timeoutMs: 120_000,
+      },
+    );
+    const ms = systemClock.monotonicMs() - startedMs;
+    // the last fifteen calls were good, and those before them waited for who was not there
+    expect(ms).toBeLessThan(serviceSilentHostMs + 30 * callMs);
+    await lab.site.setCuts([]);
+    await until(
+      'it is back',
+      async () => {
+        const before = await counts();
+        await calls(clientOn(1), 12);
+        return ((await more(before))['s3'] ?? 0) > 0 || undefined;
+      },
+      { timeoutMs: 60_000 },
+    );
+  });
+
+  it('is no more when it is removed, and its address is free', async () => {
+    await typed('service rm -t blue front');
+    await until('nobody answers', async () => !(await call(clientOn(1))) || undefined, {
+      timeoutMs: 10_000,
+    });
+    const options = ['--ip', vip];
+    await runContainer(lab.host(1), { name: 'heir', network: 'web/blue', options });
+    await untilReaches(clientOn(2), vip);
+  });
+});

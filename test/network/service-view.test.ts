@@ -1,0 +1,213 @@
+/** Services as rows tell them, against a twin that reads all rows each time; and what hosts tell of containers. */
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { containerLabelsMax } from '../../lib/limits.ts';
+import { planTellContainer, toldLabels } from '../../lib/network/containers.ts';
+import { ServiceView, type ServiceChange } from '../../lib/network/service-view.ts';
+import { SiteView, type RowChange } from '../../lib/network/site-view.ts';
+import type { Service } from '../../lib/network/world.ts';
+import type { KeyValue } from '../../lib/store/port.ts';
+import { MapStore } from '../support/map-store.ts';
+import { runPlan } from '../../lib/store/run-plan.ts';
+
+const row = (key: string, value: object): KeyValue => ({
+  key,
+  value: JSON.stringify(value),
+  createRevision: 1,
+  modRevision: 1,
+  version: 1,
+});
+const hex = (digit: number): string => String(digit).padStart(64, '0');
+const tenants = ['t', 'u'] as const;
+const networks = ['n', 'm'] as const;
+const hosts = ['a', 'b'] as const;
+
+const node = fc.constantFrom(...hosts).map((name) =>
+  row(`/node/${name}`, {
+    ...{ name, number: name === 'a' ? 1 : 2, vtep: '192.0.2.1', pathMtu: 1500 },
+    ...{ bootId: 'boot', version: '1' },
+  }),
+);
+const network = fc
+  .record({
+    tenant: fc.constantFrom(...tenants),
+    name: fc.constantFrom(...networks),
+    mode: fc.constantFrom('routing', 'bridge'),
+    number: fc.constantFrom(7, 8),
+  })
+  .map((about) =>
+    row(`/network/${about.tenant}/${about.name}`, {
+      ...about,
+      encapsulation: { kind: 'vxlan', vni: 9 },
+      subnets: [{ cidr: '10.1.0.0/24', gateway: '10.1.0.254' }],
+      ...{ internal: false, outside: true, arp: 'proxy', options: {}, createdBy: 'operator' },
+    }),
+  );
+const endpoint = fc
+  .record({
+    tenant: fc.constantFrom(...tenants),
+    name: fc.constantFrom(...networks),
+    at: fc.integer({ min: 1, max: 4 }),
+    host: fc.constantFrom(...hosts),
+    app: fc.constantFrom('web', 'db', undefined),
+    state: fc.constantFrom(undefined, 'failing', 'stopping'),
+  })
+  .map(({ tenant, name, at, host, app, state }) =>
+    row(`/endpoint/${tenant}/${name}/${hex(at)}`, {
+      ...{ id: hex(at), host, mac: `02:00:00:00:00:0${at}`, ipv4: `10.1.0.${at}` },
+      dockerNetworkId: hex(0),
+      ...(app === undefined
+        ? {}
+        : { container: { id: `c${at}`, name: '/c', labels: { app }, ...(state && { state }) } }),
+    }),
+  );
+const service = fc
+  .record({
+    tenantName: fc.constantFrom(...tenants),
+    serviceName: fc.constantFrom('s1', 's2'),
+    networkName: fc.constantFrom(...networks),
+    selectors: fc.constantFrom(['app=web'], ['app=db']),
+    affinity: fc.constantFrom('client', 'connection'),
+  })
+  .map((config) =>
+    row(`/object/serviceLB/${config.tenantName}/${config.serviceName}`, {
+      config: { ...config, ports: ['80:8080:TCP'] },
+      address: '10.1.0.200',
+    }),
+  );
+const change: fc.Arbitrary<RowChange> = fc
+  .tuple(fc.oneof(node, network, endpoint, endpoint, endpoint, service), fc.nat(4))
+  .map(([one, chance]) =>
+    chance === 0 ? { type: 'delete', key: one.key } : { type: 'put', row: one },
+  );
+
+/** What a row of any kind may have. */
+interface Row {
+  readonly config: {
+    readonly networkName: string;
+    readonly selectors: readonly string[];
+    readonly affinity: string;
+  };
+  readonly address: string;
+  readonly mode: string;
+  readonly id: string;
+  readonly host: string;
+  readonly container?: {
+    readonly id: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly state?: string;
+  };
+}
+
+/** What is there at first. */
+const [base] = fc.sample(
+  fc.tuple(
+    ...hosts.map((name) => node.filter(({ key }) => key.endsWith(name))),
+    ...networks.map((name) => network.filter(({ key }) => key.endsWith(`t/${name}`))),
+    ...['s1', 's2'].map((name) => service.filter(({ key }) => key.endsWith(`t/${name}`))),
+  ),
+  { numRuns: 1, seed: 1 },
+);
+
+/** All services that rows make, one row after the other. */
+function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
+  const all: Record<string, unknown> = {};
+  const read = (text: string): Row => JSON.parse(text) as Row;
+  for (const [key, { value }] of rows) {
+    const [, , kind, tenant, name] = key.split('/');
+    if (kind !== 'serviceLB') continue;
+    const { config, address } = read(value);
+    const own = rows.get(`/network/${tenant}/${config.networkName}`);
+    if (own === undefined) continue;
+    const [label, wanted] = config.selectors[0]?.split('=') ?? [];
+    const found: string[] = [];
+    const seen = new Set<string>();
+    // the service's own network first
+    const order = [config.networkName, ...networks.filter((one) => one !== config.networkName)];
+    for (const at of order) {
+      const there = rows.get(`/network/${tenant}/${at}`);
+      if (there === undefined) continue;
+      if (at !== config.networkName && read(there.value).mode !== 'routing') continue;
+      for (const [place, { value: text }] of rows) {
+        if (!place.startsWith(`/endpoint/${tenant}/${at}/`)) continue;
+        const { id, host, container } = read(text);
+        if (container === undefined || !rows.has(`/node/${host}`)) continue;
+        if (container.labels[label ?? ''] !== wanted || seen.has(container.id)) continue;
+        seen.add(container.id);
+        found.push(`${id} ${host} ${at} ${container.state === undefined}`);
+      }
+    }
+    all[`${tenant}:${name}`] = [address, config.affinity, config.networkName, found.toSorted()];
+  }
+  return all;
+}
+
+function shownAs({ affinity, segmentId, backends }: Service): unknown {
+  const networkOf = (id: string): string | undefined => id.split(':')[1];
+  const found = backends.map(
+    (one) => `${one.endpointId} ${one.host} ${networkOf(one.segmentId)} ${one.isReady}`,
+  );
+  return ['10.1.0.200', affinity, networkOf(segmentId), found];
+}
+
+describe('services', () => {
+  it('are after any change what all rows together make', () => {
+    let some = 0;
+    fc.assert(
+      fc.property(fc.array(fc.array(change, { maxLength: 3 }), { maxLength: 12 }), (batches) => {
+        const view = new SiteView('a');
+        const services = new ServiceView(() => view.rows);
+        const rows = new Map<string, KeyValue>();
+        const world = new Map<string, Service>();
+        const follow = (changes: readonly ServiceChange[]) => {
+          for (const { id, value } of changes) {
+            if (value === undefined) expect(world.delete(id)).toBe(true);
+            else world.set(id, value);
+          }
+        };
+        const first = (base ?? []).map((one): RowChange => ({ type: 'put', row: one }));
+        for (const batch of [first, ...batches]) {
+          for (const each of batch) {
+            if (each.type === 'put') rows.set(each.row.key, each.row);
+            else rows.delete(each.key);
+          }
+          view.apply(batch);
+          follow(services.apply(batch));
+          const shown = Object.fromEntries([...world].map(([id, one]) => [id, shownAs(one)]));
+          expect(shown).toEqual(plainly(rows));
+          some += [...world.values()].filter(({ backends }) => backends.length > 0).length;
+        }
+        view.restart(rows.values());
+        expect(services.restart(rows.values())).toEqual([]);
+      }),
+      { numRuns: 150 },
+    );
+    expect(some).toBeGreaterThan(20);
+  });
+});
+
+describe('what is told of a container', () => {
+  const name = { tenant: 't', network: 'n' };
+  const key = `/endpoint/t/n/${hex(1)}`;
+  const shown = { id: hex(1), host: 'a', mac: '02:00:00:00:00:01', dockerNetworkId: hex(0) };
+  const told = { id: 'c', name: '/web1', labels: { app: 'web' } };
+
+  it('is written once, and not for one that has gone', async () => {
+    const store = new MapStore();
+    const tell = () =>
+      runPlan(store, () => planTellContainer({ network: name, endpointId: hex(1) }, told));
+    expect(await tell()).toBe(false);
+    await store.txn({ compare: [], then: [{ op: 'put', key, value: JSON.stringify(shown) }] });
+    expect([await tell(), await tell()]).toEqual([true, false]);
+    const [found] = (await store.range({ start: key })).rows;
+    expect(JSON.parse(found?.value ?? '')).toEqual({ ...shown, container: told });
+  });
+
+  it('are as many labels as services ask for, and none that is too long', () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 70 }, (_, at) => [`l${String(at).padStart(2, '0')}`, 'x']),
+    );
+    const labels = toldLabels({ ...many, long: 'x'.repeat(600) });
+    expect(Object.keys(labels)).toEqual(Object.keys(many).slice(0, containerLabelsMax));
+  });
+});
