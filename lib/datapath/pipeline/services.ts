@@ -30,7 +30,7 @@ import {
   tables,
   zones,
 } from './fields.ts';
-import { icmpOf } from './packets.ts';
+import { bothFamilies, icmpOf } from './packets.ts';
 import { isNew } from './outside.ts';
 import { gatewayMac, toAgent } from './routing.ts';
 import type { FlowWriter } from './unit.ts';
@@ -108,9 +108,12 @@ export function domainServices(flow: FlowWriter, domain: number): void {
     flow.add(at, [here, arriving, error], restored(domain));
   }
   const isAnswer = having(ctState.reply);
-  flow.add({ table: tables.ownService, priority: 120 }, [here, isAnswer], {
-    apply: [tracked(domain, tables.ownServiceBack)],
-  });
+  // an address is translated only where it is known of which family it is
+  for (const family of bothFamilies) {
+    flow.add({ table: tables.ownService, priority: 120 }, [here, family, isAnswer], {
+      apply: [tracked(domain, tables.ownServiceBack)],
+    });
+  }
 }
 
 /** What is said to a port of a service. */

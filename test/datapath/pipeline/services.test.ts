@@ -296,6 +296,19 @@ describe('flows', () => {
     );
   });
 
+  it('that translate addresses say of which family they are, as a switch wants it', () => {
+    const site = new ServedFabric();
+    const [server] = inNetwork(1);
+    if (server === undefined) throw new Error('no container');
+    site.change([serviceIn(1, { id: 'web', backends: [backend(server)] })]);
+    const all = [0, 1].flatMap((host) => [...site.unitsOf(host).values()]);
+    const translating = all
+      .flatMap(({ flows }) => flows)
+      .filter(({ apply }) => apply?.some((each) => each.kind === 'ct' && each.nat !== undefined));
+    expect(translating.length).toBeGreaterThan(10);
+    expect(translating.filter(({ match }) => match.ethType === undefined)).toEqual([]);
+  });
+
   it('of who has no services are the same with those of others', () => {
     const [server] = inNetwork(1);
     if (server === undefined) throw new Error('no container');
