@@ -160,10 +160,10 @@ export function createDockerClient(socketPath: string): DockerClient {
       const one = await read(await path(tail, signal), networkSchema, signal);
       return one === undefined ? undefined : describeNetwork(one);
     },
-    async containers(signal) {
-      const where = await path('/containers/json', signal);
-      return ((await read(where, containerListSchema, signal)) ?? []).map(describeContainer);
-    },
+    containers: async (signal) =>
+      describeContainers(
+        await read(await path('/containers/json', signal), containerListSchema, signal),
+      ),
     ...networkChanges(path, async (where, what, signal) => {
       const answer = await call(socketPath, where, what, signal);
       if (answer.status < 400 || answer.status === 404) return answer;
@@ -261,6 +261,10 @@ function describePlugins(list: z.infer<typeof pluginListSchema> = []): readonly 
 
 /** How an engine says in a list that a health check fails, or has not passed yet. */
 const unhealthy = /\((?:unhealthy|health: starting)\)/;
+
+const describeContainers = (
+  list: z.infer<typeof containerListSchema> = [],
+): readonly DockerContainer[] => list.map(describeContainer);
 
 function describeContainer(raw: z.infer<typeof containerListSchema>[number]): DockerContainer {
   const names = raw.Names ?? [];
