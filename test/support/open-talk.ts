@@ -1,7 +1,7 @@
 /** Conversations that are open while something changes: do they go on, and if not, how soon do they end. */
 import type { Instrument } from '../lab/traffic/instrument.ts';
+import { startPings, type Pings } from '../lab/traffic/pings.ts';
 import { startTcp, type TcpClient } from '../lab/traffic/tcp.ts';
-import { startUdp, type UdpSent } from '../lab/traffic/udp.ts';
 import { addressOf, type PolicySite, type Talk } from './policy-site.ts';
 import { until } from './until.ts';
 
@@ -15,7 +15,7 @@ const silenceMs = 1_200;
 /** How many messages have come back. */
 type Counted = () => Promise<number>;
 
-/** A conversation at work; its server must be an echo. */
+/** A conversation at work, TCP with an echo or pings. */
 export class OpenTalk {
   readonly talk: Talk;
   readonly #count: Counted;
@@ -34,7 +34,7 @@ export class OpenTalk {
     const [count, stop] =
       protocol === 'tcp'
         ? tcp(await startTcp(site.at(client), { ...plan, mode: 'exchange', durationMs: 600_000 }))
-        : udp(await startUdp(site.at(client), { ...plan, count: 100_000, echo: true }));
+        : icmp(await startPings(site.at(client), { to: plan.to, everyMs, waitMs: 100 }));
     const open = new OpenTalk(talk, count, stop);
     await open.goesOn();
     return open;
@@ -74,5 +74,5 @@ export class OpenTalk {
 const tcp = (client: Instrument<TcpClient>) =>
   [async () => (await client.ask()).exchanges, () => client.stop()] as const;
 
-const udp = (sender: Instrument<UdpSent>) =>
-  [async () => (await sender.ask()).answered, () => sender.stop()] as const;
+const icmp = (pings: Instrument<Pings>) =>
+  [async () => (await pings.ask()).received, () => pings.stop()] as const;

@@ -22,23 +22,21 @@ afterEach(async () => {
   open = [];
 });
 
-/** On one host and across, bridged and routed, either family, TCP and UDP. */
+/** On one host and across, bridged and routed, either family, TCP and ICMP. */
 const talks: readonly Talk[] = [
   { client: 'front1', server: 'back2', family: 6, protocol: 'tcp', port: echo },
   { client: 'front1', server: 'back5', family: 4, protocol: 'tcp', port: echo },
   { client: 'front1', server: 'data2', family: 6, protocol: 'tcp', port: echo },
-  { client: 'front1', server: 'back5', family: 6, protocol: 'udp', port: 80 },
-  { client: 'front4', server: 'back2', family: 4, protocol: 'udp', port: 80 },
+  { client: 'front1', server: 'back5', family: 6, protocol: 'icmp', port: 0 },
+  { client: 'front4', server: 'back2', family: 4, protocol: 'icmp', port: 0 },
 ];
 
 const deny: Rule = { action: 'deny' };
 const allowFront: Rule = { action: 'allow', priority: 10, fromEndpointGroup: 'front' };
-const allowPorts = (['tcp', 'udp'] as const).map((protocol): Rule => ({
-  action: 'allow',
-  priority: 9,
-  protocol,
-  port: protocol === 'tcp' ? echo : 80,
-}));
+const allowSpeech: readonly Rule[] = [
+  { action: 'allow', priority: 9, protocol: 'tcp', port: echo },
+  { action: 'allow', priority: 9, protocol: 'icmp' },
+];
 const stranger: Rule = { action: 'deny', priority: 50, fromIpAddress: '10.80.9.0/24' };
 const has = { back: ['p'], data: ['p'] };
 const policies = (...p: readonly Rule[]): Policies => ({ has, rules: { p } });
@@ -50,11 +48,11 @@ const changes: Readonly<Record<string, readonly [Policies, Policies, 'goes on' |
   'a rule for others goes': [policies(deny, allowFront, stranger), closed, 'goes on'],
   'the rule that alone allowed it goes': [closed, policies(deny), 'ends'],
   'one of two rules that allow it goes': [
-    policies(deny, allowFront, ...allowPorts),
-    policies(deny, ...allowPorts),
+    policies(deny, allowFront, ...allowSpeech),
+    policies(deny, ...allowSpeech),
     'goes on',
   ],
-  'a rule takes the place of another': [closed, policies(deny, ...allowPorts), 'goes on'],
+  'a rule takes the place of another': [closed, policies(deny, ...allowSpeech), 'goes on'],
   'a rule above denies it': [
     closed,
     policies(deny, allowFront, { ...deny, priority: 11, fromEndpointGroup: 'front' }),
@@ -62,7 +60,12 @@ const changes: Readonly<Record<string, readonly [Policies, Policies, 'goes on' |
   ],
   'the groups lose their policy': [closed, { has: {}, rules: closed.rules }, 'goes on'],
   'the groups get one that allows it': [{ has: {}, rules: {} }, closed, 'goes on'],
-  'the groups get one that denies it': [{ has: {}, rules: {} }, policies(deny), 'ends'],
+  // older than the first rule of the tenant is another story (docs/policy.md)
+  'the groups get one that denies it': [
+    { has: { front: ['q'] }, rules: { q: [stranger] } },
+    { has: { ...has, front: ['q'] }, rules: { p: [deny], q: [stranger] } },
+    'ends',
+  ],
   'the last rule goes': [closed, { has, rules: { p: [] } }, 'goes on'],
   'who answers may begin nothing any more': [
     closed,
@@ -108,4 +111,6 @@ it('an agent that dies and comes back changes nothing; what changed meanwhile ho
   await across?.goesOn();
   await site.agents.start(two);
   await Promise.all(open.map((each) => each.ends()));
+  await site.write(closed);
+  await Promise.all(open.map((each) => each.goesOn()));
 });
