@@ -207,7 +207,7 @@ describe('a network of a swarm', () => {
     await attach(host(2), 'a', '10.210.0.5/24');
     expect(await free(host(1))).toBe('done');
     expect(await networks()).toBe(1);
-    await expect(takePart(host(3))).rejects.toThrow();
+    await expect(takePart(host(3))).rejects.toThrow('allocated network');
     await leave(host(2));
     expect(await networks()).toBe(0);
     expect((await store.range(prefixRange('/subnet/'))).rows).toEqual([]);

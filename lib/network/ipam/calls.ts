@@ -21,11 +21,6 @@ import { planReleaseSharedPool, planRequestSharedPool } from './shared-pools.ts'
 import { networkOfSpace, nodeSpace } from './space.ts';
 import { isNodePool, planRequestNodeAddress, planRequestNodePool } from './swarm-node.ts';
 
-/** What the managers hold is theirs to give back. */
-function* nothing<Answer>(answer: Answer): Plan<Answer> {
-  return { txn: undefined, answer };
-}
-
 /** Whether the pool of this id is a shared network's. */
 function isShared(poolId: string): boolean {
   const name = parsePoolId(poolId);
@@ -46,15 +41,16 @@ export function* planPoolRequest(
 }
 
 /** ReleasePool of `host`; `expected` as in `planReleasePool` and `planReleaseSharedPool`. */
-export function planPoolRelease(
+export function* planPoolRelease(
   poolId: string,
   host: string,
   expected?: { readonly modRevision: number },
 ): Plan<ReleaseProgress> {
-  if (isNodePool(poolId)) return nothing({ done: true });
+  // what the managers hold is theirs to give back
+  if (isNodePool(poolId)) return { txn: undefined, answer: { done: true } };
   return isShared(poolId)
-    ? planReleaseSharedPool(poolId, host, expected)
-    : planReleasePool(poolId, expected);
+    ? yield* planReleaseSharedPool(poolId, host, expected)
+    : yield* planReleasePool(poolId, expected);
 }
 
 /** RequestAddress of `host`; refuses as `planRequestAddress` and `planRequestSharedAddress`. */
@@ -70,13 +66,13 @@ export function planAddressRequest(
 }
 
 /** ReleaseAddress of `host`; `expected` as in `planReleaseAddress` and `planReleaseSharedAddress`. */
-export function planAddressRelease(
+export function* planAddressRelease(
   request: AddressRelease,
   host: string,
   expected?: { readonly modRevision: number },
 ): Plan<boolean> {
-  if (isNodePool(request.poolId)) return nothing(false);
+  if (isNodePool(request.poolId)) return { txn: undefined, answer: false };
   return isShared(request.poolId)
-    ? planReleaseSharedAddress(request, host, expected)
-    : planReleaseAddress(request, expected);
+    ? yield* planReleaseSharedAddress(request, host, expected)
+    : yield* planReleaseAddress(request, expected);
 }
