@@ -146,13 +146,10 @@ export function createDockerClient(socketPath: string): DockerClient {
     async engine(signal) {
       const info = await read(await path('/info', signal), infoSchema, signal);
       if (info === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /info');
-      const state = info.Swarm?.LocalNodeState ?? '';
-      return { id: info.ID, inSwarm: state !== '' && state !== 'inactive' };
+      return { id: info.ID, inSwarm: isInSwarm(info.Swarm?.LocalNodeState ?? '') };
     },
-    async networks(signal) {
-      const list = await read(await path('/networks', signal), networkListSchema, signal);
-      return (list ?? []).map(describeNetwork);
-    },
+    networks: async (signal) =>
+      describeNetworks(await read(await path('/networks', signal), networkListSchema, signal)),
     plugins: async (signal) =>
       describePlugins(await read(await path('/plugins', signal), pluginListSchema, signal)),
     async network(id, signal) {
@@ -160,10 +157,10 @@ export function createDockerClient(socketPath: string): DockerClient {
       const one = await read(await path(tail, signal), networkSchema, signal);
       return one === undefined ? undefined : describeNetwork(one);
     },
-    containers: async (signal) =>
-      describeContainers(
-        await read(await path('/containers/json', signal), containerListSchema, signal),
-      ),
+    async containers(signal) {
+      const where = await path('/containers/json', signal);
+      return describeContainers(await read(where, containerListSchema, signal));
+    },
     ...networkChanges(path, async (where, what, signal) => {
       const answer = await call(socketPath, where, what, signal);
       if (answer.status < 400 || answer.status === 404) return answer;
@@ -173,6 +170,8 @@ export function createDockerClient(socketPath: string): DockerClient {
     }),
   };
 }
+
+const isInSwarm = (state: string): boolean => state !== '' && state !== 'inactive';
 
 /** The changes. `change` gives 404 as an answer, and throws other refusals. */
 function networkChanges(
@@ -280,6 +279,9 @@ function describeContainer(raw: z.infer<typeof containerListSchema>[number]): Do
     ),
   };
 }
+
+const describeNetworks = (list: z.infer<typeof networkListSchema> = []): readonly DockerNetwork[] =>
+  list.map(describeNetwork);
 
 function describeNetwork(raw: z.infer<typeof networkSchema>): DockerNetwork {
   return {
