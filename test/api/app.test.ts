@@ -75,6 +75,7 @@ describe('the API', () => {
         endpoints: [],
         pools: [],
         datapath: { error: { code: 'OVS_DOWN', message: 'no socket' } },
+        bandwidth: [],
         nodes: [],
         cluster: null,
       },
