@@ -100,11 +100,8 @@ async function startListening(
     return descriptor === undefined ? { path } : { descriptor };
   };
   const heap = keepHeapSmall();
-  const apps = pluginApps(host, {
-    clock: systemClock,
-    log: log.child({ part: 'plugin' }),
-    onCall: () => heap.worked(),
-  });
+  const parts = { clock: systemClock, log: log.child({ part: 'plugin' }) };
+  const apps = pluginApps(host, { ...parts, onCall: () => heap.worked() });
   let started: Host | undefined;
   host.then((one) => (started = one)).catch(() => undefined);
   const stopping = new AbortController();

@@ -111,21 +111,30 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     flows,
     bandwidth,
     announce: (endpointId) => announcer.announce(endpointId),
-    showPaths() {
-      showPaths(parts.conditions, { self: view.self, dataPlane });
-      bandwidth.show();
-    },
+    showPaths: () => showFit(parts.conditions, { view, dataPlane, bandwidth }),
     setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
       await siteLoop.close();
       await probes.close();
-      announcer.close();
-      bandwidth.close();
+      for (const each of [announcer, bandwidth]) each.close();
       for (const stop of stops) stop();
       await flows.close();
       await connection.close();
     },
   };
+}
+
+/** Shows what does not fit: MTUs and families of tunnels, and limits that the switch cannot do. */
+function showFit(
+  conditions: Conditions,
+  {
+    view,
+    dataPlane,
+    bandwidth,
+  }: Pick<Forwarding, 'dataPlane' | 'bandwidth'> & { readonly view: SiteView },
+): void {
+  showPaths(conditions, { self: view.self, dataPlane });
+  bandwidth.show();
 }
 
 /** Compares when the bridge comes, and when somebody else changes flows; answers how to stop. */
