@@ -66,14 +66,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   const { store, hostName, ovsdbPath, clock, log } = parts;
   const path = join(dirname(ovsdbPath), `${bridgeName}.mgmt`);
   const connection = OpenFlowConnection.start({ path, clock, log });
-  const flows = new BridgeFlows({
-    flowSwitch: new OpenFlowSwitch(connection),
-    identity: bridgeIdentity,
-    clock,
-    log: log.child({ part: 'flows' }),
-    // what a former agent left forwards on until it is known what should be
-    isHeld: true,
-  });
+  const flows = flowsOf(connection, parts);
   const dataPlane = new DataPlane(flows, () => {
     parts.onWays();
     probes.kick();
@@ -122,6 +115,17 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
       await connection.close();
     },
   };
+}
+
+function flowsOf(connection: OpenFlowConnection, { clock, log }: ForwardingParts): BridgeFlows {
+  return new BridgeFlows({
+    flowSwitch: new OpenFlowSwitch(connection),
+    identity: bridgeIdentity,
+    clock,
+    log: log.child({ part: 'flows' }),
+    // what a former agent left forwards on until it is known what should be
+    isHeld: true,
+  });
 }
 
 /** Shows what does not fit: MTUs and families of tunnels, and limits that the switch cannot do. */

@@ -13,10 +13,10 @@ const folder = resolve(import.meta.dirname, '../../systemd');
 const socket = readFileSync(join(folder, 'fairlead.socket'), 'utf8');
 const service = readFileSync(join(folder, 'fairlead.service'), 'utf8');
 
-/** The words of a setting. */
+/** The words of a setting, of all its lines. */
 function words(unit: string, name: string): readonly string[] {
-  const [, value = ''] = new RegExp(`^${name}=(.*)$`, 'm').exec(unit) ?? [];
-  return value.split(' ').filter((word) => word !== '');
+  const lines = unit.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'));
+  return [...lines].flatMap(([, value = '']) => value.split(' ').filter((word) => word !== ''));
 }
 
 test('the socket is where the agent would make it, and is handed over as the plugin socket', () => {
