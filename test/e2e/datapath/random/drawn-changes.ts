@@ -161,16 +161,26 @@ export class ChangeSource {
       return { what: `host ${name} goes`, world: { ...world, nodes } };
     }
     this.#nodes += 1;
-    const low = 1 + random.below(250);
     const fresh: DrawnNode = {
       number: this.#nodes,
-      vtep: random.chance(0.3) ? `fd00:198:18::${low.toString(16)}:1` : `198.18.1.${low}`,
+      vtep: this.#freeVtep(world),
       pathMtu: random.pick([1_500, 1_500, 1_400, 9_000]),
     };
     const node =
       before !== undefined && random.chance(0.5) ? { ...fresh, number: before.number } : fresh;
     nodes.set(name, node);
     return { what: `host ${name} is ${JSON.stringify(node)}`, world: { ...world, nodes } };
+  }
+
+  /** Where no other host is: a packet that goes there would say nothing of whom it is for. */
+  #freeVtep(world: World): string {
+    const random = this.#random;
+    const taken = new Set([...world.nodes.values()].map(({ vtep }) => vtep));
+    for (;;) {
+      const low = 1 + random.below(250);
+      const vtep = random.chance(0.3) ? `fd00:198:18::${low.toString(16)}:1` : `198.18.1.${low}`;
+      if (!taken.has(vtep)) return vtep;
+    }
   }
 
   #pick<T>(things: ReadonlyMap<unknown, T>): T | undefined {
