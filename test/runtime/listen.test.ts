@@ -65,8 +65,8 @@ describe.each(runtimes)('on %s', (runtime) => {
       client.send(activate);
       await client.answers(count);
     }
-    // head and content are one write, not one after the other
-    expect(client.pieces).toBeLessThan(30);
+    // head and content are one write, not one after the other; Deno makes two, which come as one or as two
+    expect(client.pieces).toBeLessThanOrEqual(runtime === 'deno' ? 40 : 20);
     client.send(activate + slowCall(5) + activate);
     expect(await client.answers(23)).toEqual(Array.from({ length: 23 }, () => '{}'));
     expect(client.ended).toBe(false);
