@@ -7,15 +7,15 @@ import type { Logger } from '../log.ts';
 import { defaultTenant } from '../model/site.ts';
 import type { PolicyQuestion } from '../network/objects/explain.ts';
 import { readFreshness } from './contiv/request.ts';
+import { namedProtocols } from '../policy/compile.ts';
 import { jsonAnswer, refused } from './objects/answers.ts';
 import { readQuery, wrong, type Query } from './objects/query.ts';
 import { requestGuard } from './request-guard.ts';
 
 const named = new Map([
-  ['tcp', { v4: 6, v6: 6 }],
-  ['udp', { v4: 17, v6: 17 }],
+  ...Object.entries(namedProtocols),
+  // rules say its number
   ['sctp', { v4: 132, v6: 132 }],
-  ['icmp', { v4: 1, v6: 58 }],
 ]);
 const withPorts: ReadonlySet<number> = new Set([6, 17, 132]);
 

@@ -237,22 +237,14 @@ export class DataPlane {
     const { id } = change;
     switch (change.kind) {
       case 'segment':
-        if (change.value === undefined) {
-          this.#segments.delete(id);
-          pipeline.removeSegment(id);
-          return;
-        }
-        this.#segments.set(id, change.value);
-        pipeline.setSegment(change.value);
+        replace(this.#segments, id, change.value);
+        if (change.value === undefined) pipeline.removeSegment(id);
+        else pipeline.setSegment(change.value);
         return;
       case 'peer':
-        if (change.value === undefined) {
-          this.#peers.delete(id);
-          pipeline.removePeer(id);
-          return;
-        }
-        this.#peers.set(id, change.value);
-        pipeline.setPeer(change.value);
+        replace(this.#peers, id, change.value);
+        if (change.value === undefined) pipeline.removePeer(id);
+        else pipeline.setPeer(change.value);
         return;
       case 'remote':
         if (change.value === undefined) pipeline.removeRemote(id);
@@ -267,8 +259,7 @@ export class DataPlane {
         this.#serve(pipeline, id);
         return;
       case 'local':
-        if (change.value === undefined) this.#attachments.delete(id);
-        else this.#attachments.set(id, change.value);
+        replace(this.#attachments, id, change.value);
         this.#place(pipeline, id);
     }
   }

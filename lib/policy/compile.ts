@@ -64,7 +64,10 @@ export interface RuleNames {
 
 const linkLocal = parseCidr('fe80::/10');
 
-const namedProtocols: Readonly<Record<string, { readonly v4: number; readonly v6: number }>> = {
+/** Protocols that rules call by name, by family. */
+export const namedProtocols: Readonly<
+  Record<string, { readonly v4: number; readonly v6: number }>
+> = {
   tcp: { v4: 6, v6: 6 },
   udp: { v4: 17, v6: 17 },
   // RFC 792, RFC 4443

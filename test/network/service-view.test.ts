@@ -8,16 +8,9 @@ import { SiteView, type RowChange } from '../../lib/network/site-view.ts';
 import type { Service } from '../../lib/network/world.ts';
 import type { KeyValue } from '../../lib/store/port.ts';
 import { MapStore } from '../support/map-store.ts';
+import { hex, row } from '../support/site-row.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 
-const row = (key: string, value: object): KeyValue => ({
-  key,
-  value: JSON.stringify(value),
-  createRevision: 1,
-  modRevision: 1,
-  version: 1,
-});
-const hex = (digit: number): string => String(digit).padStart(64, '0');
 const tenants = ['t', 'u'] as const;
 const networks = ['n', 'm'] as const;
 const hosts = ['a', 'b'] as const;

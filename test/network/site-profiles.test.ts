@@ -1,11 +1,11 @@
 /** Network profiles in the view of a site: whose limits they are, and what a change of one touches. */
 import { describe, expect, it } from 'vitest';
 import { SiteView, type RowChange, type SiteChange } from '../../lib/network/site-view.ts';
+import { hex, row } from '../support/site-row.ts';
 
-const hex = (digit: string | number): string => String(digit).padStart(64, '0');
 const put = (key: string, value: object): RowChange => ({
   type: 'put',
-  row: { key, value: JSON.stringify(value), createRevision: 1, modRevision: 1, version: 1 },
+  row: row(key, value),
 });
 
 const network = put('/network/t/n', {

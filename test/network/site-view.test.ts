@@ -3,17 +3,10 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SiteView, type RowChange, type SiteChange } from '../../lib/network/site-view.ts';
 import type { KeyValue } from '../../lib/store/port.ts';
+import { hex, row } from '../support/site-row.ts';
 import { emptyWorld, worldOf, type PlainWorld } from '../support/site-twin.ts';
 
 const self = 'a';
-const row = (key: string, value: object): KeyValue => ({
-  key,
-  value: JSON.stringify(value),
-  createRevision: 1,
-  modRevision: 1,
-  version: 1,
-});
-const hex = (digit: string | number): string => String(digit).padStart(64, '0');
 
 const tenant = (name: string, number: number): KeyValue => row(`/tenant/${name}`, { name, number });
 const siteNetwork = (tenantName: string, name: string, change: object = {}): KeyValue =>
