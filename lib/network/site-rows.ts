@@ -39,14 +39,18 @@ class TenantRows {
   row: Tenant | undefined;
   readonly networks = new Map<string, SiteNetwork>();
   readonly endpoints = new Map<string, Map<string, SiteEndpoint>>();
+  /** Attachments by their host, and by their group. */
   readonly places = new Map<string, Map<string, SiteEndpointPlace>>();
+  readonly members = new Map<string, Map<string, SiteEndpointPlace>>();
 }
 
 /** Rows by what they are. */
 export class SiteRows {
   readonly #networks = new Map<string, Network>();
   readonly #endpoints = new Map<string, Map<string, Endpoint>>();
+  /** Docker networks of this host by the shared network that they are part of, and by the group they stand for. */
   readonly #parts = new Map<string, Map<string, true>>();
+  readonly #grouped = new Map<string, Map<string, true>>();
   readonly #tenants = new Map<string, TenantRows>();
   readonly #nodes = new Map<string, SiteNode>();
   readonly mtus = new NodeMtus();
@@ -120,6 +124,11 @@ export class SiteRows {
     return this.#parts.get(nameOf(name))?.keys() ?? [];
   }
 
+  /** The Docker networks of this host whose containers are in a group. */
+  partsOfGroup(tenant: string, group: string): Iterable<string> {
+    return this.#grouped.get(`${tenant}/${group}`)?.keys() ?? [];
+  }
+
   /** A tenant. */
   tenant(tenant: string): Tenant | undefined {
     return this.#tenants.get(tenant)?.row;
@@ -140,6 +149,11 @@ export class SiteRows {
     return this.#tenants.get(tenant)?.places.get(host)?.values() ?? [];
   }
 
+  /** The attachments, on all hosts, that are in a group. */
+  membersOf(tenant: string, group: string): Iterable<SiteEndpointPlace> {
+    return this.#tenants.get(tenant)?.members.get(group)?.values() ?? [];
+  }
+
   /** A host of the cluster. */
   node(host: string): SiteNode | undefined {
     return this.#nodes.get(host);
@@ -154,10 +168,16 @@ export class SiteRows {
   }
 
   #hostNetwork(networkId: string, network: Network | undefined): void {
-    const before = this.#networks.get(networkId)?.site;
-    if (before !== undefined) place(this.#parts, nameOf(before), networkId, undefined);
+    this.#index(networkId, this.#networks.get(networkId), undefined);
     setOrDelete(this.#networks, networkId, network);
-    if (network?.site !== undefined) place(this.#parts, nameOf(network.site), networkId, true);
+    this.#index(networkId, network, true);
+  }
+
+  #index(networkId: string, network: Network | undefined, is: true | undefined): void {
+    const { site, group } = network ?? {};
+    if (site === undefined) return;
+    place(this.#parts, nameOf(site), networkId, is);
+    if (group !== undefined) place(this.#grouped, `${site.tenant}/${group}`, networkId, is);
   }
 
   #node(host: string, node: SiteNode | undefined): void {
@@ -172,10 +192,21 @@ export class SiteRows {
     const rows = this.#tenant(where.tenant);
     const before = rows.endpoints.get(network)?.get(id);
     const placeName = `${network}/${id}`;
-    if (before !== undefined) place(rows.places, before.host, placeName, undefined);
+    indexEndpoint(rows, placeName, before, undefined);
     place(rows.endpoints, network, id, endpoint);
-    if (endpoint !== undefined) place(rows.places, endpoint.host, placeName, where);
+    indexEndpoint(rows, placeName, endpoint, where);
   }
+}
+
+function indexEndpoint(
+  { places, members }: TenantRows,
+  placeName: string,
+  endpoint: SiteEndpoint | undefined,
+  where: SiteEndpointPlace | undefined,
+): void {
+  if (endpoint === undefined) return;
+  place(places, endpoint.host, placeName, where);
+  if (endpoint.group !== undefined) place(members, endpoint.group, placeName, where);
 }
 
 const nameOf = ({ tenant, network }: SiteNetworkName): string => `${tenant}/${network}`;

@@ -183,19 +183,14 @@ export class SiteView {
   #touchGroup(tenant: string, group: string, touched: Touched): void {
     this.#touchRules(tenant, group, touched);
     this.#touchGroupLocals(tenant, group, touched);
-    for (const network of this.#rows.siteNetworks(tenant).keys()) {
-      const name = { tenant, network };
-      for (const [endpointId, endpoint] of this.#rows.siteEndpoints(name)) {
-        if (endpoint.group === group) touched.remotes.add(`${placeOf(name)}/${endpointId}`);
-      }
+    for (const where of this.#rows.membersOf(tenant, group)) {
+      touched.remotes.add(`${placeOf(where)}/${where.endpointId}`);
     }
   }
 
   #touchGroupLocals(tenant: string, group: string, touched: Touched): void {
-    for (const network of this.#rows.siteNetworks(tenant).keys()) {
-      for (const networkId of this.#rows.partsOf({ tenant, network })) {
-        if (this.#rows.network(networkId)?.group === group) this.#touchLocals(networkId, touched);
-      }
+    for (const networkId of this.#rows.partsOfGroup(tenant, group)) {
+      this.#touchLocals(networkId, touched);
     }
   }
 
