@@ -4,6 +4,7 @@ import { FairleadError } from '../errors.ts';
 import type { SiteObjects } from '../host/site-objects.ts';
 import { ipProtocolMax } from '../limits.ts';
 import type { Logger } from '../log.ts';
+import { icmpQuestions, icmpTypeNames } from '../model/objects/icmp-types.ts';
 import { defaultTenant } from '../model/site.ts';
 import type { PolicyQuestion } from '../network/objects/explain.ts';
 import { readFreshness } from './contiv/request.ts';
@@ -29,7 +30,7 @@ export function policyRoutes(
   app.get('/explain', ({ req: { raw } }) =>
     guarded(raw, async () => {
       const url = new URL(raw.url);
-      const known = ['tenant', 'from', 'to', 'protocol', 'port', 'consistency'];
+      const known = ['tenant', 'from', 'to', 'protocol', 'port', 'icmpType', 'consistency'];
       const question = readQuestion(readQuery(url, known));
       const families = await (await objects()).explain(question, readFreshness(url));
       return jsonAnswer({ ...base, families });
@@ -49,7 +50,8 @@ function readQuestion(query: Query): PolicyQuestion {
   if (withPorts.has(protocol.v4) && port === 0) throw wrong('port is a number from 1 to 65535');
   if (!withPorts.has(protocol.v4) && port !== 0) throw wrong('port is for tcp, udp and sctp');
   const tenant = query.get('tenant') ?? defaultTenant;
-  return { tenant, from: text('from'), to: text('to'), protocol, port };
+  const icmpTypes = readIcmpType(protocol, query.get('icmpType'));
+  return { tenant, from: text('from'), to: text('to'), protocol, port, icmpTypes };
 }
 
 function readProtocol(text: string): PolicyQuestion['protocol'] {
@@ -61,6 +63,20 @@ function readProtocol(text: string): PolicyQuestion['protocol'] {
     'REQUEST_INVALID',
     `protocol is ${[...named.keys()].join(', ')} or a number from 1 to ${ipProtocolMax}`,
   );
+}
+
+/** A question about ICMP is one about ping, unless it says what else is asked. */
+function readIcmpType(
+  { v4, v6 }: PolicyQuestion['protocol'],
+  text: string | undefined,
+): PolicyQuestion['icmpTypes'] {
+  if (v4 === 1 || v6 === 58) {
+    const types = icmpQuestions[text ?? 'echo'];
+    if (types !== undefined) return types;
+    throw wrong(`icmpType is ${icmpTypeNames.join(', ')}`);
+  }
+  if (text === undefined) return undefined;
+  throw wrong('icmpType is for icmp');
 }
 
 function readPort(text = '0'): number {

@@ -1,5 +1,6 @@
 /** `fairlead policy explain`: what the rules say of a conversation, thin, through the agent's API. */
 import type { ExplainedEnd, ExplainedFamily } from '../network/objects/explain.ts';
+import { icmpTypeNames } from '../model/objects/icmp-types.ts';
 import { apiClient } from './api-client.ts';
 import { apiOptions, type ApiOptions } from './cluster-options.ts';
 import { columns } from './cluster-text.ts';
@@ -15,6 +16,7 @@ interface ExplainOptions extends ApiOptions {
   readonly tenant: string;
   readonly protocol: string;
   readonly port: number;
+  readonly icmpType: string;
   readonly output: (typeof forms)[number];
 }
 
@@ -36,11 +38,24 @@ const portOption: OptionRow<number> = {
   hasVariable: false,
   read: readWholeNumber(0, 65_535),
 };
+const icmpTypeOption: OptionRow<string> = {
+  flag: 'icmp-type',
+  placeholder: icmpTypeNames.join('|'),
+  summary: 'what is asked, for icmp',
+  defaultShown: 'echo',
+  defaultText: '',
+  hasVariable: false,
+  read: (text): Reading<string> =>
+    text === '' || icmpTypeNames.includes(text)
+      ? { value: text }
+      : { mustBe: icmpTypeNames.join(', ') },
+};
 
 const explainOptions: OptionTable<ExplainOptions> = {
   tenant: tenantOption,
   protocol: protocolOption,
   port: portOption,
+  icmpType: icmpTypeOption,
   output: formRow(forms),
   ...apiOptions,
 };
@@ -94,9 +109,10 @@ Examples:
   options: rowsOf(explainOptions),
   async run({ sources, writeOut }) {
     const options = readOptions<ExplainOptions>(explainOptions, sources);
-    const { apiSocket, tenant, protocol, port, output } = options;
+    const { apiSocket, tenant, protocol, port, icmpType, output } = options;
     const { FROM: from = '', TO: to = '' } = sources.operands;
     const query = new URLSearchParams({ tenant, from, to, protocol, port: String(port) });
+    if (icmpType !== '') query.set('icmpType', icmpType);
     const path = `/v1/policy/explain?${query.toString()}`;
     const answer = (await apiClient(apiSocket).ask({ method: 'GET', path })) as Explained;
     writeOut(output === 'json' ? `${JSON.stringify(answer)}\n` : explainText(answer));

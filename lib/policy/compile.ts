@@ -13,6 +13,7 @@ import {
   type AddressSpan,
   type Cidr,
 } from '../ip/ip.ts';
+import { icmpQuestions } from '../model/objects/icmp-types.ts';
 import type { RuleConfig } from '../model/objects/rule.ts';
 
 /** Which end of conversations a rule is about: the server, or the client. */
@@ -36,8 +37,22 @@ export interface Traffic {
   readonly blocks: readonly OtherBlock[] | undefined;
   /** The protocol's number in each family. */
   readonly protocol: { readonly v4: number; readonly v6: number } | undefined;
-  /** The server's port. */
-  readonly port: number | undefined;
+  /** The server's port is one of these. */
+  readonly ports: PortSpan | undefined;
+  /** The type of the ICMP message that it begins with, in each family; a family without one never fits. */
+  readonly icmpTypes: IcmpTypes | undefined;
+}
+
+/** Ports from a first to a last. */
+export interface PortSpan {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Types of ICMP messages by family. */
+export interface IcmpTypes {
+  readonly v4: number | undefined;
+  readonly v6: number | undefined;
 }
 
 /** A rule in numbers. */
@@ -97,10 +112,14 @@ export function compileRule(rule: RuleConfig, names: RuleNames): CompiledRule | 
       group: number,
       blocks: address === '' ? undefined : otherBlocks(address, network, names),
       protocol: protocolOf(rule.protocol),
-      port: rule.port === 0 ? undefined : rule.port,
+      ports: portsOf(rule),
+      icmpTypes: icmpQuestions[rule.icmpType],
     },
   };
 }
+
+const portsOf = ({ port, portLast }: RuleConfig): PortSpan | undefined =>
+  port === 0 ? undefined : { first: port, last: Math.max(port, portLast) };
 
 function protocolOf(text: string): Traffic['protocol'] {
   if (text === '') return undefined;

@@ -18,6 +18,8 @@ export interface Conversation {
   readonly protocol: number;
   /** The server's port, for protocols that have ports; others have 0. */
   readonly port: number;
+  /** The type of the ICMP message that it begins with; undefined for other protocols. */
+  readonly icmpType: number | undefined;
   /** The number of the network that both are in, when they are in one. */
   readonly network: number | undefined;
 }

@@ -85,11 +85,16 @@ function decide(
 
 /** Whether a rule's traffic is a conversation's. */
 function fits(traffic: Traffic, conversation: Conversation, direction: Direction): boolean {
-  const { client, server, protocol, port, network } = conversation;
+  const { client, server, protocol, port, icmpType, network } = conversation;
   const other = direction === 'in' ? client : server;
   if (traffic.group !== undefined && traffic.group !== other.group) return false;
-  if (traffic.port !== undefined && traffic.port !== port) return false;
-  const wanted = other.address.family === 4 ? traffic.protocol?.v4 : traffic.protocol?.v6;
+  const { ports, icmpTypes } = traffic;
+  if (ports !== undefined && (port < ports.first || port > ports.last)) return false;
+  const family = other.address.family === 4 ? 'v4' : 'v6';
+  if (icmpTypes !== undefined && (icmpType === undefined || icmpTypes[family] !== icmpType)) {
+    return false;
+  }
+  const wanted = traffic.protocol?.[family];
   if (wanted !== undefined && wanted !== protocol) return false;
   return traffic.blocks?.some((block) => isInBlock(block, other.address, network)) ?? true;
 }

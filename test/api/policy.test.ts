@@ -31,7 +31,7 @@ it('says what both ends say', async () => {
     status: 200,
     body: { node: 'edge-1', families: [{ family: 4, verdict: 'allow', in: { rule: '' } }] },
   });
-  for (const protocol of ['icmp', '47']) {
+  for (const protocol of ['icmp', 'icmp&icmpType=timestamp', '47']) {
     expect(await ask(`from=eeee&to=192.0.2.7&protocol=${protocol}`)).toMatchObject({ status: 200 });
   }
 });
@@ -44,6 +44,8 @@ it.each([
   'from=192.0.2.7&to=10.2.2.9&port=443&protocol=icmp',
   'from=192.0.2.7&to=10.2.2.9&port=443&protocol=256',
   'from=192.0.2.7&to=10.2.2.9&port=443&protocol=TCP',
+  'from=192.0.2.7&to=10.2.2.9&port=443&icmpType=echo',
+  'from=192.0.2.7&to=10.2.2.9&protocol=icmp&icmpType=8',
   'from=192.0.2.7&port=443',
   'from=192.0.2.7&to=10.2.2.9&port=443&ports=443',
   'from=192.0.2.7&to=10.2.2.9&port=443&port=444',

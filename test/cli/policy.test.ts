@@ -44,6 +44,14 @@ it('says what each end says and by which rule, and exits with 0 when all is allo
   ]);
 });
 
+it('asks what an ICMP message asks', async () => {
+  families = [allowed];
+  await explain('app-1', 'web-1', '--proto', 'icmp', '--icmp-type', 'timestamp');
+  expect(api.asked[0]).toContain('protocol=icmp&port=0&icmpType=timestamp');
+  const refused = await explain('app-1', 'web-1', '--proto', 'icmp', '--icmp-type', '8');
+  expect(refused.error).toContain('echo, timestamp, information');
+});
+
 it('exits with 1 when a family is denied, and says so in JSON, too', async () => {
   families = [allowed, denied];
   const { out, exitCode } = await explain('fd00::1', 'web-1', '--port', '80', '-t', 'blue');

@@ -39,15 +39,19 @@ const others = [
   { group: '', network: '', address: '' },
 ];
 const protocols = [
-  { protocol: '', port: 0 },
-  { protocol: 'tcp', port: 0 },
+  { protocol: '' },
+  { protocol: 'tcp' },
   { protocol: 'tcp', port: 80 },
-  { protocol: 'udp', port: 0 },
+  { protocol: 'tcp', port: 79, portLast: 80 },
+  { protocol: 'tcp', port: 81, portLast: 65_535 },
+  { protocol: 'udp' },
   { protocol: 'udp', port: 80 },
-  { protocol: '17', port: 80 },
-  { protocol: 'icmp', port: 0 },
+  { protocol: '17', port: 80, portLast: 80 },
+  { protocol: 'icmp' },
+  { protocol: 'icmp', icmpType: 'echo' },
+  { protocol: 'icmp', icmpType: 'timestamp' },
   { protocol: '132', port: 80 },
-];
+].map((said) => ({ port: 0, portLast: 0, icmpType: '', ...said }));
 
 const rule = fc.record({
   policyName: fc.constantFrom(...policies),
@@ -105,9 +109,22 @@ export const drawnConversation: fc.Arbitrary<PlainConversation> = fc
       server: end(addresses),
       protocol: fc.constantFrom(6, 17, 1, 58, 132, 47),
       port: fc.constantFrom(80, 81),
+      asked: fc.constantFrom('echo', 'timestamp'),
       network: fc.constantFrom('', 'blue', 'red'),
     }),
-  );
+  )
+  .map((said) => {
+    const isIcmp = said.protocol === 1 || said.protocol === 58;
+    // nobody asks for the time in IPv6
+    const asked = said.protocol === 58 ? 'echo' : said.asked;
+    return { ...said, asked: isIcmp ? asked : undefined };
+  });
+
+/** What is asked, in numbers by protocol. */
+const typeNumbers: Readonly<Record<string, Readonly<Record<number, number>>>> = {
+  echo: { 1: 8, 58: 128 },
+  timestamp: { 1: 13 },
+};
 
 /** What names stand for. */
 export const names: RuleNames = {
@@ -128,8 +145,9 @@ export const compiledOf = ({ rules, policiesOf }: PlainTenant): TenantPolicies =
 });
 
 /** The same conversation in numbers. */
-export const numbered = (plain: PlainConversation): Conversation => ({
+export const numbered = ({ asked, ...plain }: PlainConversation): Conversation => ({
   ...plain,
+  icmpType: typeNumbers[asked ?? '']?.[plain.protocol],
   client: { address: parseAddress(plain.client.address), group: groupNumbers[plain.client.group] },
   server: { address: parseAddress(plain.server.address), group: groupNumbers[plain.server.group] },
   network: networkNumbers[plain.network],

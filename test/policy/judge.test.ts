@@ -17,6 +17,8 @@ const plainRule: RuleConfig = {
   action: 'allow',
   protocol: '',
   port: 0,
+  portLast: 0,
+  icmpType: '',
   fromEndpointGroup: '',
   toEndpointGroup: '',
   fromNetwork: '',

@@ -18,6 +18,8 @@ export interface PlainConversation {
   readonly server: PlainEnd;
   readonly protocol: number;
   readonly port: number;
+  /** What an ICMP message asks, by the names of rules; not for other protocols. */
+  readonly asked?: string | undefined;
   /** The network that both are in, or nothing. */
   readonly network: string;
 }
@@ -61,11 +63,13 @@ function fitsPlainly(
   tenant: PlainTenant,
   rule: RuleConfig,
   other: PlainEnd,
-  { protocol, port, network }: PlainConversation,
+  { protocol, port, network, asked = '' }: PlainConversation,
 ): boolean {
   const group = rule.fromEndpointGroup + rule.toEndpointGroup;
   if (group !== '' && group !== other.group) return false;
-  if (rule.port !== 0 && rule.port !== port) return false;
+  if (rule.port !== 0 && rule.portLast === 0 && rule.port !== port) return false;
+  if (rule.portLast !== 0 && (port < rule.port || port > rule.portLast)) return false;
+  if (rule.icmpType !== '' && rule.icmpType !== asked) return false;
   const isV6 = other.address.includes(':');
   if (rule.protocol === 'tcp' && protocol !== 6) return false;
   if (rule.protocol === 'udp' && protocol !== 17) return false;

@@ -92,6 +92,8 @@ const silence: Omit<RuleConfig, 'policyName' | 'ruleId'> = {
   action: 'deny',
   protocol: '',
   port: 0,
+  portLast: 0,
+  icmpType: '',
   fromEndpointGroup: '',
   toEndpointGroup: '',
   fromNetwork: '',
@@ -177,6 +179,7 @@ export class PolicySite {
       server: end(server),
       protocol: protocolNumbers[protocol][family === 4 ? 0 : 1],
       port,
+      asked: protocol === 'icmp' ? 'echo' : undefined,
       network: networkOf(client) === networkOf(server) ? networkOf(client) : '',
     };
     const policiesOf = Object.fromEntries(

@@ -5,9 +5,9 @@
 import { assert } from '../../assert.ts';
 import type { IpFamily } from '../../ip/ip.ts';
 import { conjunctionsMax, policiesEnforcedMax } from '../../limits.ts';
-import type { Direction, OtherBlock, Verdict } from '../../policy/compile.ts';
+import type { Direction, OtherBlock, PortSpan, Traffic, Verdict } from '../../policy/compile.ts';
 import type { PolicyRule } from '../../network/world.ts';
-import type { Match } from '../openflow/codec/flow.ts';
+import type { Masked, Match } from '../openflow/codec/flow.ts';
 import { toBlock } from './addresses.ts';
 import { ofDomain, ofNetwork, registers, tables } from './fields.ts';
 import { ipv4, ipv6 } from './packets.ts';
@@ -73,28 +73,51 @@ function conjunctions(
   return { apply: ids.map((id) => ({ kind: 'conjunction', id, ...as })) };
 }
 
-/** The traffic of a rule as matches: one for each block and family. */
+/** The traffic of a rule as matches: one for each block, family, and block of ports. */
 export function trafficMatches({ domain, direction, traffic }: PolicyRule): readonly Match[] {
   const other = direction === 'in' ? registers.clientGroup : registers.serverGroup;
   const base: Match = {
     ...ofDomain(domain),
     ...(traffic.group === undefined ? {} : { [other]: traffic.group }),
   };
-  const { protocol, port, blocks } = traffic;
-  const ofFamily = (family: IpFamily): Match => ({
-    ...base,
-    ...(family === 4 ? ipv4 : ipv6),
-    ...isTracked,
-    ...(protocol === undefined ? {} : { ctNwProto: family === 4 ? protocol.v4 : protocol.v6 }),
-    ...(port === undefined ? {} : { ctTpDst: port }),
-  });
+  const { protocol, blocks } = traffic;
+  const ofFamily = (family: IpFamily): readonly Match[] => {
+    const words = {
+      ...base,
+      ...(family === 4 ? ipv4 : ipv6),
+      ...isTracked,
+      ...(protocol === undefined ? {} : { ctNwProto: family === 4 ? protocol.v4 : protocol.v6 }),
+    };
+    return detailsOf(traffic, family).map((detail) => ({ ...words, ...detail }));
+  };
   if (blocks !== undefined) {
-    return blocks.map((block) => ({
-      ...ofFamily(block.cidr.family),
-      ...otherAddress(block, direction),
-    }));
+    return blocks.flatMap((block) =>
+      ofFamily(block.cidr.family).map((match) => ({ ...match, ...otherAddress(block, direction) })),
+    );
   }
-  return protocol === undefined ? [base] : [ofFamily(4), ofFamily(6)];
+  return protocol === undefined ? [base] : [...ofFamily(4), ...ofFamily(6)];
+}
+
+/** Ports and ICMP types; nothing fits a type that the family does not have. */
+function detailsOf({ ports, icmpTypes }: Traffic, family: IpFamily): readonly Match[] {
+  if (ports !== undefined) return portBlocks(ports).map((ctTpDst) => ({ ctTpDst }));
+  if (icmpTypes === undefined) return [{}];
+  const type = family === 4 ? icmpTypes.v4 : icmpTypes.v6;
+  // conntrack shows the type there (ovs-fields(7), "ct_tp_src")
+  return type === undefined ? [] : [{ ctTpSrc: type }];
+}
+
+/** The fewest numbers with masks that together are these ports. */
+export function portBlocks({ first, last }: PortSpan): readonly (number | Masked<number>)[] {
+  const blocks: (number | Masked<number>)[] = [];
+  for (let from = first; from <= last;) {
+    let size = 1;
+    while (from % (size * 2) === 0 && from + size * 2 - 1 <= last) size *= 2;
+    // all bits are said without a mask
+    blocks.push(size === 1 ? from : { value: from, mask: 0x1_0000 - size });
+    from += size;
+  }
+  return blocks;
 }
 
 function otherAddress({ cidr, network }: OtherBlock, direction: Direction): Match {

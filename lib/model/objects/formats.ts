@@ -8,6 +8,7 @@ import { parseAddress, parseCidr, parseInterface } from '../../ip/ip.ts';
 import { ipProtocolMax, vlanTagMax, vniMax } from '../../limits.ts';
 import { isSiteName } from '../site.ts';
 import { isBandwidth } from './bandwidth.ts';
+import { icmpTypeNames } from './icmp-types.ts';
 
 /** A format of texts. */
 export interface Format {
@@ -93,6 +94,10 @@ export const formats = {
     fits: (text) =>
       /^(?:tcp|udp|icmp)$/.test(text) ||
       (/^[1-9][0-9]{0,2}$/.test(text) && Number(text) <= ipProtocolMax),
+  },
+  icmpType: {
+    expected: `${icmpTypeNames.join(', ')}: answers and errors pass with what they belong to`,
+    fits: (text) => icmpTypeNames.includes(text),
   },
   bandwidth: {
     expected: 'a number with k, m or g, such as 20mbps or 6 Mbps',

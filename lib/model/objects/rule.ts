@@ -1,5 +1,6 @@
 /** Rule of a policy: which traffic into or out of a group's containers is allowed or denied. */
 import { ruleAddressCharactersMax, rulePriorityMax, siteNameCharactersMax } from '../../limits.ts';
+import { icmpTypeNames } from './icmp-types.ts';
 import { describeKind, type ConfigOf } from './kind.ts';
 
 /** The description of rules. */
@@ -68,6 +69,19 @@ export const ruleKind = describeKind({
       max: 65_535,
       doc: 'Destination port, for protocols that have ports; 0 for all.',
     },
+    portLast: {
+      type: 'whole',
+      min: 0,
+      max: 65_535,
+      doc: 'The last of several destination ports, of which `port` is the first; 0 for `port` alone.',
+    },
+    icmpType: {
+      type: 'text',
+      format: 'icmpType',
+      charactersMax: 16,
+      words: icmpTypeNames,
+      doc: 'With protocol `icmp`: what is asked, `echo` (ping), `timestamp` or `information`; empty for all.',
+    },
     fromEndpointGroup: {
       type: 'text',
       format: 'siteName',
@@ -128,6 +142,8 @@ export const ruleKind = describeKind({
     { head: 'To IpAddress', field: 'toIpAddress' },
     { head: 'Protocol', field: 'protocol' },
     { head: 'Port', field: 'port' },
+    { head: 'Last Port', field: 'portLast' },
+    { head: 'ICMP Type', field: 'icmpType' },
     { head: 'Action', field: 'action' },
   ],
 });

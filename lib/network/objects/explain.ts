@@ -15,7 +15,7 @@ import {
   type SiteEndpoint,
   type SiteNetwork,
 } from '../../model/site.ts';
-import { compileRule, type Verdict } from '../../policy/compile.ts';
+import { compileRule, type IcmpTypes, type Verdict } from '../../policy/compile.ts';
 import { judge, type Decision, type TenantPolicies } from '../../policy/judge.ts';
 import type { Step } from '../../store/plan.ts';
 import { configIn, readAll, unknownObject } from './object-rows.ts';
@@ -30,6 +30,8 @@ export interface PolicyQuestion {
   readonly protocol: { readonly v4: number; readonly v6: number };
   /** The server's port; 0 for protocols without. */
   readonly port: number;
+  /** The types of ICMP messages of both families; undefined for other protocols. */
+  readonly icmpTypes: IcmpTypes | undefined;
 }
 
 /** One end, and what it says. */
@@ -87,7 +89,7 @@ export function* explainPolicy(question: PolicyQuestion): Step<readonly Explaine
   }
   const families = ([4, 6] as const).flatMap((family) => {
     const [source, target] = [addressIn(client, family), addressIn(server, family)];
-    if (source === undefined || target === undefined) return [];
+    if (source === undefined || target === undefined || !isOf(question, family)) return [];
     const ends = { client: { ...client, address: source }, server: { ...server, address: target } };
     return [explainFamily(around, question, family, ends)];
   });
@@ -95,11 +97,15 @@ export function* explainPolicy(question: PolicyQuestion): Step<readonly Explaine
   return families;
 }
 
+/** Whether a family has the type of ICMP message that is asked about. */
+const isOf = ({ icmpTypes }: PolicyQuestion, family: IpFamily): boolean =>
+  icmpTypes === undefined || (family === 4 ? icmpTypes.v4 : icmpTypes.v6) !== undefined;
+
 type Addressed = Party & { readonly address: string };
 
 function explainFamily(
   { policies, groupNumbers, networks }: Surroundings,
-  { protocol, port }: PolicyQuestion,
+  { protocol, port, icmpTypes }: PolicyQuestion,
   family: IpFamily,
   { client, server }: { readonly client: Addressed; readonly server: Addressed },
 ): ExplainedFamily {
@@ -113,6 +119,7 @@ function explainFamily(
     server: end(server),
     protocol: family === 4 ? protocol.v4 : protocol.v6,
     port,
+    icmpType: family === 4 ? icmpTypes?.v4 : icmpTypes?.v6,
     network: isInOne ? networks.get(client.network)?.number : undefined,
   });
   return {

@@ -28,6 +28,7 @@ export const ruleSpecial: Special = {
       const what = rule.protocol === '' ? 'a rule for all protocols' : `protocol ${rule.protocol}`;
       throw invalid(`can not specify port for ${what}, expected protocol tcp or udp`);
     }
+    checkAdditions(rule);
     return config;
   },
   first: [
@@ -44,6 +45,20 @@ export const ruleSpecial: Special = {
     return { config: yield* withSubnet(draft, from, 'toNetwork', 'toIpAddress') };
   },
 };
+
+/** What Contiv's rules do not have. */
+function checkAdditions({ port, portLast, icmpType, protocol }: RuleConfig): void {
+  if (portLast !== 0 && port === 0) {
+    throw invalid(`can not specify portLast ${portLast} without port, the first of the ports`);
+  }
+  if (portLast !== 0 && portLast < port) {
+    throw invalid(`portLast ${portLast} is before port ${port}, expected the last of the ports`);
+  }
+  if (icmpType !== '' && protocol !== 'icmp') {
+    const what = protocol === '' ? 'a rule for all protocols' : `protocol ${protocol}`;
+    throw invalid(`can not specify icmpType for ${what}, expected protocol icmp`);
+  }
+}
 
 function checkIncoming(rule: RuleConfig): void {
   if (rule.toNetwork !== '' || rule.toEndpointGroup !== '' || rule.toIpAddress !== '') {

@@ -104,14 +104,28 @@ function readTuple(state: State): Tuple {
   const [from, to] = isV4(state)
     ? [state.get('ipv4Src'), state.get('ipv4Dst')]
     : [state.get('ipv6Src'), state.get('ipv6Dst')];
+  const [asked, answered] = icmpTypes(state);
   return {
     family: state.get('ethType') ?? 0n,
     protocol: state.get('ipProto') ?? 0n,
     from: from ?? 0n,
     to: to ?? 0n,
-    fromPort: state.get('udpSrc') ?? state.get('tcpSrc') ?? state.get('sctpSrc') ?? 0n,
-    toPort: state.get('udpDst') ?? state.get('tcpDst') ?? state.get('sctpDst') ?? 0n,
+    fromPort: state.get('udpSrc') ?? state.get('tcpSrc') ?? state.get('sctpSrc') ?? asked,
+    toPort: state.get('udpDst') ?? state.get('tcpDst') ?? state.get('sctpDst') ?? answered,
   };
+}
+
+/** What is asked and what answers it; as in a switch, the question's type is where a source's port would be. */
+function icmpTypes(state: State): readonly [bigint, bigint] {
+  const type = state.get('icmpType') ?? state.get('icmpv6Type');
+  const pairs: readonly (readonly [bigint, bigint])[] = [
+    [8n, 0n],
+    [13n, 14n],
+    [128n, 129n],
+  ];
+  const pair = pairs.find((each) => type !== undefined && each.includes(type));
+  if (pair === undefined || type === undefined) return [0n, 0n];
+  return pair[0] === type ? pair : [pair[1], pair[0]];
 }
 
 /** Who began, whichever way this packet goes (ovs-fields(7), "ct_nw_src" and those behind it). */

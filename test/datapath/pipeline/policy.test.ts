@@ -6,6 +6,7 @@ import { linkLocalOf } from '../../../lib/datapath/pipeline/addresses.ts';
 import { ports } from '../../../lib/datapath/pipeline/fields.ts';
 import { aliasOf, hostMac } from '../../../lib/datapath/pipeline/outside.ts';
 import { Pipeline, type UnitChanges } from '../../../lib/datapath/pipeline/pipeline.ts';
+import { portBlocks } from '../../../lib/datapath/pipeline/rule-sets.ts';
 import { gatewayMac } from '../../../lib/datapath/pipeline/routing.ts';
 import type { Outside, PolicyRule } from '../../../lib/network/world.ts';
 import type { CompiledRule } from '../../../lib/policy/compile.ts';
@@ -30,6 +31,8 @@ interface Speech {
   readonly protocol: number;
   readonly layer: 'tcp' | 'udp' | 'sctp' | 'icmp' | undefined;
   readonly port: number;
+  /** The type of an ICMP question of IPv4, where it is no ping. */
+  readonly asks?: number;
 }
 const speeches: readonly Speech[] = [
   ...[80, 81].flatMap((port): Speech[] => [
@@ -38,6 +41,7 @@ const speeches: readonly Speech[] = [
     { protocol: 132, layer: 'sctp', port },
   ]),
   { protocol: 1, layer: 'icmp', port: 0 },
+  { protocol: 1, layer: 'icmp', port: 0, asks: 13 },
   { protocol: 47, layer: undefined, port: 0 },
 ];
 
@@ -52,7 +56,10 @@ function spoken(packet: Packet, speech: Speech, way: 'forth' | 'back'): Packet {
   const family = rest.ethType === 0x800n ? 4 : 6;
   const server = BigInt(speech.port);
   const [from, to] = way === 'forth' ? [4000n, server] : [server, 4000n];
-  const [echo4, echo6] = way === 'forth' ? [8n, 128n] : [0n, 129n];
+  const asks = BigInt(speech.asks ?? 8);
+  // timestamp reply is the number behind (RFC 792)
+  const answers = asks === 8n ? 0n : asks + 1n;
+  const [echo4, echo6] = way === 'forth' ? [asks, 128n] : [answers, 129n];
   const above = {
     tcp: { tcpSrc: from, tcpDst: to },
     udp: { udpSrc: from, udpDst: to },
@@ -106,11 +113,15 @@ function packetOf(said: Talk, way: 'forth' | 'back'): { from: Container; packet:
   return { from, packet: spoken(packet, said.speech, way) };
 }
 
+/** The type of a question in a family. */
+const askedType = ({ speech, family }: Talk): number => (family === 6 ? 128 : (speech.asks ?? 8));
+
 const conversationOf = (said: Talk): Conversation => ({
   client: { address: addressIn(said, said.client), group: said.client.group },
   server: { address: addressIn(said, said.server), group: said.server.group },
   protocol: protocolIn(said.speech, said.family),
   port: said.speech.port,
+  icmpType: said.speech.layer === 'icmp' ? askedType(said) : undefined,
   network: isInOne(said) ? segmentAt(said.client).number : undefined,
 });
 
@@ -121,7 +132,13 @@ const receivers = (receipts: readonly Receipt[]): readonly string[] =>
 const allowed = (policies: TenantPolicies, said: Talk): boolean =>
   judge(policies, conversationOf(said)).verdict === 'allow';
 
-const anyTraffic = { group: undefined, blocks: undefined, protocol: undefined, port: undefined };
+const anyTraffic = {
+  group: undefined,
+  blocks: undefined,
+  protocol: undefined,
+  ports: undefined,
+  icmpTypes: undefined,
+};
 
 function ruleOf(more: Partial<CompiledRule>): CompiledRule {
   return {
@@ -217,7 +234,7 @@ it('of a packet that was cut the first piece is judged', () => {
   const [client, server] = tenants.filter(({ segmentId }) => segmentId === 't1n1');
   if (client === undefined || server?.group === undefined) throw new Error('no containers');
   const said = { client, server, family: 4, isLinkLocal: false, speech: tcp80 } as const;
-  const http = { ...anyTraffic, protocol: { v4: 6, v6: 6 }, port: 80 };
+  const http = { ...anyTraffic, protocol: { v4: 6, v6: 6 }, ports: { first: 80, last: 80 } };
   const groups = new Map([[server.group, ['base']]]);
   const deny = ruleOf({ verdict: 'deny' });
   const piece = (ipFrag: bigint, port: number) => {
@@ -348,6 +365,27 @@ describe('what is outside', () => {
   });
 });
 
+it('several ports are the fewest numbers with masks that are just these', () => {
+  expect(portBlocks({ first: 80, last: 80 })).toEqual([80]);
+  expect(portBlocks({ first: 8_000, last: 8_009 })).toEqual([
+    { value: 8_000, mask: 0xfff8 },
+    { value: 8_008, mask: 0xfffe },
+  ]);
+  const port = fc.integer({ min: 1, max: 65_535 });
+  fc.assert(
+    fc.property(port, port, port, (one, other, asked) => {
+      const [first, last] = one < other ? [one, other] : [other, one];
+      const blocks = portBlocks({ first, last });
+      const fitting = blocks.filter((block) => {
+        const { value, mask } = typeof block === 'number' ? { value: block, mask: 0xffff } : block;
+        return (asked & mask) === value;
+      });
+      expect(fitting).toHaveLength(asked >= first && asked <= last ? 1 : 0);
+      expect(blocks.length).toBeLessThanOrEqual(30);
+    }),
+  );
+});
+
 describe('flows', () => {
   const counted = (groups: number, rules: number) => {
     const pipeline = new Pipeline();
@@ -361,7 +399,10 @@ describe('flows', () => {
     for (let port = 1; port <= rules; port++) pipeline.setRule(httpRule(port));
   };
   const httpRule = (port: number): PolicyRule => ({
-    ...ruleOf({ name: `${port}`, traffic: { ...anyTraffic, protocol: { v4: 6, v6: 6 }, port } }),
+    ...ruleOf({
+      name: `${port}`,
+      traffic: { ...anyTraffic, protocol: { v4: 6, v6: 6 }, ports: { first: port, last: port } },
+    }),
     domain: policed,
   });
 

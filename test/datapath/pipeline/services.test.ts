@@ -246,11 +246,18 @@ it('rules see who speaks and who is spoken to, not the service', () => {
     direction: 'in',
     priority: 1,
     verdict: 'deny',
-    traffic: { group: undefined, blocks: undefined, protocol: undefined, port: undefined },
+    traffic: {
+      group: undefined,
+      blocks: undefined,
+      protocol: undefined,
+      ports: undefined,
+      icmpTypes: undefined,
+    },
     ...more,
   });
   const protocol = { v4: 6, v6: 6 };
-  const traffic = { group: 12, blocks: undefined, protocol, port: port.target };
+  const ports = { first: port.target, last: port.target };
+  const traffic = { group: 12, blocks: undefined, protocol, ports, icmpTypes: undefined };
   site.change([of], (pipeline, at) => {
     pipeline.setGroup({ number: 11, domain: 1, policies: ['base'] });
     for (const each of [rule('1', {}), rule('2', { priority: 2, verdict: 'allow', traffic })]) {

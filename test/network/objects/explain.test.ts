@@ -5,6 +5,7 @@ import {
   type ExplainedFamily,
   type PolicyQuestion,
 } from '../../../lib/network/objects/explain.ts';
+import { icmpQuestions } from '../../../lib/model/objects/icmp-types.ts';
 import { planDefaultTenant } from '../../../lib/network/objects/tenants.ts';
 import type { Plan } from '../../../lib/store/plan.ts';
 import { runPlan } from '../../../lib/store/run-plan.ts';
@@ -43,7 +44,10 @@ const rule = (name: string, more: Readonly<Record<string, unknown>>) =>
   operator.put('rule', `default:base:${name}`, { direction: 'in', action: 'deny', ...more });
 
 async function explain(from: string, to: string, more: Partial<PolicyQuestion> = {}) {
-  const question = { tenant: 'default', from, to, protocol: { v4: 6, v6: 6 }, port: 80, ...more };
+  const question = {
+    ...{ tenant: 'default', from, to, protocol: { v4: 6, v6: 6 }, port: 80 },
+    ...{ icmpTypes: undefined, ...more },
+  };
   const plan = function* (): Plan<readonly ExplainedFamily[]> {
     return { txn: undefined, answer: yield* explainPolicy(question) };
   };
@@ -83,6 +87,22 @@ describe('explain', () => {
       out: { rule: 'base/out' },
       in: { verdict: 'allow', rule: '' },
     });
+  });
+
+  it('knows several ports, and what an ICMP message asks', async () => {
+    const web = await attach('web', 'a');
+    const decides = async (more: Partial<PolicyQuestion>) =>
+      (await explain('192.0.2.7', web, more)).map((each) => each.in.rule);
+    await rule('some', { protocol: 'tcp', port: 8_000, portLast: 8_099 });
+    expect(await decides({ port: 7_999 })).toEqual(['']);
+    expect(await decides({ port: 8_000 })).toEqual(['base/some']);
+    expect(await decides({ port: 8_099 })).toEqual(['base/some']);
+    expect(await decides({ port: 8_100 })).toEqual(['']);
+    await rule('ping', { protocol: 'icmp', icmpType: 'echo' });
+    const asked = { protocol: { v4: 1, v6: 58 }, port: 0 };
+    const [echo, timestamp] = [icmpQuestions['echo'], icmpQuestions['timestamp']];
+    expect(await decides({ ...asked, icmpTypes: echo })).toEqual(['base/ping']);
+    expect(await decides({ ...asked, icmpTypes: timestamp })).toEqual(['']);
   });
 
   it('reads the model as it is now', async () => {

@@ -446,6 +446,22 @@ describe('policies and rules', () => {
       { port: 80 },
       '422 can not specify port for a rule for all protocols, expected protocol tcp or udp',
     ],
+    [
+      { protocol: 'tcp', portLast: 80 },
+      '422 can not specify portLast 80 without port, the first of the ports',
+    ],
+    [
+      { protocol: 'tcp', port: 81, portLast: 80 },
+      '422 portLast 80 is before port 81, expected the last of the ports',
+    ],
+    [
+      { protocol: '1', icmpType: 'echo' },
+      '422 can not specify icmpType for protocol 1, expected protocol icmp',
+    ],
+    [
+      { icmpType: 'echo' },
+      '422 can not specify icmpType for a rule for all protocols, expected protocol icmp',
+    ],
   ])('%j is refused', async (more, refusal) => {
     expect(await put('rule', 'default:p:1', rule(more))).toBe(refusal);
   });
