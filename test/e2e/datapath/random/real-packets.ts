@@ -71,8 +71,9 @@ function isIt({ from, question, source }: Asked, { direction, says }: Seen, port
       [senderAddress, targetAddress].includes(target)
     );
   }
-  const isMine = says.from === macOf(from) || says.to === macOf(from);
-  return says.target === target && isMine;
+  if (says.from === macOf(from)) return says.target === target;
+  // the answer: a question back, by the address that was asked for
+  return says.to === macOf(from) && says.target === own && says.ip?.source === target;
 }
 
 function hearersOf(world: World, { from }: Asked, seen: readonly Seen[]): Hearers {
