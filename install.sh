@@ -254,7 +254,7 @@ room_for_it() {
     kilobytes=$(du -sk "$SOURCE" | awk '{ print $1 }')
   else
     gzip -t "$BUNDLE" 2>/dev/null || fail "$BUNDLE is damaged" 'copy it again'
-    tar -tzvf "$BUNDLE" >"$WORK/list" 2>/dev/null || fail "$BUNDLE is no bundle" 'copy it again'
+    LC_ALL=C tar -tzvf "$BUNDLE" >"$WORK/list" 2>/dev/null || fail "$BUNDLE is no bundle" 'copy it again'
     kilobytes=$(awk '{ bytes += $3 } END { print int(bytes / 1024) + 1 }' "$WORK/list")
   fi
   near=$LIB
@@ -262,6 +262,18 @@ room_for_it() {
   free=$(df -Pk "$near" | awk 'NR == 2 { print $4 }')
   [ "$free" -ge $((kilobytes + 4096)) ] ||
     fail "$near has $((free / 1024)) MB free" "make room: $((kilobytes / 1024 + 4)) MB are needed"
+}
+
+# one folder of files with plain names, and nothing that leads elsewhere; managed plugins have the program as a
+# second name of the one file (GNU tar lists it as "h...: NAME link to FILE", busybox as "-...: NAME -> FILE")
+plain_list() {
+  awk '
+    { kind = substr($0, 1, 1); name = $NF; to = "" }
+    / link to / { to = $NF; name = $(NF - 3); sub(/^h/, "-", kind) }
+    / -> / { to = $NF; name = $(NF - 2) }
+    (kind != "-" && kind != "d") || name ~ /^\// || (name "/" to) ~ /(^|\/)\.\.(\/|$)/ { exit 1 }
+    to != "" { split(name, part, "/"); if (name !~ /^[^\/]+\/plugin\/[a-z]+\/rootfs\/fairlead$/ || to != part[1] "/bin/fairlead") exit 1 }
+  '
 }
 
 unpack() {
@@ -273,11 +285,11 @@ unpack() {
   STAGED=$(mktemp -d "$near/.fairlead-new.XXXXXX")
   chmod 0755 "$STAGED"
   if [ -n "$SOURCE" ]; then
-    cp -R "$SOURCE/." "$STAGED/"
+    # by tar, which keeps second names of a file; owners and modes are as those of a bundle
+    (cd "$SOURCE" && tar -cf - .) | (cd "$STAGED" && tar -xof -) || fail "$SOURCE cannot be copied" 'the lines above say why'
+    chmod -R u=rwX,go=rX "$STAGED"
   else
-    # one folder of files with plain names, and nothing that leads elsewhere
-    awk '{ kind = substr($0, 1, 1); name = $NF; if ((kind != "-" && kind != "d") || name ~ /^\// || name ~ /(^|\/)\.\.(\/|$)/) exit 1 }' \
-      "$WORK/list" || fail "$BUNDLE has files that no bundle has" 'use one made by fairlead bundle create'
+    plain_list <"$WORK/list" || fail "$BUNDLE has files that no bundle has" 'use one made by fairlead bundle create'
     mkdir "$STAGED/.all"
     tar -xzf "$BUNDLE" -C "$STAGED/.all" || fail "$BUNDLE cannot be unpacked" 'the lines above say why'
     for inner in "$STAGED"/.all/*; do mv "$inner"/* "$STAGED/"; done
@@ -431,6 +443,13 @@ files_of_release() {
   for page in "$1"/man/*.[1-8]; do
     [ ! -f "$page" ] || place "$page" "$ROOT/usr/local/share/man/man${page##*.}/$(basename "$page")" 0644
   done
+  # pages of commands that this release does not have
+  [ "$DRY" = no ] || return 0
+  while read -r kind path; do
+    case $kind:$path in
+      file:*/share/man/man?/fairlead*) [ -f "$1/man/$(basename "$path")" ] || rm -f "$path" ;;
+    esac
+  done <"$MADE"
 }
 
 # set_line NAME VALUE in the settings file; other lines are the operator's
@@ -571,16 +590,68 @@ do_rollback() {
   say "$NAME is back; $now is kept for another rollback"
 }
 
-# networks first, while the agent can take down what belongs to them
+# managed plugins of ours, whatever they are called: known by what they are started with
+our_plugins() {
+  for plugin in $(docker plugin ls --format '{{.Name}}' 2>/dev/null || true); do
+    program=$(docker plugin inspect -f '{{json .Config.Entrypoint}}' "$plugin" 2>/dev/null || true)
+    [ "$program" != '["/fairlead","plugin","run"]' ] || printf '%s\n' "$plugin"
+  done
+}
+
+# networks first, while the agent can take down what belongs to them; then the plugins that served them
 purge_networks() {
   STEP='remove the networks'
   [ -z "$ROOT" ] && has docker || return 0
-  networks=$(docker network ls -q --filter driver=fairlead 2>/dev/null || true)
+  plugins=$(our_plugins)
+  networks=''
+  for driver in fairlead $plugins; do
+    networks="$networks $(docker network ls -q --filter driver="$driver" 2>/dev/null || true)"
+  done
   for network in $networks; do
+    scope=$(docker network inspect -f '{{.Scope}}' "$network" 2>/dev/null || true)
+    [ "$scope" != swarm ] || fail "network $network belongs to a swarm" 'take this host out of it first: docker swarm leave; nothing was changed'
     used=$(docker network inspect -f '{{len .Containers}}' "$network" 2>/dev/null || echo 0)
     [ "$used" = 0 ] || fail "network $network has containers" 'remove them, then uninstall again; nothing was changed'
   done
   for network in $networks; do run docker network rm "$network"; done
+  STEP='remove the managed plugins'
+  for plugin in $plugins; do
+    [ "$DRY" = yes ] || docker plugin disable -f "$plugin" >/dev/null 2>&1 || true
+    run docker plugin rm -f "$plugin" >/dev/null
+    [ "$DRY" = yes ] || say "removed the managed plugin $plugin"
+  done
+}
+
+# NICs, rules and settings; what the settings were is noted in a folder that goes when the service stops
+remember_host() {
+  [ "$DRY" = no ] && [ -z "$ROOT" ] || return 0
+  if [ ! -x "$BIN/fairlead" ]; then
+    warn 'the binary was uninstalled before: uplinks and rules of the packet filter stay as they are; install and purge once more to get rid of them'
+    return 0
+  fi
+  AGENT_RUN=$(setting FAIRLEAD_RUN_DIR /run/fairlead)
+  # stays until the end of an uninstall, so that one that broke off goes on
+  REMEMBERED=$LIB/purge
+  mkdir -p "$REMEMBERED"
+  [ ! -f "$AGENT_RUN/kernel-settings.json" ] || cp "$AGENT_RUN/kernel-settings.json" "$REMEMBERED/"
+}
+
+give_back() {
+  STEP='give back links and rules'
+  if [ "$DRY" = yes ]; then say 'would run: fairlead give-back' && return 0; fi
+  [ -n "$REMEMBERED" ] || return 0
+  if has ovs-vsctl && ovs-vsctl --timeout=5 show >/dev/null 2>&1; then
+    TMPDIR=$REMEMBERED "$BIN/fairlead" give-back --run-dir "$REMEMBERED" --ovs-db "$(setting FAIRLEAD_OVS_DB unix:/var/run/openvswitch/db.sock)" ||
+      fail 'something is in the way' 'the lines above say what; then uninstall again'
+  else
+    warn 'Open vSwitch does not answer: its bridges stay, and NICs in them'
+  fi
+}
+
+# setting NAME DEFAULT: as the service has it
+setting() {
+  value=$(sed -n "s/^$1=//p" "$SETTINGS" 2>/dev/null | tail -n 1 | tr -d "\"'")
+  printf '%s' "${value:-$2}"
 }
 
 stop_service() {
@@ -614,9 +685,15 @@ do_uninstall() {
   need_root
   [ -f "$MADE" ] || [ "$PURGE" = no ] || [ ! -f "$ETC/made" ] || MADE=$ETC/made
   [ -f "$MADE" ] || { say 'Fairlead is not installed by this installer: nothing to do' && return 0; }
-  [ "$PURGE" = no ] || purge_networks
+  if [ "$PURGE" = yes ]; then
+    purge_networks
+    remember_host
+  fi
   stop_service
-  [ "$PURGE" = no ] || purge_bridges
+  if [ "$PURGE" = yes ]; then
+    give_back
+    purge_bridges
+  fi
   STEP='remove the files'
   if [ "$DRY" = yes ]; then sed 's/^/would remove /' "$MADE" && return 0; fi
   WORK=$(mktemp -d "${TMPDIR:-/tmp}/fairlead-install.XXXXXX")
@@ -650,7 +727,7 @@ do_uninstall() {
 }
 
 main() {
-  STEP='read the command line' WORK='' STAGED='' REPORTED='' PENDING='' CHANGED=no DRY=no
+  STEP='read the command line' WORK='' STAGED='' REMEMBERED='' REPORTED='' PENDING='' CHANGED=no DRY=no
   umask 022
   unset BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD NODE_OPTIONS LD_PRELOAD
   trap finish EXIT

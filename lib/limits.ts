@@ -745,6 +745,8 @@ export const linkMtuMin = 68;
 export const linkMtuMax = 65_535;
 /** Uplinks of a host: as many as most switches let work in one aggregation. */
 export const uplinksMax = 8;
+/** Giving the NICs of a host back: two transactions for each, and vswitchd has to take them up, which it does in seconds. */
+export const giveBackMs = 30_000;
 
 // --- Docker's API ---
 

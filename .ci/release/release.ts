@@ -24,6 +24,9 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createBundle } from '../../lib/bundle/bundle.ts';
 import { readSigningKey } from '../../lib/bundle/minisign.ts';
+import { commandSet } from '../../lib/cli/commands.ts';
+import { manPage } from '../../lib/cli/man.ts';
+import { makeFoldersOf } from '../../lib/cli/plugin-commands.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { isTarget, targets, type TargetName } from '../targets.ts';
 import { licencesOf } from './licences.ts';
@@ -33,7 +36,7 @@ import { readLock, shippedIn } from './shipped.ts';
 const root = resolve(import.meta.dirname, '../..');
 
 /** What of the source tree goes into a bundle as it is, if it is there. */
-const folders = ['systemd', 'openrc', 'man', 'plugin'];
+const folders = ['systemd', 'openrc'];
 
 /** Completions by shell, under the names that shells look for. */
 const completions = { bash: 'fairlead.bash', zsh: '_fairlead', fish: 'fairlead.fish' };
@@ -63,6 +66,20 @@ interface Made {
   readonly commit: string | undefined;
 }
 
+/** Completions, and the man pages of all commands and of each. */
+function writeHelp(stage: string): void {
+  for (const folder of ['completions', 'man']) mkdirSync(join(stage, folder));
+  for (const [shell, file] of Object.entries(completions)) {
+    const text = execFileSync(process.execPath, ['agent.ts', 'completion', shell], { cwd: root });
+    writeFileSync(join(stage, 'completions', file), text);
+  }
+  writeFileSync(join(stage, 'man/fairlead.1'), manPage(commandSet, undefined));
+  for (const { name } of commandSet.commands) {
+    const page = name.replaceAll(' ', '-');
+    writeFileSync(join(stage, `man/fairlead-${page}.1`), manPage(commandSet, page));
+  }
+}
+
 /** Binary, parts list, licences and bundle of one machine. */
 async function make(target: TargetName, out: string): Promise<Made> {
   const stage = join(out, `.stage-${target}`);
@@ -84,10 +101,10 @@ async function make(target: TargetName, out: string): Promise<Made> {
     const from = join(root, folder);
     if (existsSync(from)) cpSync(from, join(stage, folder), { recursive: true });
   }
-  mkdirSync(join(stage, 'completions'), { recursive: true });
-  for (const [shell, file] of Object.entries(completions)) {
-    const text = execFileSync(process.execPath, ['agent.ts', 'completion', shell], { cwd: root });
-    writeFileSync(join(stage, 'completions', file), text);
+  writeHelp(stage);
+  // the libraries of another machine are not here: fairlead bundle create adds its folders there
+  if (target === `linux-${process.arch}`) {
+    await makeFoldersOf({ release: name, program: binary, folder: join(stage, 'plugin') });
   }
   copyFileSync(join(root, 'install.sh'), join(stage, 'install.sh'));
   for (const path of ['install.sh', 'bin/fairlead']) chmodSync(join(stage, path), 0o755);

@@ -20,6 +20,8 @@ export interface BundleOrder {
   readonly folder: string;
   /** More files: a folder of .deb files that become ovs/ in the bundle. */
   readonly openVswitch?: string;
+  /** A folder of folders of managed plugins that become plugin/ in the bundle, in the place of those of `folder`. */
+  readonly plugins?: string;
   readonly key?: SigningKey;
   readonly output: string;
 }
@@ -37,11 +39,17 @@ export interface BundleMade {
 interface BundledFile {
   readonly path: string;
   readonly mode: number;
-  readonly from: string | Uint8Array;
+  /** A file, its content, or nothing for an empty folder. */
+  readonly from: string | Uint8Array | undefined;
+  /** The file that it is a second name of. */
+  readonly linkTo?: string;
 }
 
 const sums = 'SHA256SUMS';
-const expected = ['VERSION', 'bin/fairlead', 'install.sh'];
+const program = 'bin/fairlead';
+const expected = ['VERSION', program, 'install.sh'];
+/** The program again, as managed plugins have it: large, and in the bundle once. */
+const programOfPlugin = /^plugin\/[a-z]+\/rootfs\/fairlead$/;
 
 /**
  * Makes a bundle; the output is whole or not there.
@@ -70,8 +78,10 @@ export async function createBundle(order: BundleOrder): Promise<BundleMade> {
 }
 
 /** Every file of the order, by path; sums and signatures of an older bundle are made anew. */
-async function collect({ folder, openVswitch }: BundleOrder): Promise<readonly BundledFile[]> {
+async function collect(order: BundleOrder): Promise<readonly BundledFile[]> {
+  const { folder, openVswitch, plugins } = order;
   const files = (await filesBelow(folder, '')).filter(({ path }) => !path.startsWith(sums));
+  const ofPlugins = plugins === undefined ? [] : await filesBelow(plugins, 'plugin/');
   const packages =
     openVswitch === undefined
       ? []
@@ -79,8 +89,12 @@ async function collect({ folder, openVswitch }: BundleOrder): Promise<readonly B
   if (openVswitch !== undefined && packages.length === 0) {
     throw new FairleadError('BUNDLE_INVALID', `${openVswitch} has no .deb files`);
   }
-  const kept = packages.length === 0 ? files : files.filter(({ path }) => !path.startsWith('ovs/'));
-  const all = [...kept, ...packages];
+  const replaced = [
+    ...(packages.length === 0 ? [] : ['ovs/']),
+    ...(ofPlugins.length === 0 ? [] : ['plugin/']),
+  ];
+  const kept = files.filter(({ path }) => !replaced.some((prefix) => path.startsWith(prefix)));
+  const all = [...kept, ...packages, ...ofPlugins];
   const lacking = expected.filter((path) => !all.some((file) => file.path === path));
   if (lacking.length > 0) {
     throw new FairleadError('BUNDLE_INVALID', `${folder} has no ${lacking.join(', ')}`);
@@ -92,7 +106,12 @@ async function filesBelow(folder: string, prefix: string): Promise<readonly Bund
   const files: BundledFile[] = [];
   const pending = [''];
   for (const within of pending) {
-    for (const entry of await readdir(join(folder, within), { withFileTypes: true })) {
+    const entries = await readdir(join(folder, within), { withFileTypes: true });
+    // places of a plugin's root that the engine mounts something at
+    if (entries.length === 0 && `${prefix}${within}`.startsWith('plugin/')) {
+      files.push({ path: `${prefix}${within}`, mode: 0o755, from: undefined });
+    }
+    for (const entry of entries) {
       const path = within === '' ? entry.name : `${within}/${entry.name}`;
       if (entry.isDirectory()) pending.push(path);
       else if (entry.isFile()) {
@@ -121,14 +140,26 @@ async function withSums(
   name: string,
 ): Promise<readonly BundledFile[]> {
   let text = '';
-  for (const { path, from } of files) text += `${await sha256Of(from)}  ${path}\n`;
+  let sumOfProgram = '';
+  const linked: BundledFile[] = [];
+  for (const file of files) {
+    const { path, from } = file;
+    const sum = from === undefined ? undefined : await sha256Of(from);
+    if (sum !== undefined) text += `${sum}  ${path}\n`;
+    if (sum !== undefined && path === program) sumOfProgram = sum;
+    const isLink = programOfPlugin.test(path);
+    if (isLink && sum !== sumOfProgram) {
+      throw new FairleadError('BUNDLE_INVALID', `${path} is not the program of this release`);
+    }
+    linked.push(isLink ? { ...file, mode: 0o755, linkTo: `${name}/${program}` } : file);
+  }
   const content = Buffer.from(text);
   const made: BundledFile[] = [{ path: sums, mode: 0o644, from: content }];
   if (key !== undefined) {
     const signature = Buffer.from(signatureText(content, key, name));
     made.push({ path: `${sums}.minisig`, mode: 0o644, from: signature });
   }
-  return [...files, ...made].toSorted((one, other) => (one.path < other.path ? -1 : 1));
+  return [...linked, ...made].toSorted((one, other) => (one.path < other.path ? -1 : 1));
 }
 
 async function sha256Of(from: string | Uint8Array): Promise<string> {
@@ -143,7 +174,15 @@ async function* tarOf(
   files: readonly BundledFile[],
 ): AsyncGenerator<Uint8Array, void> {
   yield tarHeader({ path: name, bytes: 0, mode: 0o755, kind: 'folder' });
-  for (const { path, mode, from } of files) {
+  for (const { path, mode, from, linkTo } of files) {
+    if (from === undefined || linkTo !== undefined) {
+      const kind = from === undefined ? 'folder' : 'link';
+      yield tarHeader({
+        ...{ path: `${name}/${path}`, bytes: 0, mode, kind },
+        ...(linkTo === undefined ? {} : { linkTo }),
+      });
+      continue;
+    }
     const bytes = typeof from === 'string' ? (await stat(from)).size : from.length;
     yield tarHeader({ path: `${name}/${path}`, bytes, mode, kind: 'file' });
     let sent = 0;

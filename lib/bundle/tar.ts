@@ -13,7 +13,9 @@ export interface TarHead {
   readonly bytes: number;
   /** Permission bits. */
   readonly mode: number;
-  readonly kind: 'file' | 'folder';
+  readonly kind: 'file' | 'folder' | 'link';
+  /** Of a link: path of the entry before it that it is a second name of. */
+  readonly linkTo?: string;
 }
 
 const blockBytes = 512;
@@ -21,13 +23,17 @@ const blockBytes = 512;
 const nameBytesMax = 100;
 const prefixBytesMax = 155;
 const sizeMax = 0o77777777777;
+const typeFlags = { file: '0', link: '1', folder: '5' } as const;
 
 /**
  * The block before a content.
- * @throws BUNDLE_INVALID when the path or the size has no room in it
+ * @throws BUNDLE_INVALID when the path, the size or what it links to has no room in it
  */
-export function tarHeader({ path, bytes, mode, kind }: TarHead): Uint8Array {
+export function tarHeader({ path, bytes, mode, kind, linkTo = '' }: TarHead): Uint8Array {
   const { name, prefix } = splitPath(kind === 'folder' ? `${path}/` : path);
+  if (Buffer.byteLength(linkTo) > nameBytesMax) {
+    throw new FairleadError('BUNDLE_INVALID', `${linkTo} is too long a path to link to in tar`);
+  }
   if (bytes > sizeMax) throw new FairleadError('BUNDLE_INVALID', `${path} is too large for tar`);
   const block = Buffer.alloc(blockBytes);
   block.write(name, 0);
@@ -38,7 +44,8 @@ export function tarHeader({ path, bytes, mode, kind }: TarHead): Uint8Array {
   block.write(octal(0, 11), 136);
   // the checksum is taken with spaces in its own place
   block.write(' '.repeat(8), 148);
-  block.write(kind === 'folder' ? '5' : '0', 156);
+  block.write(typeFlags[kind], 156);
+  block.write(linkTo, 157);
   block.write('ustar', 257);
   block.write('00', 263);
   block.write(octal(0, 7), 329);

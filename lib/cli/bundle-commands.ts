@@ -1,11 +1,14 @@
 /** `fairlead bundle create`: what this host was installed from, as one file for the next host. */
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createBundle } from '../bundle/bundle.ts';
 import { readSigningKey, type SigningKey } from '../bundle/minisign.ts';
 import { FairleadError } from '../errors.ts';
 import { bytesText } from './cluster-text.ts';
 import type { CommandRow } from './command.ts';
 import { readOptions, rowsOf, type OptionTable } from './option.ts';
+import { makeFoldersOf } from './plugin-commands.ts';
 import { readPath } from './reading.ts';
 
 /** What `bundle create` was told. */
@@ -50,7 +53,8 @@ export const bundleCommands: readonly CommandRow[] = [
   {
     name: 'bundle create',
     summary: 'write one file that installs this release on a host without a network',
-    notes: `The same files give the same bytes. On the other host, as root:
+    notes: `The same files give the same bytes. Folders of managed plugins are in it (plugin/shim, plugin/agent), made with the
+libraries of this host if the release has none. On the other host, as root:
   tar -xzf FILE && fairlead-…/install.sh
 
 Examples:
@@ -61,12 +65,13 @@ Examples:
     async run({ sources, writeOut }) {
       const { from, key, openVswitch } = readOptions(table, sources);
       const output = sources.operands['FILE'] ?? '';
-      const made = await createBundle({
+      const order = {
         folder: from,
         output,
         ...(key === undefined ? {} : { key: signingKey(key) }),
         ...(openVswitch === undefined ? {} : { openVswitch }),
-      });
+      };
+      const made = await withPlugins(from, (plugins) => createBundle({ ...order, ...plugins }));
       const signed = made.isSigned ? 'signed' : 'not signed';
       writeOut(
         `${output}: ${made.name}, ${made.files} files, ${bytesText(made.bytes)}, ${signed}\nsha256 ${made.sha256}\n`,
@@ -74,6 +79,28 @@ Examples:
     },
   },
 ];
+
+/**
+ * A release that was built on another kind of machine has no folders of plugins, since the libraries of its own were not
+ * there: this host has them.
+ */
+async function withPlugins<T>(
+  from: string,
+  work: (plugins: { readonly plugins?: string }) => Promise<T>,
+): Promise<T> {
+  const version = join(from, 'VERSION');
+  const [name = ''] = existsSync(version) ? readFileSync(version, 'utf8').split('\n') : [];
+  const isOfThisMachine = name.endsWith(`-linux-${process.arch}`);
+  if (!isOfThisMachine || existsSync(join(from, 'plugin'))) return work({});
+  const folder = mkdtempSync(join(tmpdir(), 'fairlead-bundle-'));
+  try {
+    const plugins = join(folder, 'plugin');
+    await makeFoldersOf({ release: name, program: join(from, 'bin/fairlead'), folder: plugins });
+    return await work({ plugins });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 function signingKey(path: string): SigningKey {
   let text: string;

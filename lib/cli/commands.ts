@@ -7,6 +7,7 @@ import { bundleCommands } from './bundle-commands.ts';
 import { completionCommand } from './completion-commands.ts';
 import { clusterCommands } from './cluster-commands.ts';
 import { withConfigFile } from './config-file.ts';
+import { giveBackCommand } from './give-back-command.ts';
 import { ipamCommands } from './ipam-commands.ts';
 import { nodeCommands } from './node-commands.ts';
 import { manPage } from './man.ts';
@@ -107,6 +108,7 @@ export const commandSet: CommandSet = {
     ...ipamCommands,
     ...bundleCommands,
     ...pluginCommands,
+    giveBackCommand,
   ],
   groups: [
     ...nouns.map(({ name, summary }) => ({ name, summary })),

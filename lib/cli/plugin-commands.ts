@@ -1,6 +1,6 @@
 /** `fairlead plugin …`: Fairlead as a managed plugin of Docker: its folder, whether that works, and what is run in it. */
-import { randomBytes } from 'node:crypto';
-import { resolve } from 'node:path';
+import { createHash, randomBytes } from 'node:crypto';
+import { join, resolve } from 'node:path';
 import { checkPluginFolder } from '../bundle/plugin-check.ts';
 import { pluginSocketFolder, pluginSocketName } from '../bundle/plugin-config.ts';
 import type { PluginWay } from '../bundle/plugin-config.ts';
@@ -16,6 +16,8 @@ import { selfTest } from './self-test.ts';
 const folderTable: OptionTable<{ readonly way: PluginWay }> = {
   way: { ...wayRow, flag: 'way', hasVariable: false },
 };
+
+const ways: readonly PluginWay[] = ['shim', 'agent'];
 
 /** Options that are the same for every plugin, since config.json says what is mounted where. */
 const fixed: ReadonlySet<string> = new Set([
@@ -57,7 +59,8 @@ Examples:
     async run({ sources, writeOut }) {
       const { way } = readOptions(folderTable, sources);
       const folder = resolve(sources.operands['DIR'] ?? '');
-      await makeFolderHere(folder, way, randomBytes(6).toString('hex'));
+      const folderId = randomBytes(6).toString('hex');
+      await makeFolders(process.execPath, [{ folder, way, folderId }]);
       writeOut(`${folder}: docker plugin create NAME ${folder}\n`);
     },
   },
@@ -106,24 +109,41 @@ function agentSources(
   return { ...sources, flags: {}, environment: { ...environment, FAIRLEAD_PLUGIN_SOCKET } };
 }
 
+/** The folders of a release. */
+export interface ReleaseFolders {
+  /** Name of the release; the same gives the same folders. */
+  readonly release: string;
+  readonly program: string;
+  /** Gets a folder for each way, named by it. */
+  readonly folder: string;
+}
+
 /**
- * Makes a folder from this program and what it has loaded.
+ * Makes a folder for each way, as a bundle has them.
  * @throws PLUGIN_FOLDER, and what the self-test refuses with
  */
-export async function makeFolderHere(
-  folder: string,
-  way: PluginWay,
-  folderId: string,
-): Promise<void> {
+export async function makeFoldersOf({ release, program, folder }: ReleaseFolders): Promise<void> {
+  const idOf = (way: PluginWay): string =>
+    createHash('sha256').update(`${release} ${way}`).digest('hex').slice(0, 12);
+  await makeFolders(
+    program,
+    ways.map((way) => ({ folder: join(folder, way), way, folderId: idOf(way) })),
+  );
+}
+
+interface FolderToMake {
+  readonly folder: string;
+  readonly way: PluginWay;
+  readonly folderId: string;
+}
+
+/** Makes folders from a program for this machine and what this one has loaded. */
+async function makeFolders(program: string, folders: readonly FolderToMake[]): Promise<void> {
   // loads all native code: what that needs is then open
   await selfTest();
-  makePluginFolder({
-    folder,
-    program: process.execPath,
-    libraries: loadedLibraries(),
-    way,
-    version,
-    folderId,
-    variables: settableVariables(way),
-  });
+  const libraries = loadedLibraries();
+  for (const { folder, way, folderId } of folders) {
+    const variables = settableVariables(way);
+    makePluginFolder({ folder, program, libraries, way, version, folderId, variables });
+  }
 }

@@ -9,6 +9,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -116,6 +117,37 @@ test('Open vSwitch packages are put in, and a folder without any is refused', as
   expect(list).toContain('/ovs/openvswitch-switch_3.1.0_amd64.deb\n');
 });
 
+test('managed plugins have the program as a second name of the one file, and places to mount something at', async () => {
+  const program = readFileSync(join(folder, 'bin/fairlead'));
+  const plugins = mkdtempSync(join(work, 'plugins-'));
+  for (const place of ['shim/rootfs/tmp', 'shim/rootfs/run/docker/plugins']) {
+    mkdirSync(join(plugins, place), { recursive: true });
+  }
+  writeFileSync(join(plugins, 'shim/config.json'), '{}');
+  writeFileSync(join(plugins, 'shim/rootfs/fairlead'), program, { mode: 0o755 });
+  put('plugin/old/config.json', '{}');
+  const output = join(work, 'plugins.tar.gz');
+  const into = mkdtempSync(join(work, 'unpacked-'));
+  const made = await createBundle({ folder, plugins, output });
+  execFileSync('tar', ['-xzf', output, '-C', into]);
+  const inside = (path: string) => join(into, made.name, path);
+  execFileSync('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: inside('.') });
+  const [first, second] = ['bin/fairlead', 'plugin/shim/rootfs/fairlead'].map((path) =>
+    statSync(inside(path)),
+  );
+  expect(second).toMatchObject({ ino: first?.ino, size: program.length });
+  expect(readdirSync(inside('plugin/shim/rootfs/run/docker/plugins'))).toEqual([]);
+  expect(readdirSync(inside('plugin/shim/rootfs')).toSorted()).toEqual(['fairlead', 'run', 'tmp']);
+  expect(existsSync(inside('plugin/old'))).toBe(false);
+  // once more from there is the same
+  const again = await createBundle({ folder: inside('.'), output: join(work, 'plugins2.tar.gz') });
+  expect(again).toEqual(made);
+  writeFileSync(join(plugins, 'shim/rootfs/fairlead'), 'another');
+  const other = createBundle({ folder, plugins, output });
+  await expect(other).rejects.toMatchObject({ code: 'BUNDLE_INVALID' });
+  await expect(other).rejects.toThrow('is not the program of this release');
+});
+
 test('a folder that is no release is refused, and nothing is left of the output', async () => {
   rmSync(join(folder, 'bin'), { recursive: true });
   const refused = createBundle({ folder, output: join(work, 'none.tar.gz') });
@@ -146,9 +178,11 @@ test('keys that are none, or have a password, are refused', () => {
   expect(signatureText(new Uint8Array(), readSigningKey(text), 'x').split('\n')).toHaveLength(5);
 });
 
-test('a path that tar has no room for is refused', () => {
+test('a path that tar has no room for is refused, also one that is linked to', () => {
   const head = { bytes: 0, mode: 0o644, kind: 'file' } as const;
   expect(() => tarHeader({ ...head, path: 'x'.repeat(101) })).toThrow(
     expect.objectContaining({ code: 'BUNDLE_INVALID' }),
   );
+  const link = { ...head, path: 'x', kind: 'link', linkTo: 'x'.repeat(101) } as const;
+  expect(() => tarHeader(link)).toThrow(expect.objectContaining({ code: 'BUNDLE_INVALID' }));
 });

@@ -6,7 +6,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -14,6 +16,8 @@ import {
   readdirSync,
   readlinkSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,6 +33,13 @@ const target = `linux-${process.arch}`;
 const shells = [['dash'], ['busybox', 'sh'], ['bash', '--posix']].filter(
   ([program = '']) => spawnSync(program, ['-c', ':']).error === undefined,
 );
+
+/** Programs that the script uses, as busybox has them. */
+const busyboxTools = join(work, 'busybox');
+mkdirSync(busyboxTools);
+for (const tool of ['tar', 'awk', 'sed', 'cp', 'mv', 'find', 'chmod', 'ln', 'sha256sum']) {
+  symlinkSync('/bin/busybox', join(busyboxTools, tool));
+}
 
 /** A key pair: text of the secret key, and the public key as minisign prints it. */
 function newKey(): { readonly secret: string; readonly open: string } {
@@ -48,11 +59,13 @@ const key = newKey();
 const bundles = { one: '', two: '', signed: '', foreign: '' };
 
 async function bundle(name: string, machine: string, isSigned = false): Promise<string> {
-  const folder = join(work, `release-${name}`);
-  for (const each of ['bin', 'systemd', 'openrc'])
+  const folder = join(work, `release-${name}-${machine}`);
+  for (const each of ['bin', 'systemd', 'openrc', 'man', 'plugin/shim/rootfs/tmp'])
     mkdirSync(join(folder, each), { recursive: true });
   writeFileSync(join(folder, 'VERSION'), `fairlead-${name}-${machine}\n`);
   writeFileSync(join(folder, 'bin/fairlead'), `#!/bin/sh\necho ${name}\n`, { mode: 0o755 });
+  linkSync(join(folder, 'bin/fairlead'), join(folder, 'plugin/shim/rootfs/fairlead'));
+  writeFileSync(join(folder, 'man', `fairlead-of-${name}.1`), '.TH\n');
   writeFileSync(join(folder, 'install.sh'), readFileSync(script), { mode: 0o755 });
   for (const unit of ['fairlead.service', 'fairlead.socket']) {
     writeFileSync(join(folder, 'systemd', unit), `# ${unit} of ${name}\n`);
@@ -94,18 +107,29 @@ function listing(): readonly string[] {
     .toSorted();
 }
 
-function run(
-  shell: readonly string[],
-  ...args: readonly string[]
-): { readonly exitCode: number | null; readonly out: string; readonly error: string } {
+interface Ended {
+  readonly exitCode: number | null;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** busybox has a tar of its own, which lists links in another way. */
+function environmentOf([program = '']: readonly string[]): NodeJS.ProcessEnv {
+  const path = process.env['PATH'] ?? '';
+  return { PATH: program === 'busybox' ? `${busyboxTools}:${path}` : path, TMPDIR: work };
+}
+
+function runScript(shell: readonly string[], path: string, ...args: readonly string[]): Ended {
   const [program = '', ...first] = shell;
-  const { status, stdout, stderr } = spawnSync(
-    program,
-    [...first, script, ...args, '--root', root],
-    { encoding: 'utf8', env: { PATH: process.env['PATH'], TMPDIR: work } },
-  );
+  const { status, stdout, stderr } = spawnSync(program, [...first, path, ...args, '--root', root], {
+    encoding: 'utf8',
+    env: environmentOf(shell),
+  });
   return { exitCode: status, out: stdout, error: stderr };
 }
+
+const run = (shell: readonly string[], ...args: readonly string[]): Ended =>
+  runScript(shell, script, ...args);
 
 const installed = () =>
   execFileSync(join(root, 'usr/local/bin/fairlead'), { encoding: 'utf8' }).trim();
@@ -127,6 +151,7 @@ describe.each(shells.map((shell) => ({ shell, name: shell.join(' ') })))(
 
       expect(run(shell, 'upgrade', '--bundle', bundles.two)).toMatchObject({ exitCode: 0 });
       expect(installed()).toBe('0.2.0');
+      expect(readdirSync(join(root, 'usr/local/share/man/man1'))).toEqual(['fairlead-of-0.2.0.1']);
       const unit = join(root, 'usr/local/lib/systemd/system/fairlead.service');
       expect(readFileSync(unit, 'utf8')).toContain('0.2.0');
       expect(readFileSync(settings, 'utf8')).toMatch(
@@ -187,6 +212,38 @@ describe.each(shells.map((shell) => ({ shell, name: shell.join(' ') })))(
         expect(lines, error).toHaveLength(1);
         expect(lines[0]).toMatch(reason);
         expect(listing(), args.join(' ')).toEqual(before);
+      }
+    });
+
+    test('the program of a managed plugin is the installed one, from a bundle and from a folder', () => {
+      const unpacked = mkdtempSync(join(work, 'unpacked-'));
+      execFileSync('tar', ['-xzf', bundles.one, '-C', unpacked]);
+      const [name = ''] = readdirSync(unpacked);
+      // a folder may be somebody's own, as he unpacked it
+      chmodSync(join(unpacked, name, 'VERSION'), 0o666);
+      for (const args of [['--bundle', bundles.one], []]) {
+        const own = args.length === 0 ? join(unpacked, name, 'install.sh') : script;
+        expect(runScript(shell, own, ...args)).toMatchObject({ exitCode: 0 });
+        const current = join(root, 'usr/local/lib/fairlead/current');
+        const inode = (path: string) => statSync(join(current, path)).ino;
+        expect(inode('plugin/shim/rootfs/fairlead')).toBe(inode('bin/fairlead'));
+        expect(readdirSync(join(current, 'plugin/shim/rootfs/tmp'))).toEqual([]);
+        expect(statSync(join(current, 'VERSION')).mode & 0o777).toBe(0o644);
+        expect(run(shell, 'uninstall', '--purge')).toMatchObject({ exitCode: 0 });
+      }
+    });
+
+    test('a bundle with any other link in it is refused', () => {
+      const before = listing();
+      for (const make of ['ln bin/fairlead twin', 'ln -s bin/fairlead twin', 'ln install.sh x']) {
+        const unpacked = mkdtempSync(join(work, 'linked-'));
+        execFileSync('tar', ['-xzf', bundles.one, '-C', unpacked]);
+        const [name = ''] = readdirSync(unpacked);
+        execFileSync('sh', ['-c', make], { cwd: join(unpacked, name) });
+        const file = join(unpacked, 'linked.tar.gz');
+        execFileSync('tar', ['-czf', file, '-C', unpacked, name]);
+        expect(run(shell, '--bundle', file).error).toContain('files that no bundle has');
+        expect(listing(), make).toEqual(before);
       }
     });
 
