@@ -11,6 +11,10 @@ const inside = `classic-level contains LevelDB 1.20 (BSD-3-Clause, The LevelDB A
 Inc.). The runtime, Bun, is MIT and contains, among others, JavaScriptCore of WebKit (LGPL-2.0 and
 BSD-2-Clause), BoringSSL (Apache-2.0, OpenSSL, ISC), SQLite (public domain), zlib (Zlib), zstd and brotli
 (BSD-3-Clause, MIT), mimalloc (MIT), simdutf (Apache-2.0 or MIT) and libuv (MIT).
+
+The folders of managed plugins in bundles (plugin/) contain, besides the binary and unchanged, shared libraries of the
+system that the bundle was made on: the GNU C Library (LGPL-2.1-or-later) and its linker, libstdc++ and libgcc
+(GPL-3.0-or-later with the GCC Runtime Library Exception 3.1); that system has their texts and sources.
 `;
 
 /** The document. Sources of packages are below `root`. */
