@@ -88,6 +88,8 @@ export const storeWatchBytesMax = 4 * 1024 * 1024;
 export const decodedRowsMax = 256;
 /** Longest row of those; most have below 500. */
 export const decodedRowCharactersMax = 4_096;
+/** Rows kept as they are shown, some 1 KB each: all of a large site's kind, which scripts list again and again. */
+export const shownRowsMax = 20_000;
 /** Watchers at once. */
 export const storeWatchersMax = 1_024;
 /** Free share of the disk, in percent, below which writes that grow the store are refused … */

@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import { FairleadError } from '../errors.ts';
 import { decodedRowCharactersMax, decodedRowsMax } from '../limits.ts';
+import { Lately } from '../lately.ts';
 import type { KeyValue } from '../store/port.ts';
 
 /** An object with the revision it was read at, for compares. */
@@ -20,30 +21,26 @@ export function encodeRecord(value: object): string {
 
 interface Decoded {
   readonly schema: unknown;
+  /** What was decoded. */
+  readonly text: string;
   readonly stored: Stored<unknown>;
 }
 
-/**
- * Rows that were decoded lately. A store of our own hands out the same row until it is put again, and one command
- * reads it several times: to plan, to show, to follow it.
- */
-const decoded = { young: new Map<KeyValue, Decoded>(), old: new Map<KeyValue, Decoded>() };
+/** Rows that were decoded lately, by key: one command reads a row several times, to plan, to show, to follow it. */
+const decoded = new Lately<Decoded>(decodedRowsMax);
 
 /**
  * The object of a store row. Others may have been given the same: it is not to be changed.
  * @throws STORE_DAMAGED when the row is not JSON or not of this schema
  */
 export function decodeRecord<T>(schema: z.ZodType<T>, row: KeyValue): Stored<T> {
-  const known = decoded.young.get(row) ?? decoded.old.get(row);
-  // what the schema gave then it would give now
-  if (known?.schema === schema) return known.stored as Stored<T>;
+  const { key, value: text, modRevision } = row;
+  const known = decoded.get(key);
+  // what the schema gave then it would give now; there may be several stores, as in tests
+  const isSame = known?.schema === schema && known.stored.modRevision === modRevision;
+  if (isSame && known.text === text) return known.stored as Stored<T>;
   const stored = decodeRow(schema, row);
-  if (row.value.length > decodedRowCharactersMax) return stored;
-  if (decoded.young.size >= decodedRowsMax / 2) {
-    decoded.old = decoded.young;
-    decoded.young = new Map();
-  }
-  decoded.young.set(row, { schema, stored });
+  if (text.length <= decodedRowCharactersMax) decoded.put(key, { schema, text, stored });
   return stored;
 }
 

@@ -1,4 +1,6 @@
 /** Objects as they are, with who names them: what lists and single looks read. Changes nothing. Pure. */
+import { Lately } from '../../lately.ts';
+import { shownRowsMax } from '../../limits.ts';
 import type { Config, KindName, LinkSource, ObjectKind } from '../../model/objects/kind.ts';
 import { describedKind } from '../../model/objects/kinds.ts';
 import {
@@ -128,13 +130,15 @@ export function* showSettings(): Step<ShownObject> {
   return { name, config, naming: [], revision: modRevision, row: {} };
 }
 
-/** Rows that were read before: a store of our own hands out the same one until it is put again. */
-const shownRows = new WeakMap<KeyValue, ShownRow>();
+/** Rows that were shown before: a list is asked for again and again. */
+const shownRows = new Lately<{ readonly row: KeyValue; readonly shown: ShownRow }>(shownRowsMax);
 
 /** The object in a row of its kind; not for settings. */
 export function shownRow(kind: ObjectKind, row: KeyValue): ShownRow {
-  const known = shownRows.get(row);
-  if (known !== undefined) return known;
+  const known = shownRows.get(row.key);
+  // there may be several stores, as in tests
+  const isSame = known?.row.modRevision === row.modRevision && known.row.value === row.value;
+  if (known !== undefined && isSame) return known.shown;
   const { config: given, ...rest } = rowOf(kind, row);
   const config = withZeros(kind, given);
   const shown = {
@@ -143,7 +147,7 @@ export function shownRow(kind: ObjectKind, row: KeyValue): ShownRow {
     revision: revisionOf(kind.name, row),
     row: rest,
   };
-  shownRows.set(row, shown);
+  shownRows.put(row.key, { row, shown });
   return shown;
 }
 

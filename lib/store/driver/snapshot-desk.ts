@@ -167,7 +167,7 @@ export class SnapshotDesk {
 
   #image(to: MemberId): OutgoingImage | undefined {
     const { core, applier, options } = this.#parts;
-    const image = applier.machine?.image();
+    const image = applier.machine?.frozen();
     if (image === undefined) return undefined;
     // a witness keeps no state
     const isWitness = core.status.config.witnesses.includes(to);

@@ -44,6 +44,13 @@ export interface MachineImage extends ImagePart {
   readonly head: MachineHead;
 }
 
+/** A whole state as it was at a moment, whose rows are made when they are walked; that can be done once. */
+export interface FrozenImage {
+  readonly head: MachineHead;
+  readonly rows: Iterable<ImagePart['rows'][number]>;
+  readonly records: ImagePart['records'];
+}
+
 /** What changed since the last delta was taken: final values, undefined for what is gone. */
 export interface Delta {
   readonly rows: readonly (readonly [RowSpace, string, KeyValue | undefined])[];

@@ -11,7 +11,7 @@ import type { Entry, Position } from '../raft/entry.ts';
 import { checkRange, checkRowLimit, checkTxn } from './check-request.ts';
 import type { Command, Proposal, Reply } from './command.ts';
 import { evaluate, takeRows, type Evaluation } from './evaluate.ts';
-import type { Change, Delta, MachineHead, MachineImage } from './image.ts';
+import type { Change, Delta, FrozenImage, MachineHead, MachineImage } from './image.ts';
 import type { LeaseState } from './leases.ts';
 import { decodeProposal } from './proposal.ts';
 import type { Rows } from './rows.ts';
@@ -139,9 +139,15 @@ export class Machine {
     return this.#state.head();
   }
 
-  /** Everything, by reference: later entries do not change it. Its head has no history. */
+  /** Everything; later entries do not change it. Its head has no history. */
   image(): MachineImage {
-    return this.#state.image();
+    const frozen = this.frozen();
+    return { ...frozen, rows: [...frozen.rows] };
+  }
+
+  /** The same for who walks its rows over a long time, or once: they are made one by one. */
+  frozen(): FrozenImage {
+    return this.#state.frozen();
   }
 
   /** What changed since the last delta, for the disk; undefined if no entry was applied. */

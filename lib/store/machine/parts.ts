@@ -1,5 +1,5 @@
 /** Images cut into parts for the way to another member, and put together again. */
-import type { ImagePart, MachineHead, MachineImage } from './image.ts';
+import type { FrozenImage, ImagePart, MachineHead } from './image.ts';
 import { Machine } from './machine.ts';
 import { MachineState, type MachineOptions } from './state.ts';
 import { utf8Bytes } from './text.ts';
@@ -12,9 +12,12 @@ const surroundBytes = 64;
  * Cuts an image into parts of at most `bytesMax`; a larger row is a part of its own. At least one part,
  * so that an empty state can be sent, too.
  */
-export function* imageParts(image: ImagePart, bytesMax: number): Generator<ImagePart, void> {
-  let rows: MachineImage['rows'][number][] = [];
-  let records: MachineImage['records'][number][] = [];
+export function* imageParts(
+  image: Pick<FrozenImage, 'rows' | 'records'>,
+  bytesMax: number,
+): Generator<ImagePart, void> {
+  let rows: ImagePart['rows'][number][] = [];
+  let records: ImagePart['records'][number][] = [];
   let bytes = 0;
   function* cutBefore(added: number): Generator<ImagePart, void> {
     if (bytes > 0 && bytes + added > bytesMax) {

@@ -6,18 +6,23 @@ import type { KeyValue, WatchEvent } from '../port.ts';
 import { damagedState } from './damage.ts';
 import { rowText, type Digest } from './digest.ts';
 import type { RowSpace } from './image.ts';
-import { createSortedMap } from './sorted-map.ts';
+import { PackedRows } from './packed-rows.ts';
 import { rowBytes, type View } from './view.ts';
+
+interface Written {
+  readonly before: KeyValue | undefined;
+  after: KeyValue | undefined;
+}
 
 /** All rows of a space, in memory and in key order. */
 export class Rows implements View {
   readonly #space: RowSpace;
-  readonly #rows = createSortedMap<KeyValue>();
+  readonly #rows = new PackedRows();
   #bytes = 0;
-  /** Keys written since the digest was made up, with the row that it counts. */
-  readonly #unsettled = new Map<string, KeyValue | undefined>();
-  /** Keys written since the last delta, as of when the digest was made up. */
-  readonly #changed = new Set<string>();
+  /** Keys written since the digest was made up, with the row that it counts and the one that it is to count. */
+  readonly #unsettled = new Map<string, Written>();
+  /** Rows written since the last delta, as of when the digest was made up. */
+  readonly #changed = new Map<string, KeyValue | undefined>();
 
   constructor(space: RowSpace) {
     this.#space = space;
@@ -32,13 +37,13 @@ export class Rows implements View {
     return this.#rows.get(key);
   }
 
-  *scan(start: string, end: string): Generator<KeyValue, void> {
-    for (const [, row] of this.#rows.entries(start, end)) yield row;
+  scan(start: string, end: string): Generator<KeyValue, void> {
+    return this.#rows.scan(start, end);
   }
 
-  /** Every row in key order. */
-  *all(): Generator<KeyValue, void> {
-    yield* this.scan('', '\x7f');
+  /** Every row in key order, as they are now, whatever becomes of them. */
+  frozen(): Iterable<KeyValue> {
+    return this.#rows.frozen();
   }
 
   /**
@@ -46,48 +51,43 @@ export class Rows implements View {
    * @throws STORE_DAMAGED when there is one of this key
    */
   load(row: KeyValue, digest: Digest): void {
-    if (this.#rows.has(row.key)) throw damagedState('a row is there twice', { key: row.key });
+    if (this.#rows.put(row)) throw damagedState('a row is there twice', { key: row.key });
     digest.add(rowText(this.#space, row));
     this.#bytes += rowBytes(row);
-    this.#rows.set(row.key, row);
   }
 
   /** Takes in the events of one revision, by which the rows grow `growthBytes`. */
   follow(events: readonly WatchEvent[], growthBytes: number): void {
     for (const event of events) {
-      if (event.type === 'put') {
-        this.#note(event.row.key, event.previous);
-        this.#rows.set(event.row.key, event.row);
-      } else {
-        this.#note(event.key, event.previous);
-        this.#rows.delete(event.key);
-      }
+      const row = event.type === 'put' ? event.row : undefined;
+      const key = event.type === 'put' ? event.row.key : event.key;
+      this.#note(key, event.previous, row);
+      if (row === undefined) this.#rows.delete(key);
+      else this.#rows.put(row);
     }
     this.#bytes += growthBytes;
   }
 
   /** Makes the digest up to date. */
   settle(digest: Digest): void {
-    for (const [key, before] of this.#unsettled) {
+    for (const [key, { before, after }] of this.#unsettled) {
       if (before !== undefined) digest.remove(rowText(this.#space, before));
-      const row = this.#rows.get(key);
-      if (row !== undefined) digest.add(rowText(this.#space, row));
-      this.#changed.add(key);
+      if (after !== undefined) digest.add(rowText(this.#space, after));
+      this.#changed.set(key, after);
     }
     this.#unsettled.clear();
   }
 
   /** What changed since this was last called; to be called settled. */
   takeChanged(): readonly (readonly [RowSpace, string, KeyValue | undefined])[] {
-    const changed = Array.from(
-      this.#changed,
-      (key) => [this.#space, key, this.#rows.get(key)] as const,
-    );
+    const changed = Array.from(this.#changed, ([key, row]) => [this.#space, key, row] as const);
     this.#changed.clear();
     return changed;
   }
 
-  #note(key: string, before: KeyValue | undefined): void {
-    if (!this.#unsettled.has(key)) this.#unsettled.set(key, before);
+  #note(key: string, before: KeyValue | undefined, after: KeyValue | undefined): void {
+    const known = this.#unsettled.get(key);
+    if (known === undefined) this.#unsettled.set(key, { before, after });
+    else known.after = after;
   }
 }

@@ -7,7 +7,14 @@ import type { Position } from '../raft/entry.ts';
 import { positionStart } from '../raft/entry.ts';
 import { damagedState } from './damage.ts';
 import { Digest, type Hash } from './digest.ts';
-import type { Delta, ImagePart, MachineHead, MachineImage } from './image.ts';
+import type {
+  Delta,
+  FrozenImage,
+  ImagePart,
+  MachineHead,
+  MachineImage,
+  RowSpace,
+} from './image.ts';
 import { Leases } from './leases.ts';
 import type { MachineLimits } from './machine-limits.ts';
 import { Rows } from './rows.ts';
@@ -110,14 +117,15 @@ export class MachineState {
     };
   }
 
-  /** The whole state by reference. It has no history, so its head says that all of it is forgotten. */
-  image(): MachineImage {
-    const rows: ImagePart['rows'][number][] = [];
-    for (const row of this.users.all()) rows.push(['users', row]);
-    for (const row of this.system.all()) rows.push(['system', row]);
+  /**
+   * The whole state as it is now, whatever becomes of it. It has no history, so its head says that all of it is
+   * forgotten.
+   */
+  frozen(): FrozenImage {
     const records: ImagePart['records'][number][] = [];
     for (const [key, text] of this.leases.records()) records.push(['leases', key, text]);
     for (const [key, text] of this.sessions.records()) records.push(['sessions', key, text]);
+    const rows = rowsIn({ users: this.users.frozen(), system: this.system.frozen() });
     return { head: { ...this.head(), compacted: this.standing.revision }, rows, records };
   }
 
@@ -126,5 +134,13 @@ export class MachineState {
     this.system.settle(this.#digest);
     this.leases.settle(this.#digest);
     this.sessions.settle(this.#digest);
+  }
+}
+
+function* rowsIn(
+  spaces: Readonly<Record<RowSpace, Iterable<KeyValue>>>,
+): Generator<readonly [RowSpace, KeyValue], void> {
+  for (const space of ['users', 'system'] as const) {
+    for (const row of spaces[space]) yield [space, row];
   }
 }

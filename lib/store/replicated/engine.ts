@@ -16,7 +16,7 @@ import type { Storage, StoredState } from '../driver/storage.ts';
 import type { PeerMessage } from '../driver/messages.ts';
 import { checkTxn } from '../machine/check-request.ts';
 import type { Command } from '../machine/command.ts';
-import type { MachineImage } from '../machine/image.ts';
+import type { FrozenImage } from '../machine/image.ts';
 import { Machine } from '../machine/machine.ts';
 import { emptyImage } from '../machine/state.ts';
 import type { PlanStore } from '../run-plan.ts';
@@ -240,10 +240,10 @@ export class ReplicatedEngine implements StateStore {
     return this.#tracked(() => catchUp(this.#reader));
   }
 
-  /** The whole state as this member has it, by reference. @throws CLUSTER_WITNESS */
-  image(): MachineImage {
+  /** The whole state as this member has it now. @throws CLUSTER_WITNESS */
+  frozen(): FrozenImage {
     this.#requireState();
-    return this.#machine.image();
+    return this.#machine.frozen();
   }
 
   /** Gives the engine a way to the others, or takes it away. */

@@ -26,8 +26,7 @@ export class Recovering {
   async *snapshot(): AsyncGenerator<string, void> {
     const { engine, identity, options } = this.#node;
     const { clusterId, epoch } = identity;
-    const image = engine.image();
-    yield* snapshotLines(image, {
+    yield* snapshotLines(engine.frozen(), {
       clusterId,
       epoch,
       takenAtMs: options.clock.wallMs(),

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FairleadError } from '../../errors.ts';
 import { snapshotBytesMax, snapshotLineCharactersMax } from '../../limits.ts';
-import type { ImagePart, MachineHead, MachineImage } from '../machine/image.ts';
+import type { FrozenImage, ImagePart, MachineHead, MachineImage } from '../machine/image.ts';
 import type { SnapshotFacts } from './cluster.ts';
 
 const count = z.number().int().nonnegative();
@@ -63,7 +63,7 @@ export type SnapshotOrigin = Pick<SnapshotHeader, 'clusterId' | 'epoch' | 'taken
 
 /** The lines of a snapshot of a state. */
 export function* snapshotLines(
-  image: MachineImage,
+  image: FrozenImage,
   origin: SnapshotOrigin,
 ): Generator<string, void> {
   const sum = createHash('sha256');

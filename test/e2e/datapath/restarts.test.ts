@@ -159,7 +159,8 @@ describe('of the store', () => {
     await unnoticed('two of three agents dead, 20 s', async () => {
       for (const host of dead) await agents.kill(host);
       await systemClock.sleep(20_000);
-      await Promise.all(dead.map((host) => agents.start(host)));
+      // one by one, as two machines would: two at once leave this one's two cores to nobody else
+      for (const host of dead) await agents.start(host);
     });
   });
 });
