@@ -519,6 +519,11 @@ export const serviceSlotsMax = 64;
 /** Labels of a container that its host tells the others, the first by name, and the longest, key and value together:
  *  longer than what a service may ask for says nothing. Others are left out. */
 export const containerLabelsMax = 64;
+/** Other names of a container in one network that are told, the first by name: as many as a compose file gives with room
+ *  to spare. */
+export const containerAliasesMax = 16;
+/** Longest name in DNS as text: 255 bytes with the lengths of its labels (RFC 1035 section 2.3.4). */
+export const dnsNameCharactersMax = 253;
 /** How long a container that was told to stop gets nothing new, if it does not: the longest that people let one take. */
 export const containerStoppingMs = 300_000;
 /** Services that a host knows at a time: each has 128 group numbers of 24 bits. */

@@ -7,6 +7,7 @@ import { FairleadError } from '../errors.ts';
 import { call, type DockerAnswer, type DockerCall } from './http.ts';
 import {
   containerListSchema,
+  containerSchema,
   createdSchema,
   infoSchema,
   networkListSchema,
@@ -100,6 +101,9 @@ export interface DockerClient {
   network(id: string, signal: AbortSignal): Promise<DockerNetwork | undefined>;
   /** The containers that run. */
   containers(signal: AbortSignal): Promise<readonly DockerContainer[]>;
+  /** The names besides its own that a container is known by, for each of its attachments by id; nothing for one
+   *  that there is not. */
+  aliases(id: string, signal: AbortSignal): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Makes a network of this engine only. @throws DOCKER_REFUSED, with what the engine says */
   createNetwork(network: NewDockerNetwork, signal: AbortSignal): Promise<string>;
   /** Removes a network; one that is not there is removed. @throws DOCKER_REFUSED, when it is in use */
@@ -160,6 +164,15 @@ export function createDockerClient(socketPath: string): DockerClient {
     async containers(signal) {
       const where = await path('/containers/json', signal);
       return describeContainers(await read(where, containerListSchema, signal));
+    },
+    async aliases(id, signal) {
+      const where = await path(`/containers/${encodeURIComponent(id)}/json`, signal);
+      const { NetworkSettings } = (await read(where, containerSchema, signal)) ?? {};
+      return new Map(
+        Object.values(NetworkSettings?.Networks ?? {}).flatMap(({ EndpointID, Aliases }) =>
+          EndpointID ? [[EndpointID, Aliases ?? []] as const] : [],
+        ),
+      );
     },
     ...networkChanges(path, async (where, what, signal) => {
       const answer = await call(socketPath, where, what, signal);

@@ -35,10 +35,10 @@ export const networkEvents: DockerEventFilter = {
   event: ['create', 'destroy', 'connect', 'disconnect', 'remove'],
 };
 
-/** What changes how it is with containers. */
+/** What changes how it is with containers, and to which networks those that run are attached. */
 export const containerEvents: DockerEventFilter = {
-  type: ['container'],
-  event: ['start', 'kill', 'pause', 'unpause', 'health_status', 'rename', 'die'],
+  type: ['container', 'network'],
+  event: ['start', 'kill', 'pause', 'unpause', 'health_status', 'rename', 'die', 'connect'],
 };
 
 /** Listens until the signal is aborted; resolves then. `listener` must not throw. */

@@ -72,6 +72,17 @@ export const containerListSchema = z.array(
   }),
 );
 
+/** Of `/containers/ID/json`: by which names others know it on each of its networks. */
+export const containerSchema = z.object({
+  NetworkSettings: z
+    .object({
+      Networks: z
+        .record(z.string(), z.object({ EndpointID: text, Aliases: z.array(z.string()).nullish() }))
+        .nullish(),
+    })
+    .nullish(),
+});
+
 /** A line of `/events`. */
 export const eventSchema = z.object({
   Type: z.string(),

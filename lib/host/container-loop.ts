@@ -1,7 +1,8 @@
 /**
- * Tells the other hosts what this host's engine says of containers that services may be in front of: labels, name,
- * whether they work, whether they are being stopped. Runs beside the plugin calls, never inside one, and only for
- * tenants that have services. Without an engine what was told last stays: containers may go on without it.
+ * Tells the other hosts what this host's engine says of the containers on networks that they share: name, other names,
+ * labels, whether they work, whether they are being stopped. Names, services and `policy explain` of all hosts go by it.
+ * Runs beside the plugin calls, never inside one. Without an engine what was told last stays: containers may go on
+ * without it.
  */
 import type { Clock } from '../clock.ts';
 import type { DockerClient, DockerContainer } from '../docker/client.ts';
@@ -9,16 +10,13 @@ import { containerEvents, followDockerEvents, type DockerEvent } from '../docker
 import { hasCode } from '../errors.ts';
 import { containerStoppingMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
-import { objectOfKey } from '../model/objects/object-keys.ts';
 import type { SiteContainer } from '../model/site.ts';
-import { planTellContainer, toldLabels } from '../network/containers.ts';
-import { serviceRange } from '../network/service-view.ts';
+import { planTellContainer, toldAliases, toldLabels } from '../network/containers.ts';
 import { freshReads } from '../store/fresh-reads.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
 import { reconcilePace, startLoop, type Loop } from './loop.ts';
-import { readEndpoints, readNetworks, readRows } from './records.ts';
-import { watchHints } from './store-hints.ts';
+import { readEndpoints, readNetworks } from './records.ts';
 
 /** What the loop is made of. */
 export interface ContainerLoopParts {
@@ -29,15 +27,16 @@ export interface ContainerLoopParts {
   readonly log: Logger;
 }
 
-/** Starts the loop, the event stream and the watch that wake it. */
+/** Starts the loop and the event stream that wakes it. */
 export function startContainerLoop(parts: ContainerLoopParts): Loop {
-  const { clock, store, log } = parts;
+  const { clock, log } = parts;
   const stopping = new Stopping(clock);
+  const aliases = new Aliases(parts.docker);
   const loop = startLoop({
     clock,
     pace: reconcilePace,
     run: async (signal) => {
-      await tellOnce(parts, stopping, signal);
+      await tellOnce(parts, { stopping, aliases }, signal);
       return stopping.nextMs;
     },
     onError: (thrown) => {
@@ -59,15 +58,12 @@ export function startContainerLoop(parts: ContainerLoopParts): Loop {
       loop.kick();
     },
   });
-  const ranges = [serviceRange];
-  const onHint = () => loop.kick();
-  const watching = watchHints({ store, clock, ranges, signal: ending.signal, onHint });
   return {
-    kick: onHint,
+    kick: () => loop.kick(),
     settled: (signal) => loop.settled(signal),
     async close() {
       ending.abort();
-      await Promise.all([following, watching, loop.close()]);
+      await Promise.all([following, loop.close()]);
     },
   };
 }
@@ -104,18 +100,46 @@ class Stopping {
   }
 }
 
-/** Tells what is new of the containers of tenants that have services. */
+/** Other names of containers. They are those that an attachment began with, so each is asked about once. */
+class Aliases {
+  readonly #docker: DockerClient;
+  readonly #known = new Map<string, readonly string[]>();
+
+  constructor(docker: DockerClient) {
+    this.#docker = docker;
+  }
+
+  async of(
+    { id, name }: DockerContainer,
+    endpointId: string,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    const known = this.#known.get(endpointId);
+    if (known !== undefined) return known;
+    const all = await this.#docker.aliases(id, signal);
+    const found = all.get(endpointId);
+    // gone since it was listed: the next list has it, or not
+    if (found === undefined) return [];
+    const told = toldAliases(found, { id, name });
+    this.#known.set(endpointId, told);
+    return told;
+  }
+
+  /** Forgets attachments that there are no more. */
+  keep(endpointIds: ReadonlyMap<string, unknown>): void {
+    for (const id of this.#known.keys()) if (!endpointIds.has(id)) this.#known.delete(id);
+  }
+}
+
+/** Tells what is new of the containers on networks that hosts share. */
 async function tellOnce(
   { store, docker }: ContainerLoopParts,
-  stopping: Stopping,
+  { stopping, aliases }: { readonly stopping: Stopping; readonly aliases: Aliases },
   signal: AbortSignal,
 ): Promise<void> {
-  const services = await readRows(store, serviceRange);
-  const tenants = new Set(services.map(({ key }) => objectOfKey('serviceLB', key).parts[0]));
-  if (tenants.size === 0) return;
   const networks = new Map(
     (await readNetworks(store)).flatMap(({ value: { id, site } }) =>
-      site !== undefined && tenants.has(site.tenant) ? [[id, site] as const] : [],
+      site === undefined ? [] : [[id, site] as const],
     ),
   );
   if (networks.size === 0) return;
@@ -124,19 +148,31 @@ async function tellOnce(
       one.endpointIds.map((endpointId) => [endpointId, one] as const),
     ),
   );
+  aliases.keep(containers);
   const reads = freshReads(store, 'local');
   for (const { value: endpoint } of await readEndpoints(store)) {
     const network = networks.get(endpoint.networkId);
     const container = containers.get(endpoint.id);
     // one that is being started is told of when it has started
     if (network === undefined || container === undefined) continue;
-    const told = toldOf(container, stopping.has(container.id));
+    const told = toldOf(container, {
+      aliases: await aliases.of(container, endpoint.id, signal),
+      isStopping: stopping.has(container.id),
+    });
     await runPlan(reads, () => planTellContainer({ network, endpointId: endpoint.id }, told));
   }
 }
 
-function toldOf({ id, name, labels, works }: DockerContainer, isStopping: boolean): SiteContainer {
-  const about = { id, name, labels: toldLabels(labels) };
+function toldOf(
+  { id, name, labels, works }: DockerContainer,
+  { aliases, isStopping }: { readonly aliases: readonly string[]; readonly isStopping: boolean },
+): SiteContainer {
+  const about = {
+    id,
+    name,
+    ...(aliases.length === 0 ? {} : { aliases: [...aliases] }),
+    labels: toldLabels(labels),
+  };
   if (isStopping) return { ...about, state: 'stopping' };
   return works ? about : { ...about, state: 'failing' };
 }

@@ -134,7 +134,10 @@ export const siteEndpointSchema = z.strictObject({
   container: z
     .strictObject({
       id: z.string(),
+      /** With Docker's slash in front. */
       name: z.string(),
+      /** Other names that it was given in this network. */
+      aliases: z.array(z.string()).optional(),
       labels: z.record(z.string(), z.string()),
       /** Without, it is ready for what is new. */
       state: z.enum(['failing', 'stopping']).optional(),

@@ -1,5 +1,10 @@
-/** What a host tells the others of its containers, which services choose by. Plans, pure. */
-import { containerLabelsMax, serviceSelectorCharactersMax } from '../limits.ts';
+/** What a host tells the others of its containers: whose names they are, and what services choose by. Plans, pure. */
+import {
+  containerAliasesMax,
+  containerLabelsMax,
+  dnsNameCharactersMax,
+  serviceSelectorCharactersMax,
+} from '../limits.ts';
 import { decodeRecord, encodeRecord } from '../model/record.ts';
 import { siteEndpointKey } from '../model/site-keys.ts';
 import { siteEndpointSchema, type SiteContainer, type SiteNetworkName } from '../model/site.ts';
@@ -14,6 +19,21 @@ export function toldLabels(labels: Readonly<Record<string, string>>): Record<str
     .slice(0, containerLabelsMax);
   return Object.fromEntries(told);
 }
+
+/** The other names of a container that are told: what its own name and the short form of its id are not already. */
+export function toldAliases(
+  aliases: readonly string[],
+  { id, name }: { readonly id: string; readonly name: string },
+): readonly string[] {
+  const known = new Set([name.replace(/^\//, ''), id, shortId(id)]);
+  return [...new Set(aliases)]
+    .filter((alias) => alias !== '' && alias.length <= dnsNameCharactersMax && !known.has(alias))
+    .toSorted()
+    .slice(0, containerAliasesMax);
+}
+
+/** The first twelve digits of a container's id, by which Docker's own name server knows it, too. */
+export const shortId = (id: string): string => id.slice(0, 12);
 
 /** Says whose an attachment is, if it is there and does not say so already. Answers whether something was new. */
 export function* planTellContainer(

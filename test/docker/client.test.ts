@@ -118,6 +118,27 @@ describe('the Docker client', () => {
     expect(listed.map(({ works }) => works)).toEqual([true, true, false, false, false]);
   });
 
+  it('tells by which other names a container is known on each of its networks', async () => {
+    const Networks = {
+      x: { EndpointID: 'e1', Aliases: ['db', 'a'] },
+      y: { EndpointID: 'e2', Aliases: null },
+      z: { EndpointID: '', Aliases: ['nowhere'] },
+    };
+    await engine(
+      paths({
+        '/version': version,
+        '/v1.41/containers/a/json': { NetworkSettings: { Networks } },
+        '/v1.41/containers/b/json': {},
+      }),
+    );
+    const client = createDockerClient(socket);
+    expect([...(await client.aliases('a', signal))]).toEqual([
+      ['e1', ['db', 'a']],
+      ['e2', []],
+    ]);
+    for (const id of ['b', 'gone']) expect([...(await client.aliases(id, signal))]).toEqual([]);
+  });
+
   it('makes and removes networks, and says what the engine says against it', async () => {
     const heard: string[] = [];
     await engine((request, response) => {

@@ -50,6 +50,10 @@ class Engine implements DockerClient {
     return [];
   }
 
+  async aliases() {
+    return new Map<string, readonly string[]>();
+  }
+
   async networks() {
     return [...this.made.values()];
   }
