@@ -7,7 +7,6 @@ import { containerAliasesMax } from '../../lib/limits.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { toldAliases } from '../../lib/network/containers.ts';
 import { findEndpoint } from '../../lib/network/objects/endpoint-oper.ts';
-import type { Step } from '../../lib/store/plan.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 import { MapStore } from '../support/map-store.ts';
 import { sharedAs, SiteHost } from '../support/site-hosts.ts';
@@ -59,7 +58,7 @@ async function scene() {
   const settled = () => loop.settled(AbortSignal.timeout(20_000));
   const shown = (text: string) =>
     runPlan(host.store, function* () {
-      return { txn: undefined, answer: yield* findEndpoint(text) as Step<object | undefined> };
+      return { txn: undefined, answer: yield* findEndpoint(text) };
     });
   return { engine, loop, settled, shown, whole };
 }
