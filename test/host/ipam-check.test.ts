@@ -76,6 +76,7 @@ class Machine {
       removeNetwork: () => Promise.reject(new Error('it only looks')),
       plugins: async () => [],
       containers: async () => [],
+      aliases: async () => new Map<string, readonly string[]>(),
       networks: async () => {
         if (this.engineIsDown) throw new FairleadError('DOCKER_DOWN', 'nobody answers');
         return [...this.engine.keys()].map(listed);
