@@ -161,6 +161,25 @@ export function createDockerClient(socketPath: string): DockerClient {
       const one = await read(await path(tail, signal), networkSchema, signal);
       return one === undefined ? undefined : describeNetwork(one);
     },
+    ...containerReads(path, read),
+    ...networkChanges(path, async (where, what, signal) => {
+      const answer = await call(socketPath, where, what, signal);
+      if (answer.status < 400 || answer.status === 404) return answer;
+      // an engine that was exchanged for another may refuse the version agreed on before
+      spoken = undefined;
+      throw refusal(answer, where);
+    }),
+  };
+}
+
+const isInSwarm = (state: string): boolean => state !== '' && state !== 'inactive';
+
+/** What is asked about containers. `read` gives undefined for a 404. */
+function containerReads(
+  path: (tail: string, signal: AbortSignal) => Promise<string>,
+  read: <T>(path: string, schema: z.ZodType<T>, signal: AbortSignal) => Promise<T | undefined>,
+): Pick<DockerClient, 'containers' | 'aliases'> {
+  return {
     async containers(signal) {
       const where = await path('/containers/json', signal);
       return describeContainers(await read(where, containerListSchema, signal));
@@ -174,17 +193,8 @@ export function createDockerClient(socketPath: string): DockerClient {
         ),
       );
     },
-    ...networkChanges(path, async (where, what, signal) => {
-      const answer = await call(socketPath, where, what, signal);
-      if (answer.status < 400 || answer.status === 404) return answer;
-      // an engine that was exchanged for another may refuse the version agreed on before
-      spoken = undefined;
-      throw refusal(answer, where);
-    }),
   };
 }
-
-const isInSwarm = (state: string): boolean => state !== '' && state !== 'inactive';
 
 /** The changes. `change` gives 404 as an answer, and throws other refusals. */
 function networkChanges(
