@@ -7,19 +7,20 @@
 import { createApiApp } from './lib/api/app.ts';
 import { openDoor } from './lib/api/door.ts';
 import type { AgentOptions } from './lib/cli/agent-options.ts';
+import { hostOptions } from './lib/cli/host-options.ts';
 import { main, processTerminal } from './lib/cli/main.ts';
 import { systemClock } from './lib/clock.ts';
 import { Conditions } from './lib/conditions.ts';
 import { asFairleadError, treatmentOf, type FairleadError } from './lib/errors.ts';
 import { hostGates } from './lib/health/gates.ts';
-import type { Host, HostOptions } from './lib/host/host.ts';
-import { createLogger, type Logger } from './lib/log.ts';
+import type { Host } from './lib/host/host.ts';
 import { pluginApps } from './lib/plugin/apps.ts';
 import { runShim } from './lib/plugin/run-shim.ts';
 import { writeDiscoveryFile } from './lib/runtime/discovery.ts';
 import { keepHeapSmall } from './lib/runtime/heap.ts';
 import { inheritedSockets } from './lib/runtime/inherited.ts';
 import { listen, type ListenPlace } from './lib/runtime/listen.ts';
+import { openLogs, type OpenLogs } from './lib/runtime/logs.ts';
 import { announce } from './lib/runtime/notify.ts';
 import { commit, version } from './lib/version.ts';
 
@@ -27,12 +28,11 @@ import { commit, version } from './lib/version.ts';
 type Ending = PromiseWithResolvers<FairleadError | undefined>;
 
 /** Runs until a signal says stop, or something it cannot live without dies. */
-async function agent(options: AgentOptions): Promise<void> {
-  const root = createLogger({
-    level: options.logLevel,
-    format: options.logFormat,
-    node: options.hostName,
-  });
+async function agent(options: AgentOptions, notes: readonly string[]): Promise<void> {
+  const onTrouble = (why?: string) =>
+    conditions.set('SYSLOG_DOWN', why && `syslog does not take log lines: ${why}`);
+  const logs = openLogs(options, { clock: systemClock, onTrouble });
+  const { root } = logs;
   const log = root.child({ part: 'agent' });
   const ending: Ending = Promise.withResolvers();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -43,13 +43,14 @@ async function agent(options: AgentOptions): Promise<void> {
   });
   const starting = Promise.withResolvers<Host>();
   // answers begin before the store is open: the engine may be waiting for them to start
-  const stopListening = await startListening(options, root, conditions, starting.promise);
+  const stopListening = await startListening(options, logs, conditions, starting.promise);
   log.info({ version, plugin: options.pluginSocket, api: options.apiSocket }, 'listening');
+  for (const note of notes) log.warn(note);
   void announce(starting.promise, process.env, systemClock);
 
   starting.promise.catch((thrown: unknown) => ending.resolve(asFairleadError(thrown)));
   const { startHost } = await import('./lib/host/host.ts');
-  startHost(hostOptions(options), {
+  startHost(hostOptions(options, version), {
     clock: systemClock,
     log: root,
     conditions,
@@ -59,41 +60,24 @@ async function agent(options: AgentOptions): Promise<void> {
   const failure = await ending.promise;
   if (failure !== undefined) {
     log.fatal({ err: failure }, failure.message);
+    await logs.close();
     // a dead store must not be written to again, not even to close it nicely
     process.exit(treatmentOf(failure.code).exitCode);
   }
   log.info('stopping');
   await stopListening();
   await (await starting.promise).close();
-}
-
-function hostOptions(options: AgentOptions): HostOptions {
-  return {
-    dataDirectory: options.dataDir,
-    name: options.hostName,
-    version,
-    store: options.store,
-    ovsdbPath: options.ovsDbSocket,
-    dockerSocket: options.dockerSocket,
-    pluginName: options.pluginName,
-    datapath: options.datapath,
-    poolDefaults: { v4: options.ipv4Pools, v6: options.ipv6Pools },
-    mtuDefault: options.linkMtu,
-    vtepAddress: options.vtepAddress,
-    vxlanPort: options.vxlanPort,
-    uplinks: options.uplinks ?? [],
-    hostBlocks: [options.hostBlock, options.hostBlock6].filter((block) => block !== 'none'),
-    runDirectory: options.runDir,
-  };
+  await logs.close();
 }
 
 /** Opens both sockets, or takes them from systemd; answers how to close them. */
 async function startListening(
   options: AgentOptions,
-  log: Logger,
+  logs: OpenLogs,
   conditions: Conditions,
   host: Promise<Host>,
 ): Promise<() => Promise<void>> {
+  const log = logs.root;
   const inherited = inheritedSockets(process.env, process.pid);
   const place = (role: 'plugin' | 'api', path: string): ListenPlace => {
     const descriptor = inherited.get(role);
@@ -118,6 +102,7 @@ async function startListening(
     nodes: async () => (await host).nodes,
     checkAddresses: async (signal) => (await host).checkAddresses(signal),
     stopping: stopping.signal,
+    logs,
     contiv: {
       version,
       commit,

@@ -43,6 +43,7 @@ export const conditionTable = {
   DOCKER_NETWORK_FOREIGN: { severity: 'error', touchesTraffic: false },
   DOCKER_SWARM: { severity: 'warning', touchesTraffic: false },
   DOCKER_OTHER_ENGINE: { severity: 'warning', touchesTraffic: false },
+  SYSLOG_DOWN: { severity: 'warning', touchesTraffic: false },
   DOCKER_DOWN: { severity: 'warning', touchesTraffic: false },
 } as const satisfies Record<string, { severity: Severity; touchesTraffic: boolean }>;
 

@@ -416,6 +416,24 @@ export const readyWaitMs = 10_000;
 /** Size of the agent's settings file: every option with its longest value has a tenth of it. */
 export const configFileBytesMax = 64 * 1024;
 
+// --- syslog ---
+
+/** A message of syslog: what rsyslog takes unless it is told otherwise; servers should take 2048 (RFC 5424 section 6.1). */
+export const syslogMessageBytesMax = 8 * 1024;
+/** Text of a line that is too long for a message with all of its facts. */
+export const syslogTextCharactersMax = 1_024;
+/** Lines that wait for a server: a minute of a busy agent at level debug, and some hundred kilobytes. */
+export const syslogLinesMax = 1_000;
+/** A connection that is not there by then waits for somebody who is not there. */
+export const syslogConnectMs = 5_000;
+/** A server that takes nothing for so long is stuck. */
+export const syslogSendMs = 10_000;
+/** Between two tries, doubled up to the second. */
+export const syslogPauseMs = 500;
+export const syslogPauseMaxMs = 30_000;
+/** An agent that stops waits so long for the last lines to go. */
+export const syslogFlushMs = 1_000;
+
 // --- bundles ---
 
 /** Files of a bundle: some hundred man pages and units. Somebody's home given by mistake has more. */

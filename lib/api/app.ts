@@ -16,10 +16,12 @@ import type { ClusterOperations } from '../store/replicated/cluster.ts';
 import type { AddressCheck } from '../host/ipam-check.ts';
 import type { SiteNodes } from '../host/site-nodes.ts';
 import type { DatapathFacts } from '../host/switching.ts';
+import type { OpenLogs } from '../runtime/logs.ts';
 import { clusterRoutes } from './cluster.ts';
 import { contivRoutes, type ContivSources } from './contiv/routes.ts';
 import { debugRoutes, type DebugParts } from './debug.ts';
 import { ipamRoutes } from './ipam.ts';
+import { logRoutes } from './logs.ts';
 import { nodeRoutes } from './nodes.ts';
 import { objectRoutes } from './objects/routes.ts';
 import { policyRoutes } from './policy.ts';
@@ -41,6 +43,8 @@ export interface ApiSources {
   readonly cluster: () => Promise<ClusterOperations | undefined>;
   readonly nodes: () => Promise<SiteNodes>;
   readonly checkAddresses: (signal: AbortSignal) => Promise<AddressCheck>;
+  /** The log, whose levels can be changed. */
+  readonly logs: Pick<OpenLogs, 'levels' | 'syslog'>;
   /** What Contiv's REST is made of, and our own for the same objects. */
   readonly contiv: ContivSources;
   /** Aborted when the host stops: what would never end by itself ends then. */
@@ -83,6 +87,7 @@ export function createApiApp(sources: ApiSources): Hono {
   app.route('/', objectRoutes({ log, objects, clock: systemClock, stopping: sources.stopping }));
   app.route('/', contivRoutes(sources.contiv));
   app.route('/v1/cluster', clusterRoutes(sources.cluster));
+  app.route('/v1/log', logRoutes(sources.logs, base));
   app.route('/v1/nodes', nodeRoutes(sources.nodes, base));
   app.route('/debug', debugRoutes(debugParts(sources), base, systemClock));
   app.route('/v1/policy', policyRoutes({ log, objects }, base));

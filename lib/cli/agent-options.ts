@@ -6,11 +6,11 @@ import { posix } from 'node:path';
 import { datapathChoices, type DatapathChoice } from '../datapath/datapath-type.ts';
 import { FairleadError } from '../errors.ts';
 import { linkMtuDefault, linkMtuMax, linkMtuMin, vxlanPortDefault } from '../limits.ts';
-import { logFormats, logLevels, type LogFormat, type LogLevel } from '../log.ts';
 import type { Cidr } from '../ip/ip.ts';
 import type { DefaultBlock } from '../network/ipam/block.ts';
 import { apiListenTable, checkApiListen, type ApiListenOptions } from './api-listen.ts';
 import { configOption } from './config-file.ts';
+import { logTable, type LogOptionValues } from './log-options.ts';
 import { readOptions, type OptionSources, type OptionTable } from './option.ts';
 import type { StoreChoice } from '../store/open.ts';
 import { readEndpoints, readStore } from './store-reading.ts';
@@ -30,7 +30,7 @@ import {
 } from './reading.ts';
 
 /** What the agent was told, checked. All paths are absolute. */
-export interface AgentOptions extends ApiListenOptions {
+export interface AgentOptions extends ApiListenOptions, LogOptionValues {
   /** The settings file; what it says is in the other options already. */
   readonly config: string;
   readonly dataDir: string;
@@ -52,8 +52,6 @@ export interface AgentOptions extends ApiListenOptions {
   readonly dockerSocket: string;
   readonly discoveryFile?: string;
   readonly datapath: DatapathChoice;
-  readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat;
   /** Where pools come from when nobody asks for a subnet, in order of preference. */
   readonly ipv4Pools: readonly DefaultBlock[];
   readonly ipv6Pools: readonly DefaultBlock[];
@@ -207,22 +205,7 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
     defaultText: 'auto',
     read: readOneOf(datapathChoices),
   },
-  logLevel: {
-    flag: 'log-level',
-    placeholder: 'LEVEL',
-    summary: `least severe lines to log: ${logLevels.join(', ')}`,
-    defaultShown: 'info',
-    defaultText: 'info',
-    read: readOneOf(logLevels),
-  },
-  logFormat: {
-    flag: 'log-format',
-    placeholder: 'FORMAT',
-    summary: `form of log lines: ${logFormats.join(', ')}`,
-    defaultShown: 'json, on a terminal pretty',
-    defaultText: ({ stdoutIsTty }) => (stdoutIsTty ? 'pretty' : 'json'),
-    read: readOneOf(logFormats),
-  },
+  ...logTable,
   ipv4Pools: {
     flag: 'ipv4-pools',
     placeholder: 'CIDR:SIZE,…',

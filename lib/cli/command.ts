@@ -5,8 +5,8 @@ import type { OperandRow, OptionRow, OptionSources } from './option.ts';
 
 /** What commands do besides writing text; given by the program's entry point. */
 export interface Actions {
-  /** Runs the agent until it is told to stop. */
-  agent(options: AgentOptions): Promise<void>;
+  /** Runs the agent until it is told to stop; `notes` are for its log. */
+  agent(options: AgentOptions, notes: readonly string[]): Promise<void>;
   /** Runs a managed plugin that hands calls on, until it is told to stop; `notes` are for its log. */
   plugin(options: PluginOptions, notes: readonly string[]): Promise<void>;
 }

@@ -8,7 +8,9 @@ import { completionCommand } from './completion-commands.ts';
 import { clusterCommands } from './cluster-commands.ts';
 import { withConfigFile } from './config-file.ts';
 import { giveBackCommand } from './give-back-command.ts';
+import { contivSettings } from './contiv-variables.ts';
 import { ipamCommands } from './ipam-commands.ts';
+import { logCommands } from './log-commands.ts';
 import { nodeCommands } from './node-commands.ts';
 import { manPage } from './man.ts';
 import { nouns } from './objects/nouns.ts';
@@ -28,7 +30,8 @@ const ownCommands: readonly CommandRow[] = [
     name: 'agent',
     summary: "answer Docker's plugin calls and keep Open vSwitch in step; runs until stopped",
     notes: `Each option is also an environment variable, and a line of --config; a flag wins over a variable, a
-variable over the file. systemd may hand over the plugin socket (LISTEN_FDS); --plugin-socket is then not
+variable over the file. Variables of Contiv's daemons (CONTIV_…) mean what they meant where there is a counterpart;
+a line of the log says so where there is none. systemd may hand over the plugin socket (LISTEN_FDS); --plugin-socket is then not
 used.
 
 The agent starts without Open vSwitch or Docker and carries on when they appear. Exit code 2 means
@@ -39,8 +42,12 @@ Examples:
   fairlead agent --datapath netdev --log-level debug
   FAIRLEAD_IPV4_POOLS=10.200.0.0/16:24 fairlead agent`,
     options: rowsOf(agentOptionTable),
-    run: ({ sources, actions }) =>
-      actions.agent(readAgentOptions(withConfigFile(sources, rowsOf(agentOptionTable)))),
+    run({ sources, actions }) {
+      const contiv = contivSettings(sources.environment);
+      const environment = { ...sources.environment, ...contiv.environment };
+      const all = withConfigFile({ ...sources, environment }, rowsOf(agentOptionTable));
+      return actions.agent(readAgentOptions(all), contiv.notes);
+    },
   },
   {
     name: 'version',
@@ -106,6 +113,7 @@ export const commandSet: CommandSet = {
     ...clusterCommands,
     ...nodeCommands,
     ...ipamCommands,
+    ...logCommands,
     ...bundleCommands,
     ...pluginCommands,
     giveBackCommand,
@@ -118,6 +126,7 @@ export const commandSet: CommandSet = {
       summary: 'save the state of the cluster to a file, look into one, restore it',
     },
     { name: 'ipam', summary: 'see whether all agree who has which address' },
+    { name: 'log', summary: 'see and set how much the agent of this host says' },
     { name: 'node', summary: 'see the hosts that share networks, remove one that is gone' },
     { name: 'bundle', summary: 'take this release to hosts without a network' },
     { name: 'plugin', summary: 'Fairlead as a managed plugin of Docker, for swarm' },

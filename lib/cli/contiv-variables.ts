@@ -7,8 +7,8 @@ import { FairleadError } from '../errors.ts';
 /** Text of a variable in our words, and under which option. */
 interface Counterpart {
   readonly variable: string;
-  /** The text as ours; undefined refuses it. */
-  readonly text: (text: string) => string | undefined;
+  /** The text as ours, nothing for nothing to say; undefined refuses it. `beside` reads others of the same daemon. */
+  readonly text: (text: string, beside: (name: string) => string) => string | undefined;
   /** What texts there are, for a refusal. */
   readonly mustBe: string;
 }
@@ -26,6 +26,8 @@ const levels: ReadonlyMap<string, string> = new Map([
   ['ERROR', 'error'],
 ]);
 
+const syslogDefault = 'udp://127.0.0.1:514';
+
 const shared: Readonly<Record<string, Counterpart | Without>> = {
   MODE: { instead: 'one program serves Docker with and without swarm' },
   NET_MODE: { instead: 'networks say it: --encap vlan or vxlan' },
@@ -42,13 +44,25 @@ const shared: Readonly<Record<string, Counterpart | Without>> = {
     text: (text) => ({ true: 'json', false: 'pretty' })[text.toLowerCase()],
     mustBe: 'true or false',
   },
-  USE_SYSLOG: { instead: 'the engine writes a plugin’s lines to its own log' },
-  SYSLOG_URL: { instead: 'the engine writes a plugin’s lines to its own log' },
+  USE_SYSLOG: {
+    variable: 'FAIRLEAD_SYSLOG',
+    text: (text, beside) =>
+      ({ true: beside('SYSLOG_URL') || syslogDefault, false: '' })[text.toLowerCase()],
+    mustBe: 'true or false',
+  },
+  // the daemons looked at it only when told to use it
+  SYSLOG_URL: {
+    variable: 'FAIRLEAD_SYSLOG',
+    text: (text, beside) => (beside('USE_SYSLOG').toLowerCase() === 'true' ? text : ''),
+    mustBe: 'a URL',
+  },
 };
 
 const only: Readonly<Record<string, Counterpart | Without>> = {
   CONTIV_NETMASTER_INFRA: { instead: 'there is no ACI' },
-  CONTIV_NETMASTER_PLUGIN_NAME: { instead: 'the plugin has the name that it was made with' },
+  CONTIV_NETMASTER_PLUGIN_NAME: {
+    instead: 'a managed plugin has the name that it was made with, else there is --plugin-name',
+  },
   CONTIV_NETMASTER_EXTERNAL_ADDRESS: {
     variable: 'FAIRLEAD_API_LISTEN',
     text: same,
@@ -100,7 +114,9 @@ export function contivSettings(given: Environment): ContivSettings {
       continue;
     }
     const { variable, mustBe } = row;
-    const value = row.text(text);
+    const daemon = name.split('_', 2).join('_');
+    const value = row.text(text, (other) => given[`${daemon}_${other}`] ?? '');
+    if (value === '') continue;
     if (value === undefined) {
       throw new FairleadError('USAGE', `${name} ${JSON.stringify(text)}`, {
         fix: `must be ${mustBe}`,

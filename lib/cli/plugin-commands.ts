@@ -92,7 +92,7 @@ FAIRLEAD_LOG_LEVEL=debug, while the plugin is disabled; those of Contiv (CONTIV_
       const environment = { ...sources.environment, ...contiv.environment };
       const options = readOptions(runTable, { ...sources, environment });
       if (options.way === 'agent')
-        return actions.agent(readAgentOptions(agentSources(environment, sources)));
+        return actions.agent(readAgentOptions(agentSources(environment, sources)), contiv.notes);
       const moved = Object.keys(contiv.environment).filter((name) => name !== 'FAIRLEAD_LOG_LEVEL');
       const elsewhere = moved.map((name) => `${name} belongs to the agent of the host`);
       return actions.plugin(options, [...contiv.notes, ...elsewhere]);

@@ -1,11 +1,12 @@
 /**
  * What systemd hears from the agent (sd_notify(3)): that it is ready, and from then on that it is alive
- * (WatchdogSec=). One datagram a message to the socket of NOTIFY_SOCKET, sent by libc, since not every runtime can
- * send a datagram to a unix socket. Without systemd there is nobody to tell, and native code is not loaded.
+ * (WatchdogSec=). One datagram a message to the socket of NOTIFY_SOCKET. Without systemd there is nobody to tell, and
+ * native code is not loaded.
  */
 import { Buffer } from 'node:buffer';
 import type { Clock } from '../clock.ts';
 import { readyWaitMs } from '../limits.ts';
+import { openUnixDatagram } from './unix-datagram.ts';
 
 /** Where messages go. Never fails: who does not hear us decides for itself. */
 export interface ServiceManager {
@@ -14,31 +15,14 @@ export interface ServiceManager {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const unixDatagram = { family: 1, type: 2 | 0o2000000 };
-/** MSG_NOSIGNAL and MSG_DONTWAIT: a manager that does not read must not hold us. */
-const sendFlags = 0x4000 | 0x40;
-
 /** The manager that NOTIFY_SOCKET names; undefined when there is none, or it cannot be spoken to. */
 export async function serviceManager({
   NOTIFY_SOCKET: path,
 }: Environment): Promise<ServiceManager | undefined> {
   if (path === undefined || !/^[/@]./.test(path)) return undefined;
   try {
-    const { koffi } = await import('./native.ts');
-    const libc = koffi.load(null);
-    const open = libc.func('int socket(int family, int type, int protocol)');
-    const send = libc.func(
-      'intptr_t sendto(int socket, void *message, size_t length, int flags, void *address, uint32_t addressLength)',
-    );
-    const descriptor = open(unixDatagram.family, unixDatagram.type, 0) as number;
-    if (descriptor < 0) return undefined;
-    const address = socketAddress(path);
-    return {
-      tell(message) {
-        const bytes = Buffer.from(message);
-        send(descriptor, bytes, bytes.length, sendFlags, address, address.length);
-      },
-    };
+    const socket = await openUnixDatagram(path);
+    return { tell: (message) => void socket.send(Buffer.from(message)) };
   } catch {
     // the store loads the same native code, and says what is wrong with it
     return undefined;
@@ -77,13 +61,4 @@ function watchdogMs({ WATCHDOG_USEC, WATCHDOG_PID }: Environment): number | unde
   const microseconds = Number(WATCHDOG_USEC);
   const isOurs = WATCHDOG_PID === undefined || WATCHDOG_PID === String(process.pid);
   return isOurs && microseconds > 0 ? microseconds / 2_000 : undefined;
-}
-
-/** A sockaddr_un; `@` stands for the zero byte of a name that is no file (unix(7)). */
-function socketAddress(path: string): Buffer {
-  const family = Buffer.alloc(2);
-  new Uint16Array(family.buffer, family.byteOffset, 1)[0] = unixDatagram.family;
-  const isFile = path.startsWith('/');
-  const name = Buffer.from(isFile ? `${path}\0` : `\0${path.slice(1)}`);
-  return Buffer.concat([family, name]);
 }

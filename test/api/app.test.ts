@@ -4,6 +4,7 @@ import { Conditions } from '../../lib/conditions.ts';
 import { FairleadError } from '../../lib/errors.ts';
 import { contivSources } from './contiv/contiv-site.ts';
 import { systemClock } from '../../lib/clock.ts';
+import { openLogs } from '../../lib/runtime/logs.ts';
 
 const sources: ApiSources = {
   version: '1.2.3',
@@ -27,6 +28,10 @@ const sources: ApiSources = {
     differences: [],
     unseen: [],
   }),
+  logs: openLogs(
+    { hostName: 'edge-1', logLevel: 'info', logFormat: 'json' },
+    { clock: systemClock, onTrouble: () => undefined },
+  ),
   contiv: contivSources(),
 };
 
@@ -126,5 +131,40 @@ describe('the API', () => {
       status: 404,
       body: { error: { code: 'REQUEST_UNKNOWN' } },
     });
+  });
+});
+
+describe('the log', () => {
+  const put = async (body: unknown): Promise<Response> =>
+    createApiApp(sources).request('/v1/log/level', { method: 'PUT', body: JSON.stringify(body) });
+
+  it('has a level for each part, which can be set', async () => {
+    expect(await get('/v1/log')).toMatchObject({ body: { level: 'info', syslog: null } });
+    expect(await (await put({ level: 'debug', part: 'ovsdb' })).json()).toMatchObject({
+      level: 'info',
+      parts: expect.arrayContaining([
+        { part: 'ovsdb', level: 'debug' },
+        { part: 'switch', level: 'info' },
+      ]),
+    });
+    expect(await (await put({ level: 'warn' })).json()).toMatchObject({
+      level: 'warn',
+      parts: expect.arrayContaining([{ part: 'ovsdb', level: 'warn' }]),
+    });
+  });
+
+  it('has no other levels and parts', async () => {
+    for (const body of [
+      {},
+      { level: 'loud' },
+      { level: 'info', part: 'x' },
+      { level: 'info', x: 1 },
+    ]) {
+      const answer = await put(body);
+      expect([answer.status, await answer.json()]).toMatchObject([
+        400,
+        { error: { code: 'REQUEST_INVALID' } },
+      ]);
+    }
   });
 });

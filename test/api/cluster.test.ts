@@ -102,6 +102,10 @@ describe('the cluster routes', () => {
         differences: [],
         unseen: [],
       }),
+      logs: {
+        levels: { level: 'info', ofParts: new Map(), set: () => undefined },
+        syslog: () => undefined,
+      },
       contiv: contivSources(),
     };
     const app = createApiApp(sources);

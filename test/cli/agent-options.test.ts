@@ -240,6 +240,27 @@ const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
     good: [['pretty', 'pretty']],
     bad: ['', 'text'],
   },
+  syslog: {
+    flag: 'syslog',
+    byDefault: undefined,
+    good: [
+      ['udp://127.0.0.1:514', { transport: 'udp', host: '127.0.0.1', port: 514 }],
+      ['udp://logs.example', { transport: 'udp', host: 'logs.example', port: 514 }],
+      ['tcp://[2001:db8::1]:601/', { transport: 'tcp', host: '2001:db8::1', port: 601 }],
+      ['unix:/dev/log', { transport: 'unix', path: '/dev/log' }],
+      ['unix:///dev/log', { transport: 'unix', path: '/dev/log' }],
+    ],
+    bad: [
+      '',
+      'syslog',
+      'udp://',
+      'udp://a:0',
+      'udp://a:65536',
+      'tls://a',
+      'unix:dev/log',
+      'udp://a/b',
+    ],
+  },
   ipv4Pools: {
     flag: 'ipv4-pools',
     byDefault: [{ base: parseCidr('10.64.0.0/12'), size: 24 }],

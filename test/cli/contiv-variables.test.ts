@@ -57,6 +57,20 @@ test('what has none is named, with what to do instead', () => {
   expect(notes[0]).toContain('CONTIV_NETMASTER_MODE has no meaning here');
 });
 
+test('syslog is used when it says so, at the place it says or at this host', () => {
+  const syslogOf = (given: Record<string, string>) =>
+    contivSettings(given).environment['FAIRLEAD_SYSLOG'];
+  const url = { CONTIV_NETPLUGIN_SYSLOG_URL: 'tcp://10.0.0.9:601' };
+  expect(syslogOf({ CONTIV_NETPLUGIN_USE_SYSLOG: 'true' })).toBe('udp://127.0.0.1:514');
+  expect(syslogOf({ CONTIV_NETPLUGIN_USE_SYSLOG: 'True', ...url })).toBe('tcp://10.0.0.9:601');
+  expect(syslogOf({ CONTIV_NETPLUGIN_USE_SYSLOG: 'false', ...url })).toBe(undefined);
+  expect(syslogOf(url)).toBe(undefined);
+  const both = { CONTIV_NETMASTER_USE_SYSLOG: 'true', CONTIV_NETPLUGIN_USE_SYSLOG: 'true' };
+  expect(syslogOf(both)).toBe('udp://127.0.0.1:514');
+  expect(() => syslogOf({ ...both, ...url })).toThrow('differ');
+  expect(() => syslogOf({ CONTIV_NETPLUGIN_USE_SYSLOG: 'maybe' })).toThrow('maybe');
+});
+
 test('our own variable wins', () => {
   const given = { CONTIV_NETPLUGIN_HOST: 'h1', FAIRLEAD_NAME: 'ours' };
   expect(contivSettings(given).environment).toEqual({});
