@@ -103,7 +103,7 @@ describe('the cluster routes', () => {
         unseen: [],
       }),
       logs: {
-        levels: { level: 'info', ofParts: new Map(), set: () => undefined },
+        levels: { level: 'info' as const, ofParts: new Map(), set: () => undefined },
         syslog: () => undefined,
       },
       contiv: contivSources(),
