@@ -75,5 +75,5 @@ test('every part that speaks is one whose level can be set, and no other', () =>
     ),
   );
   // lines about lost lines are made where they are sent
-  expect([...new Set([...found, 'log'])].toSorted()).toEqual(logParts.toSorted());
+  expect(new Set([...found, 'log'])).toEqual(new Set(logParts));
 });
