@@ -147,6 +147,15 @@ machine() {
     'Linux aarch64' | 'Linux arm64') TARGET=linux-arm64 ;;
     *) fail "this is $(uname -sm)" 'Fairlead runs on Linux, x86_64 and aarch64' ;;
   esac
+  is_musl || return 0
+  [ "$TARGET" = linux-x64 ] || fail 'this host has musl on aarch64' 'there is no build for that; use x86_64, or a host with glibc'
+  TARGET=linux-x64-musl
+}
+
+is_musl() {
+  [ -n "$(find "$ROOT/lib" -maxdepth 1 -name 'ld-musl-*' 2>/dev/null)" ] || return 1
+  # the linker of musl can be there beside glibc
+  [ -n "$ROOT" ] || ! getconf GNU_LIBC_VERSION >/dev/null 2>&1
 }
 
 need_root() {
@@ -169,13 +178,14 @@ preflight() {
 
 preflight_libraries() {
   libc=$(getconf GNU_LIBC_VERSION 2>/dev/null || true)
-  case $libc in
-    glibc\ *)
+  case $TARGET:$libc in
+    *-musl:*) ;;
+    *:glibc\ *)
       minor=${libc##*.}
       [ "${libc#glibc 2.}" != "$libc" ] && [ "$minor" -lt 28 ] &&
         check_failed "$libc is too old" 'Fairlead needs glibc 2.28 or newer (Debian 10, RHEL 8, SLES 15 SP3)'
       ;;
-    *) check_failed 'this host has no glibc' 'this build does not run on musl; use a host with glibc' ;;
+    *) check_failed 'this host has no glibc' 'use a host with glibc, or with musl (Alpine) on x86_64' ;;
   esac
   [ -n "$(find /lib /lib64 /usr/lib /usr/lib64 -name 'libstdc++.so.6' 2>/dev/null | head -n 1)" ] ||
     check_failed 'libstdc++.so.6 is missing' "$(how_to libstdc++6 libstdc++ libstdc++6 libstdc++)"

@@ -1,6 +1,6 @@
 /**
- * Builds the single-file binary: `bun .ci/build.ts [--target linux-x64|linux-arm64] [--outfile FILE]
- * [--entry FILE] [--packages FOLDER]`. Result: dist/fairlead, or dist/fairlead-TARGET for another machine.
+ * Builds the single-file binary: `bun .ci/build.ts [--target linux-x64|linux-arm64|linux-x64-musl]
+ * [--outfile FILE] [--entry FILE] [--packages FOLDER]`. Result: dist/fairlead, or dist/fairlead-TARGET for another machine.
  *
  * Native addons are embedded as files and opened by `lib/runtime/addon.ts`: their packages look for them
  * in folders at run time, which only works on the machine that built the binary. The binary reads no
@@ -47,7 +47,7 @@ function locate(path: string, target: TargetName, folders: readonly string[]): s
   if (found !== undefined) return found;
   const wanted = `bun@${versionOf('bun')} koffi@${versionOf('koffi')}`;
   return fail(
-    `${path} is not installed; get it by: npm install --prefix FOLDER --no-save --ignore-scripts --os linux --cpu ${targets[target].cpu} --libc glibc ${wanted}, then give --packages FOLDER`,
+    `${path} is not installed; get it by: npm install --prefix FOLDER --no-save --ignore-scripts --os linux --cpu ${targets[target].cpu} --libc ${targets[target].libc} ${wanted}, then give --packages FOLDER`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
  * Makes what is handed out, in dist/release: `npm run release [-- --key FILE] [--open-vswitch FOLDER]
- * [--targets linux-x64,linux-arm64]`. For each machine the binary, its parts list and licences, and the
+ * [--targets linux-x64,linux-arm64,linux-x64-musl]`. For each machine the binary, its parts list and licences, and the
  * bundle; SHA256SUMS over all of it. Prints how large everything is.
  *
  * The packages of other machines are fetched by npm into dist/packages; when that fails the machine is
@@ -48,14 +48,14 @@ function say(line: string): void {
 /** Options of the build that name the packages of another machine; throws when npm cannot get them. */
 function packagesFor(target: TargetName): readonly string[] {
   if (target === `linux-${process.arch}`) return [];
-  const { cpu, koffi } = targets[target];
+  const { cpu, libc, runtime } = targets[target];
   const folder = join(root, 'dist/packages', target);
-  if (!existsSync(join(folder, 'node_modules', koffi))) {
+  if (!existsSync(join(folder, 'node_modules', runtime))) {
     mkdirSync(folder, { recursive: true });
     const { devDependencies, dependencies } = manifest;
     const wanted = [`bun@${devDependencies.bun}`, `koffi@${dependencies.koffi}`];
     const place = ['--prefix', folder, '--no-save', '--ignore-scripts'];
-    const machine = ['--os', 'linux', '--cpu', cpu, '--libc', 'glibc'];
+    const machine = ['--os', 'linux', '--cpu', cpu, '--libc', libc];
     execFileSync('npm', ['install', ...place, ...machine, ...wanted], { stdio: 'pipe' });
   }
   return ['--packages', folder];

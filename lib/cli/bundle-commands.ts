@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createBundle } from '../bundle/bundle.ts';
+import { readElf } from '../bundle/elf.ts';
 import { readSigningKey, type SigningKey } from '../bundle/minisign.ts';
 import { FairleadError } from '../errors.ts';
 import { bytesText } from './cluster-text.ts';
@@ -90,7 +91,8 @@ async function withPlugins<T>(
 ): Promise<T> {
   const version = join(from, 'VERSION');
   const [name = ''] = existsSync(version) ? readFileSync(version, 'utf8').split('\n') : [];
-  const isOfThisMachine = name.endsWith(`-linux-${process.arch}`);
+  const isMusl = readElf(process.execPath)?.interpreter?.includes('ld-musl') === true;
+  const isOfThisMachine = name.endsWith(`-linux-${process.arch}${isMusl ? '-musl' : ''}`);
   if (!isOfThisMachine || existsSync(join(from, 'plugin'))) return work({});
   const folder = mkdtempSync(join(tmpdir(), 'fairlead-bundle-'));
   try {

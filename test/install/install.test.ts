@@ -270,6 +270,16 @@ describe.each(shells.map((shell) => ({ shell, name: shell.join(' ') })))(
   },
 );
 
+test('a host with musl gets the bundle that was made for musl', async () => {
+  mkdirSync(join(root, 'lib'), { recursive: true });
+  writeFileSync(join(root, 'lib/ld-musl-x86_64.so.1'), '');
+  if (process.arch !== 'x64') return;
+  const musl = await bundle('0.4.0', `${target}-musl`);
+  expect(run(['sh'], '--bundle', bundles.one).error).toContain('is for another machine');
+  expect(run(['sh'], '--bundle', musl)).toMatchObject({ exitCode: 0 });
+  expect(installed()).toBe('0.4.0');
+});
+
 test('it is read from a pipe as it is from a file', () => {
   const input = readFileSync(script);
   const { status } = spawnSync('sh', ['-s', '--', '--bundle', bundles.one, '--root', root], {
