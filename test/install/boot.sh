@@ -1,14 +1,14 @@
 #!/bin/bash
-# Boots a Debian with systemd as process 1 in namespaces: boot.sh BASE WORK. What it writes goes to WORK/upper and
+# Boots a Debian with systemd as process 1 in namespaces: boot.sh BASE WORK NAME. What it writes goes to WORK/upper and
 # outlives the next boot; BASE stays as it is. Ends when the system is powered off or rebooted. Needs root.
 set -euo pipefail
-base=$1 work=$2
+base=$1 work=$2 name=$3
 mkdir -p "$work"/{upper,scratch,root,docker,containerd}
 # the first cgroup hierarchy (v1) or the one (v2): a group of its own, so that systemd keeps to it
 for hierarchy in /sys/fs/cgroup/*/ /sys/fs/cgroup/; do
   [ -e "$hierarchy/cgroup.procs" ] || continue
-  mkdir -p "$hierarchy/fairlead-install" 2>/dev/null || continue
-  echo $$ 2>/dev/null >"$hierarchy/fairlead-install/cgroup.procs" || true
+  mkdir -p "$hierarchy/fairlead-install-$name" 2>/dev/null || continue
+  echo $$ 2>/dev/null >"$hierarchy/fairlead-install-$name/cgroup.procs" || true
 done
 
 inside() {
@@ -37,7 +37,7 @@ inside() {
   mount -t tmpfs -o mode=755 tmpfs "$root/run"
   mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
   mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
-  hostname installed
+  hostname "$3"
   cd "$root"
   mkdir -p .old
   pivot_root . .old
@@ -48,4 +48,4 @@ inside() {
     /sbin/init --log-target=console </dev/null
 }
 export -f inside
-exec unshare --mount --uts --ipc --net --pid --fork --kill-child --propagation private bash -c 'inside "$@"' boot "$base" "$work"
+exec unshare --mount --uts --ipc --net --pid --fork --kill-child --propagation private bash -c 'inside "$@"' boot "$base" "$work" "$name"

@@ -1,54 +1,25 @@
 /**
- * Fairlead installed as an operator does: `npm run e2e:install`. A Debian with real systemd, Docker and Open vSwitch is
+ * Fairlead installed as an operator does: `npm run e2e:install`. Debians with real systemd, Docker and Open vSwitch are
  * booted in namespaces without a network; each step says whether what it claims is so. Needs root, debootstrap and,
- * the first time, a Debian mirror for the base system (kept in dist/install-base).
+ * the first time, a Debian mirror for the base system (kept in dist/install-base). `-- one` is the part with one host,
+ * `-- two` that with two.
  */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-} from 'node:fs';
-import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createBundle } from '../../lib/bundle/bundle.ts';
+import { labDatapath } from '../lab/datapath.ts';
+import { baseSystem } from './base.ts';
+import { Machine, plug, removeGroups, type Ended } from './machine.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const base = join(root, 'dist/install-base');
 const work = mkdtempSync(join(tmpdir(), 'fairlead-install-e2e-'));
-const share = join(work, 'upper/opt/share');
+/** What is handed to the hosts. */
+const share = join(work, 'share');
 const target = `linux-${process.arch}`;
 const say = (line: string) => process.stdout.write(`${line}\n`);
-
-/** Packages of the system besides the smallest Debian. */
-const packages =
-  'systemd,systemd-sysv,dbus,iproute2,iptables,kmod,procps,udev,docker.io,openvswitch-switch,libstdc++6,busybox-static,curl,openssl,nftables';
-
-function prepareBase(): void {
-  if (existsSync(base)) return;
-  say('making the base system');
-  const partial = `${base}.partial`;
-  rmSync(partial, { recursive: true, force: true });
-  const args = ['--variant=minbase', `--include=${packages}`, 'bookworm', partial];
-  execFileSync('debootstrap', args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  writeFileSync(join(partial, 'etc/hostname'), 'installed\n');
-  writeFileSync(join(partial, 'etc/machine-id'), '');
-  mkdirSync(join(partial, 'etc/docker'), { recursive: true });
-  const parent = { 'cgroup-parent': '/fairlead-install/docker' };
-  writeFileSync(join(partial, 'etc/docker/daemon.json'), JSON.stringify(parent));
-  rmSync(join(partial, 'usr/sbin/policy-rc.d'), { force: true });
-  rmSync(join(partial, 'etc/systemd/system/getty.target.wants'), { recursive: true, force: true });
-  // no terminal here, and no clock of its own
-  for (const unit of ['console-getty.service', 'systemd-timesyncd.service', 'apt-daily.timer']) {
-    symlinkSync('/dev/null', join(partial, 'etc/systemd/system', unit));
-  }
-  renameSync(partial, base);
-}
 
 /** Two releases: what is built here, and the same with another name; and an image to run. */
 async function prepareShare(): Promise<void> {
@@ -78,66 +49,14 @@ async function prepareShare(): Promise<void> {
   copyFileSync(join(import.meta.dirname, 'listing.sh'), join(share, 'listing.sh'));
 }
 
-let machine: ChildProcess | undefined;
-let init = 0;
+const base = baseSystem();
+const first = new Machine({ name: 'installed', base, work: join(work, 'installed') });
+const second = new Machine({ name: 'joined', base, work: join(work, 'joined') });
+const inside = (line: string): Ended => first.run(line);
 
-/** The first process of the machine: the child of unshare, which became init. */
-function initOf(parent: number): number | undefined {
-  const path = `/proc/${parent}/task/${parent}/children`;
-  const [child] = readFileSync(path, 'utf8').trim().split(' ');
-  if (child === undefined || child === '') return undefined;
-  return readFileSync(`/proc/${child}/comm`, 'utf8').trim() === 'systemd'
-    ? Number(child)
-    : undefined;
-}
-
-async function boot(): Promise<void> {
-  const script = join(import.meta.dirname, 'boot.sh');
-  machine = spawn('bash', [script, base, work], { stdio: 'ignore', detached: true });
-  const { pid = 0 } = machine;
-  for (let round = 0; round < 300; round++) {
-    await sleep(100);
-    try {
-      const found = initOf(pid);
-      if (found === undefined) continue;
-      init = found;
-      const { out } = inside('systemctl is-system-running --wait');
-      if (/running|degraded/.test(out)) return;
-    } catch {
-      // not there yet
-    }
-  }
-  throw new Error('the machine did not boot');
-}
-
-async function halt(): Promise<void> {
-  if (machine === undefined) return;
-  const ended = new Promise((done) => machine?.once('exit', done));
-  inside('systemctl poweroff');
-  await ended;
-  machine = undefined;
-}
-
-/** The cgroups that boot.sh and the machine made; folders that are empty of processes, deepest first. */
-function removeGroups(): void {
-  const find = 'find /sys/fs/cgroup -maxdepth 2 -name fairlead-install -type d';
-  spawnSync('sh', ['-c', `for g in $(${find}); do find $g -depth -type d -exec rmdir {} +; done`]);
-}
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-}
-
-/** Runs a line of shell inside; output and errors together. */
-function inside(line: string): Ended {
-  const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-  const args = ['-t', String(init), '-a', 'env', '-i', path, 'HOME=/', 'sh', '-c'];
-  const { status, stdout } = spawnSync('nsenter', [...args, `exec 2>&1; cd /opt/share; ${line}`], {
-    encoding: 'utf8',
-    timeout: 300_000,
-  });
-  return { code: status, out: stdout };
+/** The same files for a host, once on the disk. */
+function handOver(machine: Machine): void {
+  execFileSync('cp', ['-al', `${share}/.`, machine.share]);
 }
 
 let failures = 0;
@@ -150,8 +69,8 @@ function check(claim: string, isSo: boolean, evidence = ''): void {
 }
 
 /** A line of shell that must end well, or with an error line that says `reason`. */
-function must(claim: string, line: string, reason?: RegExp): Ended {
-  const ended = inside(line);
+function must(claim: string, line: string, reason?: RegExp, run = inside): Ended {
+  const ended = run(line);
   const isSo =
     reason === undefined
       ? ended.code === 0
@@ -238,10 +157,119 @@ function upgradeUnderPing(): void {
   check('no packet was lost meanwhile', / 0% packet loss/.test(out), out);
 }
 
-async function steps(): Promise<void> {
-  prepareBase();
-  await prepareShare();
-  await boot();
+/** A NIC of the host that is not in use; its other end is the wire. */
+const addNic =
+  'ip link add nic9 type veth peer name wire9 && ip link set wire9 up && ip link set nic9 up && ip link set nic9 down';
+
+/** A managed plugin from the installed folder, and an uplink: things that a purge has to take along, too. */
+function makeMore(): void {
+  must(
+    'a managed plugin is made from the installed folder',
+    'docker plugin create site/net:1 /usr/local/lib/fairlead/current/plugin/shim && docker plugin set site/net:1 FAIRLEAD_PLUGIN_SCOPE=local && docker plugin enable site/net:1',
+  );
+  must(
+    '… and serves a network',
+    'docker network create -d site/net:1 --ipam-driver site/net:1 green && docker run --rm --network green image ping -c 1 $(docker network inspect -f "{{(index .IPAM.Config 0).Gateway}}" green)',
+  );
+  must('a NIC becomes an uplink', `${install} --uplinks nic9`);
+  must(
+    '… and is one',
+    'for n in 1 2 3 4 5 6 7 8 9 10; do ovs-vsctl list-ifaces br-fl-uplink 2>/dev/null | grep -qx nic9 && grep -qx 1 /proc/sys/net/ipv6/conf/nic9/disable_ipv6 && exit 0; sleep 1; done; journalctl -u fairlead -n 20; exit 1',
+  );
+  must(
+    'completions and man pages are there',
+    'ls /usr/local/share/man/man1/fairlead-agent.1 /usr/local/share/bash-completion/completions/fairlead',
+  );
+  must(
+    'levels of the log change while it runs',
+    "fairlead log level debug ovsdb | grep -E '^ovsdb +debug'",
+  );
+}
+
+const plainNic = (address: string) => `ip address add ${address} dev site0 && ip link set site0 up`;
+
+/** A switch in user space sends to other hosts by a NIC of its own; the kernel must not hear on that. */
+const switchedNic = (address: string) =>
+  [
+    "nft 'table netdev phy { chain ingress { type filter hook ingress device site0 priority 0; drop; }; }'",
+    'ovs-vsctl add-br br-phy -- set bridge br-phy datapath_type=netdev -- add-port br-phy site0',
+    `ip link set site0 up && ip address add ${address} dev br-phy && ip link set br-phy up`,
+  ].join(' && ');
+
+/** A second host joins by what the installer does with a token, in one command. */
+async function joins(): Promise<void> {
+  handOver(second);
+  await second.boot();
+  plug('site0', first, second);
+  const there = (line: string): Ended => second.run(line);
+  const isKernels = (await labDatapath()) === 'system';
+  for (const [run, address] of [
+    [inside, '10.99.0.1/24'],
+    [there, '10.99.0.2/24'],
+  ] as const) {
+    must(
+      'a host is on the site',
+      isKernels ? plainNic(address) : switchedNic(address),
+      undefined,
+      run,
+    );
+  }
+  must('the first host is installed', install);
+  const made = must(
+    'it prints a token',
+    'fairlead cluster token --listen 10.99.0.1:8470 --advertise 10.99.0.1:8470',
+  );
+  const token = /fairlead1\.\S+/.exec(made.out)?.[0] ?? '';
+  must(
+    'the second is installed and joins by one command',
+    `${install} --join ${token}`,
+    undefined,
+    there,
+  );
+  must(
+    'both say that they are one cluster',
+    'fairlead cluster members | grep -c -e installed -e joined | grep -qx 2',
+  );
+  must(
+    '… the second, too',
+    'fairlead cluster members | grep -c -e installed -e joined | grep -qx 2',
+    undefined,
+    there,
+  );
+  const create =
+    'docker network create -d fairlead --ipam-driver fairlead --subnet 10.70.0.0/24 -o network=shop --ipam-opt network=shop shop';
+  const image =
+    'mkdir -p /run/image/bin && cp /bin/busybox /run/image/bin/ && for a in sh ping sleep; do ln -sf busybox /run/image/bin/$a; done; tar -C /run/image -c . | docker import - image';
+  for (const run of [inside, there]) {
+    must('a network that both share is made', `${image} && ${create}`, undefined, run);
+  }
+  must(
+    'a container starts on the second',
+    'docker run -d --name far --network shop image sleep 100000',
+    undefined,
+    there,
+  );
+  const far = there(
+    "docker inspect -f '{{.NetworkSettings.Networks.shop.IPAddress}}' far",
+  ).out.trim();
+  const reached = inside(
+    `docker run --rm --network shop image sh -c 'for n in 1 2 3 4 5 6 7 8 9 10; do ping -c 1 -W 1 ${far} && exit 0; done; exit 1'`,
+  );
+  const seen = [inside, there].map(
+    (run) =>
+      run(
+        'fairlead node list; curl -s --unix-socket /run/fairlead/api.sock http://f/v1/health; ovs-vsctl show; ip -br address; ip route',
+      ).out,
+  );
+  check('one on the first reaches it', reached.code === 0, [reached.out, ...seen].join('\n'));
+  there('docker rm -f far');
+  for (const run of [there, inside])
+    must('purge', 'sh install.sh uninstall --purge', undefined, run);
+}
+
+/** One host, from its first installation to the last trace. */
+async function oneHost(): Promise<void> {
+  inside(addNic);
   const before = listing();
   refusals(before);
   fromWebServer(before);
@@ -250,8 +278,9 @@ async function steps(): Promise<void> {
   must('the same again changes nothing', `${install} | grep 'is installed already'`);
   makeContainers();
   upgradeUnderPing();
-  await halt();
-  await boot();
+  await first.halt();
+  await first.boot();
+  inside(addNic);
   must('after a reboot the containers are back and ping', 'docker exec one ping -c 2 two');
   must(
     '… and boot waited for nothing',
@@ -261,13 +290,15 @@ async function steps(): Promise<void> {
     'after systemctl restart docker they are, too',
     'systemctl restart docker && docker exec one ping -c 2 two',
   );
+  makeMore();
   must(
     'purge refuses while containers use it',
     'sh install.sh uninstall --purge',
     /has containers/,
   );
   inside('docker rm -f one two && docker rmi image');
-  must('purge', 'sh install.sh uninstall --purge');
+  const purged = must('purge', 'sh install.sh uninstall --purge');
+  check('… says that the plugin is gone', purged.out.includes('plugin site/net:1'), purged.out);
   const after = listing();
   writeFileSync(join(work, 'before'), before);
   writeFileSync(join(work, 'after'), after);
@@ -277,12 +308,21 @@ async function steps(): Promise<void> {
   check('the host is as it was', after === before, difference.stdout);
 }
 
+/** All of it, or one of the two parts. */
+async function steps(part: string | undefined): Promise<void> {
+  await prepareShare();
+  handOver(first);
+  await first.boot();
+  if (part !== 'two') await oneHost();
+  if (part !== 'one') await joins();
+}
+
 try {
-  await steps();
+  await steps(process.argv[2]);
 } catch (thrown) {
   check('the run ends', false, thrown instanceof Error ? (thrown.stack ?? '') : String(thrown));
 } finally {
-  await halt().catch(() => undefined);
+  for (const machine of [first, second]) await machine.halt().catch(() => undefined);
   removeGroups();
   rmSync(work, { recursive: true, force: true });
 }

@@ -16,3 +16,7 @@ docker network ls --format '{{.Name}} {{.Driver}}' | sort
 docker plugin ls
 cat /etc/passwd /etc/group
 cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding
+for nic in nic9; do
+  grep -H . /proc/sys/net/ipv4/conf/$nic/forwarding /proc/sys/net/ipv4/conf/$nic/rp_filter /proc/sys/net/ipv4/conf/$nic/arp_ignore /proc/sys/net/ipv6/conf/$nic/disable_ipv6
+  ip -o link show $nic | grep -c '[<,]UP[,>]'
+done
