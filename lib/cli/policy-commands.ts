@@ -78,16 +78,23 @@ export function explainText({ families }: Explained): string {
 }
 
 function lineOf(family: number, direction: string, end: ExplainedEnd): readonly string[] {
-  const { container, address, group, verdict, rule } = end;
+  const { container, address, group, verdict, audit } = end;
   return [
     `IPv${family}`,
     direction,
     container === '' ? 'outside' : container,
     address,
     group === '' ? '-' : group,
-    verdict,
-    rule === '' ? 'no rule fits' : rule,
+    audit ? 'deny, audited' : verdict,
+    reasonOf(end),
   ];
+}
+
+function reasonOf({ rule, default: place }: ExplainedEnd): string {
+  if (rule !== '') return rule;
+  return place === '' || place === 'nobody'
+    ? 'no rule fits'
+    : `no rule fits, default of the ${place}`;
 }
 
 const explainCommand: CommandRow = {

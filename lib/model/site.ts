@@ -33,6 +33,12 @@ export interface SiteNetworkName {
   readonly network: string;
 }
 
+/** What is done where no rule fits, and with what is denied; absent for what is inherited. */
+export const settingsSchema = z.strictObject({
+  defaultAction: z.enum(['allow', 'deny', 'deny-in', 'deny-out']).optional(),
+  enforcement: z.enum(['enforce', 'audit']).optional(),
+});
+
 /** The tenant as stored. Put again with every subnet that comes, so that two that overlap cannot both. */
 export const tenantSchema = z.strictObject({
   name: siteNameSchema,
@@ -40,6 +46,7 @@ export const tenantSchema = z.strictObject({
   number: z.int().min(1).max(domainNumberMax),
   /** As an operator gave it; nothing uses it. */
   defaultNetwork: siteNameSchema.optional(),
+  ...settingsSchema.shape,
 });
 
 /** How frames of a network travel between hosts. */
@@ -96,6 +103,7 @@ export const siteNetworkSchema = z.strictObject({
   swarm: z.literal(true).optional(),
   /** Of one that an operator made. */
   asked: askedSchema.optional(),
+  ...settingsSchema.shape,
 });
 
 /** A host of the cluster as stored. */

@@ -3,6 +3,7 @@
  * name which groups and networks. Decides nothing.
  */
 import { endpointGroupKind } from '../model/objects/endpoint-group.ts';
+import type { PolicySettings } from '../model/objects/policy-settings.ts';
 import { ruleKind, type RuleConfig } from '../model/objects/rule.ts';
 import { objectRowSchema } from '../model/objects/rows.ts';
 import { decodeRecord } from '../model/record.ts';
@@ -13,6 +14,9 @@ import { configIn } from './objects/object-rows.ts';
 /** A group, as rules and limits need it. */
 export interface GroupRow {
   readonly number: number;
+  /** The name of its network. */
+  readonly network: string;
+  readonly settings: PolicySettings;
   /** The names of its policies. */
   readonly policies: readonly string[];
   /** The name of its network profile; nothing for none. */
@@ -106,8 +110,17 @@ const namesIn = (rule: RuleConfig): readonly string[] =>
 
 function groupIn(row: KeyValue): GroupRow | undefined {
   const { value } = decodeRecord(objectRowSchema(endpointGroupKind), row);
-  const { policies, netProfile } = configIn('endpointGroup', value);
-  return value.number === undefined ? undefined : { number: value.number, policies, netProfile };
+  const {
+    policies,
+    netProfile,
+    networkName: network,
+    ...config
+  } = configIn('endpointGroup', value);
+  const { defaultAction, enforcement } = config;
+  const settings = { defaultAction, enforcement };
+  return value.number === undefined
+    ? undefined
+    : { number: value.number, network, settings, policies, netProfile };
 }
 
 function ruleIn(row: KeyValue): RuleConfig {

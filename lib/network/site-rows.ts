@@ -95,14 +95,18 @@ export class SiteRows {
 
   /** What of a row others depend on, as a text to compare with a later one. */
   glance(seen: SeenKey): string | undefined {
-    if (seen.kind === 'tenant') return String(this.tenant(seen.tenant)?.number);
+    if (seen.kind === 'tenant') {
+      const tenant = this.tenant(seen.tenant);
+      return tenant && `${tenant.number} ${settingsText(tenant)}`;
+    }
     if (seen.kind === 'group') {
       const group = this.policies.group(seen.tenant, seen.group);
       return group && `${group.number} ${group.netProfile}`;
     }
     if (seen.kind === 'network') {
       const network = this.siteNetworks(seen.tenant).get(seen.network);
-      return network && [network.number, ...network.subnets.map(({ cidr }) => cidr)].join(' ');
+      const cidrs = network?.subnets.map(({ cidr }) => cidr) ?? [];
+      return network && [network.number, settingsText(network), ...cidrs].join(' ');
     }
     if (seen.kind !== 'node') return undefined;
     const node = this.node(seen.host);
@@ -208,6 +212,9 @@ function indexEndpoint(
   place(places, endpoint.host, placeName, where);
   if (endpoint.group !== undefined) place(members, endpoint.group, placeName, where);
 }
+
+const settingsText = (row: SiteNetwork | Tenant): string =>
+  `${row.defaultAction ?? '-'} ${row.enforcement ?? '-'}`;
 
 const nameOf = ({ tenant, network }: SiteNetworkName): string => `${tenant}/${network}`;
 

@@ -16,6 +16,7 @@ import type { KeyValue } from '../store/port.ts';
 import { parseCidr } from '../ip/ip.ts';
 import { compileRule } from '../policy/compile.ts';
 import { domainOf, Interest, tenantDomain, tenantOf } from './interest.ts';
+import { groupPlaces, policyGroupAt } from './policy-groups.ts';
 import { Shown } from './shown.ts';
 import { SiteRows, type RowChange } from './site-rows.ts';
 import {
@@ -134,7 +135,9 @@ export class SiteView {
         return;
       case 'network':
         touched.segments.add(placeOf(seen));
-        if (rows.glance(seen) !== before) this.#touchRules(seen.tenant, seen.network, touched);
+        if (rows.glance(seen) === before) return;
+        this.#touchRules(seen.tenant, seen.network, touched);
+        for (const group of groupPlaces(rows, seen.tenant, seen.network)) touched.groups.add(group);
         return;
       case 'group':
         touched.groups.add(`${seen.tenant}/${seen.group}`);
@@ -174,6 +177,8 @@ export class SiteView {
     const { policies } = this.#rows;
     for (const network of this.#rows.siteNetworks(tenant).keys()) {
       touched.segments.add(placeOf({ tenant, network }));
+      // who is in no group
+      touched.groups.add(placeOf({ tenant, network }));
     }
     for (const group of policies.groups(tenant)) touched.groups.add(`${tenant}/${group}`);
     for (const rule of policies.rules(tenant)) touched.rules.add(`${tenant}/${rule}`);
@@ -340,10 +345,8 @@ export class SiteView {
 
   #group(place: string): PolicyGroup | undefined {
     const [tenant = '', name = ''] = place.split('/');
-    const group = this.#rows.policies.group(tenant, name);
     const domain = this.#domain(tenant);
-    if (group === undefined || domain === undefined) return undefined;
-    return { number: group.number, domain, policies: group.policies };
+    return domain === undefined ? undefined : policyGroupAt(this.#rows, { tenant, name }, domain);
   }
 
   #rule(place: string): PolicyRule | undefined {

@@ -5,6 +5,7 @@
  */
 import type { Cidr, IpAddress } from '../ip/ip.ts';
 import type { CompiledRule } from '../policy/compile.ts';
+import type { Stance } from '../policy/stance.ts';
 import type { Affinity, ServicePort } from '../services/service.ts';
 
 /** How the frames of a network travel between hosts. */
@@ -124,12 +125,14 @@ export interface Uplink {
 
 /** A group, for the policies that it has. */
 export interface PolicyGroup {
-  /** 1 to 65 535; unique in the cluster. */
+  /** 1 to 65 535, or that of who is in a network and in no group (`bareGroupOf`); unique in the cluster. */
   readonly number: number;
   /** The tenant's number. */
   readonly domain: number;
   /** The names of its policies, which are the tenant's. */
   readonly policies: readonly string[];
+  /** What is done where no rule fits, and with what is denied; Contiv's way without. */
+  readonly stance?: Stance | undefined;
 }
 
 /** A rule of a tenant's policy. Policy and name together are unique in the tenant. */

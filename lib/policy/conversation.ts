@@ -4,7 +4,10 @@ import type { IpAddress } from '../ip/ip.ts';
 /** One end of a conversation. */
 export interface ConversationEnd {
   readonly address: IpAddress;
-  /** The number of the group that it is in; undefined for none, and for who is no container of the tenant. */
+  /**
+   * The number of the group that it is in, which is its network's own (`bareGroupOf`) where it is in no other; undefined
+   * for who is no container of the tenant.
+   */
   readonly group: number | undefined;
 }
 

@@ -2,19 +2,27 @@
 import { contains, type IpAddress } from '../ip/ip.ts';
 import type { CompiledRule, Direction, OtherBlock, Traffic, Verdict } from './compile.ts';
 import type { Conversation } from './conversation.ts';
+import { plainStance, type Stance, type StancePlace } from './stance.ts';
 
 /** What a tenant's rules are made of. */
 export interface TenantPolicies {
   readonly rules: readonly CompiledRule[];
   /** The names of the policies of each group, by the group's number. */
   readonly groups: ReadonlyMap<number, readonly string[]>;
+  /** What groups do where no rule fits, by number; for others it is Contiv's way. */
+  readonly stances?: ReadonlyMap<number, Stance>;
 }
 
 /** What one end says of a conversation. */
 export interface Decision {
+  /** What comes of it. */
   readonly verdict: Verdict;
   /** The rule that decides; undefined where none fits. */
   readonly rule: CompiledRule | undefined;
+  /** Where no rule fits: who says so. */
+  readonly place: StancePlace | undefined;
+  /** It is denied, and passes since denials are only counted. */
+  readonly isAudited: boolean;
 }
 
 /** What both ends say. */
@@ -26,9 +34,6 @@ export interface Judgement {
   /** The rules `in` of the server's group. */
   readonly in: Decision;
 }
-
-/** The decision where no rule fits. */
-const otherwise: Decision = { verdict: 'allow', rule: undefined };
 
 /** The rules of one direction for a group: the first that fits decides. */
 export function decisionList(
@@ -80,7 +85,15 @@ function decide(
   const rule = decisionList(policies, own.group, direction).find(({ traffic }) =>
     fits(traffic, conversation, direction),
   );
-  return rule === undefined ? otherwise : { verdict: rule.verdict, rule };
+  const stance = policies.stances?.get(own.group ?? 0) ?? plainStance;
+  const isDenied = (rule?.verdict ?? stance[direction]) === 'deny';
+  const isAudited = isDenied && stance.isAudited;
+  return {
+    verdict: isDenied && !isAudited ? 'deny' : 'allow',
+    rule,
+    place: rule === undefined ? stance.place : undefined,
+    isAudited,
+  };
 }
 
 /** Whether a rule's traffic is a conversation's. */

@@ -7,20 +7,31 @@ import { run } from './terminal.ts';
 const allowed: ExplainedFamily = {
   family: 4,
   verdict: 'allow',
-  out: { container: 'app-1', address: '10.2.2.1', group: '', verdict: 'allow', rule: '' },
+  out: {
+    ...{ container: 'app-1', address: '10.2.2.1', group: '', verdict: 'allow', rule: '' },
+    ...{ default: 'nobody', audit: false },
+  },
   in: {
     container: 'web-1',
     address: '10.2.2.2',
     group: 'web',
     verdict: 'allow',
     rule: 'base/http',
+    default: '',
+    audit: false,
   },
 };
 const denied: ExplainedFamily = {
   family: 6,
   verdict: 'deny',
-  out: { container: '', address: 'fd00::1', group: '', verdict: 'allow', rule: '' },
-  in: { container: 'web-1', address: 'fd00::2', group: 'web', verdict: 'deny', rule: 'base/all' },
+  out: {
+    ...{ container: '', address: 'fd00::1', group: '', verdict: 'allow', rule: '' },
+    ...{ default: 'nobody', audit: false },
+  },
+  in: {
+    ...{ container: 'web-1', address: 'fd00::2', group: 'web', verdict: 'deny', rule: 'base/all' },
+    ...{ default: '', audit: false },
+  },
 };
 
 let families: readonly ExplainedFamily[];
@@ -42,6 +53,19 @@ it('says what each end says and by which rule, and exits with 0 when all is allo
     'IPv4: allow',
     '',
   ]);
+});
+
+it('says whose default decides, and what is denied and passes', async () => {
+  const audited: ExplainedFamily = {
+    ...allowed,
+    out: { ...allowed.out, verdict: 'deny', default: 'tenant' },
+    in: { ...allowed.in, audit: true },
+  };
+  families = [audited];
+  const { out } = await explain('app-1', 'web-1', '--port', '80');
+  const [, first, second] = out.split('\n').map((line) => line.trimEnd());
+  expect(first).toMatch(/ deny +no rule fits, default of the tenant$/);
+  expect(second).toMatch(/ deny, audited +base\/http$/);
 });
 
 it('asks what an ICMP message asks', async () => {

@@ -8,7 +8,8 @@ import { emptyWorld, worldOf, type PlainWorld } from '../support/site-twin.ts';
 
 const self = 'a';
 
-const tenant = (name: string, number: number): KeyValue => row(`/tenant/${name}`, { name, number });
+const tenant = (name: string, number: number, more: object = {}): KeyValue =>
+  row(`/tenant/${name}`, { name, number, ...more });
 const siteNetwork = (tenantName: string, name: string, change: object = {}): KeyValue =>
   row(`/network/${tenantName}/${name}`, {
     tenant: tenantName,
@@ -49,9 +50,15 @@ const siteEndpoint = (
     dockerNetworkId: hex('d1'),
     ...change,
   });
-const groupRow = (tenantName: string, name: string, number: number, policies: string[] = []) =>
+const groupRow = (
+  tenantName: string,
+  name: string,
+  number: number,
+  policies: string[] = [],
+  more: object = {},
+) =>
   row(`/object/endpointGroup/${tenantName}/${name}`, {
-    config: { tenantName, groupName: name, networkName: 'n', policies },
+    config: { tenantName, groupName: name, networkName: 'n', policies, ...more },
     number,
   });
 const ruleRow = (tenantName: string, policyName: string, ruleId: string, more: object = {}) => {
@@ -258,11 +265,25 @@ const ruleTraffic = fc.constantFrom<object>(
   { direction: 'out', toNetwork: 'm', toIpAddress: '10.9.0.0/24', priority: 9 },
 );
 
+const settings = fc.constantFrom<object>(
+  {},
+  {},
+  {},
+  { defaultAction: 'deny' },
+  { defaultAction: 'deny-out', enforcement: 'audit' },
+  { defaultAction: 'allow' },
+  { enforcement: 'enforce' },
+);
+
 const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
-  fc.tuple(tenantName, fc.integer({ min: 1, max: 2 })).map(([name, n]) => tenant(name, n)),
   fc
-    .tuple(tenantName, networkName, fc.integer({ min: 1, max: 3 }), encapsulation, mtu)
-    .map(([t, n, number, how, size]) => siteNetwork(t, n, { number, encapsulation: how, ...size })),
+    .tuple(tenantName, fc.integer({ min: 1, max: 2 }), settings)
+    .map(([name, n, said]) => tenant(name, n, said)),
+  fc
+    .tuple(tenantName, networkName, fc.integer({ min: 1, max: 3 }), encapsulation, mtu, settings)
+    .map(([t, n, number, how, size, said]) =>
+      siteNetwork(t, n, { number, encapsulation: how, ...size, ...said }),
+    ),
   fc
     .tuple(
       hostName,
@@ -285,10 +306,10 @@ const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
     ),
   fc.tuple(dockerId, site, group).map(([id, where, member]) => hostNetwork(id, where, member)),
   fc
-    .tuple(tenantName, groupName, fc.integer({ min: 1, max: 2 }), policies)
+    .tuple(tenantName, groupName, fc.integer({ min: 1, max: 2 }), policies, settings)
     // a number is one group's
-    .map(([t, name, n, own]) =>
-      groupRow(t, name, n * 4 + (t === 't' ? 0 : 2) + (name === 'web' ? 0 : 1), own),
+    .map(([t, name, n, own, said]) =>
+      groupRow(t, name, n * 4 + (t === 't' ? 0 : 2) + (name === 'web' ? 0 : 1), own, said),
     ),
   fc
     .tuple(tenantName, fc.constantFrom('p', 'q'), fc.constantFrom('1', '2'), ruleTraffic)

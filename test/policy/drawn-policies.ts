@@ -5,6 +5,7 @@ import type { RuleConfig } from '../../lib/model/objects/rule.ts';
 import { compileRule, type RuleNames } from '../../lib/policy/compile.ts';
 import type { Conversation } from '../../lib/policy/conversation.ts';
 import type { TenantPolicies } from '../../lib/policy/judge.ts';
+import { stanceOf as stanceOfSettings, type Stance } from '../../lib/policy/stance.ts';
 import type { PlainConversation, PlainTenant } from './plain-reading.ts';
 
 /** Groups and networks by name, with their numbers. */
@@ -62,6 +63,17 @@ const rule = fc.record({
   traffic: fc.constantFrom(...protocols),
 });
 
+const stances = [
+  'allow',
+  'allow',
+  'allow',
+  'deny',
+  'deny-in',
+  'deny-out',
+  'allow audit',
+  'deny audit',
+];
+
 /** Tenants. */
 export const drawnTenant: fc.Arbitrary<PlainTenant> = fc
   .record({
@@ -71,9 +83,13 @@ export const drawnTenant: fc.Arbitrary<PlainTenant> = fc
         groups.map((group) => [group, fc.subarray(policies, { minLength: 1 })] as const),
       ),
     ),
+    stanceOf: fc.record(
+      Object.fromEntries(groups.map((group) => [group, fc.constantFrom(...stances)] as const)),
+    ),
   })
-  .map(({ rules, policiesOf }) => ({
+  .map(({ rules, policiesOf, stanceOf }) => ({
     policiesOf,
+    stanceOf,
     subnetsOf,
     rules: rules.map(({ other, traffic, ...rest }, index): RuleConfig => {
       const isIn = rest.direction === 'in';
@@ -136,11 +152,27 @@ export const names: RuleNames = {
   },
 };
 
+function stanceIn(text: string): Stance {
+  const [defaultAction = '', enforcement = ''] = text.split(' ');
+  return stanceOfSettings({
+    group: { defaultAction, enforcement },
+    network: undefined,
+    tenant: undefined,
+  });
+}
+
 /** The same tenant, compiled. */
-export const compiledOf = ({ rules, policiesOf }: PlainTenant): TenantPolicies => ({
+export const compiledOf = ({
+  rules,
+  policiesOf,
+  stanceOf: said = {},
+}: PlainTenant): TenantPolicies => ({
   rules: rules.flatMap((each) => compileRule(each, names) ?? []),
   groups: new Map(
     Object.entries(policiesOf).map(([group, own]) => [groupNumbers[group] ?? 0, own]),
+  ),
+  stances: new Map(
+    Object.entries(said).map(([group, text]) => [groupNumbers[group] ?? 0, stanceIn(text)]),
   ),
 });
 

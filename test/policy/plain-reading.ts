@@ -29,6 +29,8 @@ export interface PlainTenant {
   readonly rules: readonly RuleConfig[];
   readonly policiesOf: Readonly<Record<string, readonly string[]>>;
   readonly subnetsOf: Readonly<Record<string, readonly string[]>>;
+  /** What groups do where no rule fits: `allow`, `deny`, `deny-in` or `deny-out`, with `audit` behind it or not. */
+  readonly stanceOf?: Readonly<Record<string, string>>;
 }
 
 /** The texts of the rules that may be named as deciding an end; none where nothing fits. */
@@ -46,8 +48,11 @@ export function deciding(
     if (!fitsPlainly(tenant, rule, other, conversation)) continue;
     if (best === undefined || beats(rule, best)) best = rule;
   }
+  const stance = tenant.stanceOf?.[own.group] ?? 'allow';
+  const isClosed = /^deny(?: |$)/.test(stance) || stance.startsWith(`deny-${direction}`);
+  const action = best?.action ?? (isClosed ? 'deny' : 'allow');
   return {
-    verdict: best?.action ?? 'allow',
+    verdict: stance.endsWith(' audit') ? 'allow' : action,
     rule: best && `${best.policyName}/${best.ruleId}`,
   };
 }

@@ -1,7 +1,8 @@
 /** Conversations that are open while something changes: do they go on, and if not, how soon do they end. */
-import type { Instrument } from '../lab/traffic/instrument.ts';
-import { startPings, type Pings } from '../lab/traffic/pings.ts';
-import { startTcp, type TcpClient } from '../lab/traffic/tcp.ts';
+import type { Vantage } from '../lab/traffic/instrument.ts';
+import { startPings } from '../lab/traffic/pings.ts';
+import { startTcp } from '../lab/traffic/tcp.ts';
+import { startUdp } from '../lab/traffic/udp.ts';
 import { addressOf, type PolicySite, type Talk } from './policy-site.ts';
 import { until } from './until.ts';
 
@@ -15,7 +16,10 @@ const silenceMs = 1_200;
 /** How many messages have come back. */
 type Counted = () => Promise<number>;
 
-/** A conversation at work, TCP with an echo or pings. */
+/** Longer than any test. */
+const longestMs = 600_000;
+
+/** A conversation at work: TCP and UDP with an echo, or pings. */
 export class OpenTalk {
   readonly talk: Talk;
   readonly #count: Counted;
@@ -31,11 +35,8 @@ export class OpenTalk {
   static async open(site: PolicySite, talk: Talk): Promise<OpenTalk> {
     const { client, server, family, protocol, port } = talk;
     const plan = { to: addressOf(server, family), port, sizes: [64], everyMs };
-    const [count, stop] =
-      protocol === 'tcp'
-        ? tcp(await startTcp(site.at(client), { ...plan, mode: 'exchange', durationMs: 600_000 }))
-        : icmp(await startPings(site.at(client), { to: plan.to, everyMs, waitMs: 100 }));
-    const open = new OpenTalk(talk, count, stop);
+    const at = site.at(client);
+    const open = new OpenTalk(talk, ...(await begin[protocol](at, plan)));
     await open.goesOn();
     return open;
   }
@@ -71,8 +72,28 @@ export class OpenTalk {
   }
 }
 
-const tcp = (client: Instrument<TcpClient>) =>
-  [async () => (await client.ask()).exchanges, () => client.stop()] as const;
+interface TalkPlan {
+  readonly to: string;
+  readonly port: number;
+  readonly sizes: readonly number[];
+  readonly everyMs: number;
+}
 
-const icmp = (pings: Instrument<Pings>) =>
-  [async () => (await pings.ask()).received, () => pings.stop()] as const;
+type Begun = readonly [Counted, () => Promise<unknown>];
+
+/** Each protocol's way to speak on and on. */
+const begin = {
+  async tcp(at: Vantage, plan: TalkPlan): Promise<Begun> {
+    const client = await startTcp(at, { ...plan, mode: 'exchange', durationMs: longestMs });
+    return [async () => (await client.ask()).exchanges, () => client.stop()];
+  },
+  async udp(at: Vantage, plan: TalkPlan): Promise<Begun> {
+    const count = longestMs / everyMs;
+    const sender = await startUdp(at, { ...plan, count, echo: true, waitMs: 100 });
+    return [async () => (await sender.ask()).answered, () => sender.stop()];
+  },
+  async icmp(at: Vantage, { to }: TalkPlan): Promise<Begun> {
+    const pings = await startPings(at, { to, everyMs, waitMs: 100 });
+    return [async () => (await pings.ask()).received, () => pings.stop()];
+  },
+} as const;

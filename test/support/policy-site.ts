@@ -82,7 +82,10 @@ export type Rule = Partial<Omit<RuleConfig, 'tenantName' | 'ruleId' | 'policyNam
 export interface Policies {
   readonly has: Partial<Record<Group, readonly string[]>>;
   readonly rules: Readonly<Record<string, readonly Rule[]>>;
+  /** What is done where no rule fits, and with what is denied: `deny-in audit`; nothing is inherited. */
+  readonly says?: Says;
 }
+type Says = Partial<Record<Group | Network | typeof tenant, string>>;
 
 const protocolNumbers = { tcp: [6, 6], udp: [17, 17], icmp: [1, 58] } as const;
 const silence: Omit<RuleConfig, 'policyName' | 'ruleId'> = {
@@ -109,6 +112,7 @@ export class PolicySite {
   readonly #at = new Map<Name, Vantage>();
   #rules: readonly RuleConfig[] = [];
   #has: Policies['has'] = {};
+  #says: Says = {};
   readonly #ids = new Map<string, string>();
 
   private constructor(lab: LabSite, agents: SiteAgents) {
@@ -131,7 +135,7 @@ export class PolicySite {
   }
 
   /** From now on these are the rules, and no others. Those that stay are not touched. */
-  async write({ has, rules }: Policies): Promise<void> {
+  async write({ has, rules, says = {} }: Policies): Promise<void> {
     const after = Object.entries(rules).flatMap(([policyName, own]) =>
       own.map((rule) => withSubnets({ ...silence, ...rule, policyName, ruleId: this.#idOf(rule) })),
     );
@@ -149,12 +153,42 @@ export class PolicySite {
       const group = { tenantName: tenant, groupName, networkName: groups[groupName], policies };
       await this.#post('endpointGroups', `${tenant}:${groupName}`, group);
     }
+    this.#has = has;
+    await this.#say(says);
     const before = this.#rules;
     this.#rules = after;
-    this.#has = has;
     for (const rule of before) {
       if (!kept.has(keyOf(rule))) await this.#remove('rules', keyOf(rule));
     }
+  }
+
+  /** Changes the settings of who says something else than before. */
+  async #say(says: Says): Promise<void> {
+    const before = this.#says;
+    this.#says = says;
+    for (const name of [tenant, 'web', 'db', ...(Object.keys(groups) as Group[])] as const) {
+      if (says[name] === before[name]) continue;
+      const [defaultAction = 'inherit', enforcement = 'inherit'] = wordsOf(says[name]);
+      const settings = { tenantName: tenant, defaultAction, enforcement };
+      if (name === tenant) await this.#post('tenants', tenant, settings);
+      else if (name === 'web' || name === 'db') {
+        const network = { networkName: name, encap: 'vxlan', subnet: subnetsOf[name][0] };
+        await this.#post('networks', `${tenant}:${name}`, { ...settings, ...network });
+      } else {
+        const policies = this.#has[name] ?? [];
+        const group = { groupName: name, networkName: groups[name], policies };
+        await this.#post('endpointGroups', `${tenant}:${name}`, { ...settings, ...group });
+      }
+    }
+  }
+
+  /** What a group says in the end; of who is in none, by its network. */
+  #stanceOf(group: Group | '', network: Network): string {
+    const places = [group === '' ? undefined : this.#says[group], this.#says[network]];
+    const all = [...places, this.#says[tenant]].map(wordsOf);
+    const action = all.find(([said]) => said !== undefined)?.[0] ?? 'allow';
+    const enforcement = all.find(([, said]) => said !== undefined)?.[1] ?? 'enforce';
+    return `${action} ${enforcement}`;
   }
 
   /** Rules of the same words have the same name. */
@@ -185,7 +219,16 @@ export class PolicySite {
     const policiesOf = Object.fromEntries(
       Object.entries(this.#has).map(([group, policies]) => [group, policies ?? []]),
     );
-    const plain: PlainTenant = { rules: this.#rules, policiesOf, subnetsOf };
+    const stanceOf = {
+      '': this.#stanceOf('', 'web'),
+      ...Object.fromEntries(
+        Object.entries(groups).map(([group, network]) => [
+          group,
+          this.#stanceOf(group as Group, network),
+        ]),
+      ),
+    };
+    const plain: PlainTenant = { rules: this.#rules, policiesOf, subnetsOf, stanceOf };
     return (['out', 'in'] as const).map((direction) => deciding(plain, conversation, direction));
   }
 
@@ -318,6 +361,14 @@ function withSubnets(rule: RuleConfig): RuleConfig {
     fromIpAddress: subnet(rule.fromNetwork) ?? rule.fromIpAddress,
     toIpAddress: subnet(rule.toNetwork) ?? rule.toIpAddress,
   };
+}
+
+/** Both words of what somebody says; undefined for one that is not said. */
+function wordsOf(said = ''): readonly [string | undefined, string | undefined] {
+  const words = said.split(' ');
+  const enforcement = words.find((word) => word === 'audit' || word === 'enforce');
+  const action = words.find((word) => word !== '' && word !== enforcement);
+  return [action, enforcement];
 }
 
 const keyOf = ({ policyName, ruleId }: RuleConfig): string => `${tenant}:${policyName}:${ruleId}`;

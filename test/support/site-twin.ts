@@ -18,6 +18,7 @@ import { objectRowSchema, withZeros } from '../../lib/model/objects/rows.ts';
 import { parseAddress, parseCidr, parseInterface } from '../../lib/ip/ip.ts';
 import { typed } from '../../lib/network/objects/object-rows.ts';
 import { compileRule, type RuleNames } from '../../lib/policy/compile.ts';
+import type { Stance } from '../../lib/policy/stance.ts';
 import type { SiteChange } from '../../lib/network/site-view.ts';
 
 /** The world without uplinks and ports, as plain maps. */
@@ -100,10 +101,27 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
   });
   const groupOf = (tenant: string | undefined, name: string | undefined) =>
     groups.find(({ config }) => config.tenantName === tenant && config.groupName === name);
-  for (const { name: tenant, number: domain } of tenants.filter(({ name }) => here(name))) {
+  for (const row of tenants.filter(({ name }) => here(name))) {
+    const { name: tenant, number: domain } = row;
     for (const { number, config } of groups.filter((each) => each.config.tenantName === tenant)) {
       const id = `${tenant}/${config.groupName}:${number}`;
-      world.group.set(id, { number, domain, policies: config.policies });
+      const inside = networks.find(
+        (each) => each.tenant === tenant && each.name === config.networkName,
+      );
+      const stance = stanceIn([config, inside ?? {}, row]);
+      world.group.set(id, { number, domain, policies: config.policies, ...stance });
+    }
+    for (const network of networks.filter((each) => each.tenant === tenant)) {
+      const number = 0x80_0000 + network.number;
+      const stance = stanceIn([{}, network, row]);
+      const isTaken = groupOf(tenant, network.name) !== undefined;
+      if (stance.stance === undefined || isTaken) continue;
+      world.group.set(`${tenant}/${network.name}:${number}`, {
+        number,
+        domain,
+        policies: [],
+        ...stance,
+      });
     }
     const names: RuleNames = {
       groupNumber: (name) => groupOf(tenant, name)?.number,
@@ -113,8 +131,8 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
         return found && { number: found.number, cidrs };
       },
     };
-    for (const row of below('/object/rule/')) {
-      const { config } = objectRowSchema(ruleKind).parse(row);
+    for (const each of below('/object/rule/')) {
+      const { config } = objectRowSchema(ruleKind).parse(each);
       const rule = typed('rule', withZeros(ruleKind, config));
       const compiled = rule.tenantName === tenant ? compileRule(rule, names) : undefined;
       if (compiled === undefined) continue;
@@ -173,3 +191,26 @@ const subnet = ({ cidr, gateway }: { cidr: string; gateway?: string | undefined 
   cidr: parseCidr(cidr),
   gateway: gateway === undefined ? undefined : parseAddress(gateway),
 });
+
+interface Said {
+  readonly defaultAction?: string | undefined;
+  readonly enforcement?: string | undefined;
+}
+
+/** What is done where no rule fits, from the settings of a group, its network and its tenant, in this order. */
+function stanceIn(places: readonly [Said, Said, Said]): { readonly stance?: Stance } {
+  const names = ['group', 'network', 'tenant'] as const;
+  const at = places.findIndex(({ defaultAction = '' }) => defaultAction !== '');
+  const action = places[at]?.defaultAction ?? 'allow';
+  const isAudited =
+    places.find(({ enforcement = '' }) => enforcement !== '')?.enforcement === 'audit';
+  if (action === 'allow' && !isAudited) return {};
+  return {
+    stance: {
+      in: ['deny', 'deny-in'].includes(action) ? 'deny' : 'allow',
+      out: ['deny', 'deny-out'].includes(action) ? 'deny' : 'allow',
+      place: names[at] ?? 'nobody',
+      isAudited,
+    },
+  };
+}

@@ -44,9 +44,12 @@ export const tables = {
   serverGroup: 62,
   /** What the rules of both ends say. */
   policyOut: 63,
-  policyIn: 64,
+  /** Denied there: dropped, unless denials of the group are only counted. */
+  outDenied: 65,
+  policyIn: 66,
+  inDenied: 68,
   /** Allowed: a new conversation is remembered. */
-  admitted: 65,
+  admitted: 69,
   /** Out of the bridge. */
   exit: 71,
   /** To all of a network. */
@@ -215,7 +218,7 @@ const cookieMark = 0xc2n;
  * The meaning of tables and registers, as a number that is counted up with every change of it. Flows of
  * another generation cannot stand beside flows of this one.
  */
-export const generation = 1n;
+export const generation = 2n;
 
 /** Who made a flow, under which meaning, for what: 8 + 8 + 8 + 40 bits. */
 export function cookieOf(kind: CookieKind, object = 0): bigint {

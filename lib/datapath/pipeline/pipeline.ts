@@ -16,10 +16,10 @@ import {
   localUnit,
   outsideUnit,
   peerUnit,
-  policedUnit,
   policyUnit,
   remoteUnit,
   segmentUnit,
+  trackedUnit,
 } from './units.ts';
 import type {
   LocalEndpoint,
@@ -52,6 +52,7 @@ export class Pipeline {
   readonly #policies = new PolicyBook({
     touch: (key, make) => this.#touch(key, make),
     turned: (domain) => this.#touchPoliced(domain),
+    tracked: (domain) => this.#touchTracked(domain),
   });
   /** Its services; they count while the network of their address is there. */
   readonly services = new ServiceBook({
@@ -246,14 +247,12 @@ export class Pipeline {
       if (outside === undefined || !(isOut || isReached)) return undefined;
       return domainUnit(domain, { outside, isOut, isReached });
     });
-    if (this.#policies.isPoliced(domain)) this.#touchPolicedDomain(domain);
+    if (this.#policies.isTracked(domain)) this.#touchTracked(domain);
   }
 
   /** A tenant has rules now, or has none any more. */
   #touchPoliced(domain: number): void {
-    // stays once it is there: no packet of a tenant without rules comes to its tables
-    this.#touch('policy', () => policyUnit());
-    this.#touchPolicedDomain(domain);
+    this.#touchTracked(domain);
     for (const id of this.#domains.get(domain) ?? []) {
       const { local, remote } = this.#members.get(id) ?? noMembers;
       for (const each of local) this.#touchLocal(each);
@@ -261,10 +260,15 @@ export class Pipeline {
     }
   }
 
-  #touchPolicedDomain(domain: number): void {
-    this.#touch(`policy/domain/${domain}`, () =>
-      this.#policies.isPoliced(domain) ? policedUnit(domain, this.#segmentsOf(domain)) : undefined,
-    );
+  /** Whether a tenant's conversations are remembered, and judged, is another now. */
+  #touchTracked(domain: number): void {
+    // stays once it is there: no packet of a tenant without groups comes to its tables
+    this.#touch('policy', () => policyUnit());
+    this.#touch(`policy/domain/${domain}`, () => {
+      if (!this.#policies.isTracked(domain)) return undefined;
+      const isPoliced = this.#policies.isPoliced(domain);
+      return trackedUnit(domain, isPoliced ? this.#segmentsOf(domain) : undefined);
+    });
   }
 
   #segmentsOf(domain: number): readonly Segment[] {

@@ -9,6 +9,7 @@ import type { PolicyGroup, PolicyRule } from '../../network/world.ts';
 import type { Match } from '../openflow/codec/flow.ts';
 import {
   groupInSets,
+  groupStance,
   placeOf,
   setVerdict,
   trafficInSets,
@@ -23,6 +24,8 @@ export interface PolicyListener {
   readonly touch: (key: string, make: () => Unit | undefined) => void;
   /** A tenant got its first rule that counts, or lost the last. */
   readonly turned: (domain: number) => void;
+  /** A tenant got its first group, or lost the last. */
+  readonly tracked: (domain: number) => void;
 }
 
 /** Rules of a policy that are one set, counted. */
@@ -54,8 +57,10 @@ export class PolicyBook {
   readonly #groups = new Map<number, PolicyGroup>();
   readonly #policies = new Map<string, Policy>();
   readonly #matches = new Map<string, SharedMatch>();
-  /** How many rules count in each tenant. */
+  /** How many rules count in each tenant, and groups that deny without one. */
   readonly #counting = new Map<number, number>();
+  /** The groups of each tenant. */
+  readonly #grouped = new Map<number, Set<number>>();
   readonly #freed: number[] = [];
   #numbersTaken = 0;
 
@@ -68,17 +73,26 @@ export class PolicyBook {
     return this.#counting.has(domain);
   }
 
+  /** Whether a tenant has groups, so that there may be rules one day. */
+  isTracked(domain: number): boolean {
+    return this.#grouped.has(domain);
+  }
+
   /** Adds a group, or replaces it. */
   setGroup(group: PolicyGroup): void {
     const before = this.#groups.get(group.number);
     this.#groups.set(group.number, group);
+    if (before !== undefined && before.domain !== group.domain) this.#leave(before);
+    this.#enter(group);
     this.#touchGroup(group.number);
+    this.#count(group.domain, denials(group));
     // first those that come, so that a tenant whose last one goes does not turn and turn back
     for (const name of group.policies) this.#join(this.#policyOf(group.domain, name), group.number);
     for (const name of before?.policies ?? []) {
       if (before?.domain === group.domain && group.policies.includes(name)) continue;
       this.#part(this.#policyOf(before?.domain ?? group.domain, name), group.number);
     }
+    if (before !== undefined) this.#count(before.domain, -denials(before));
   }
 
   /** Removes a group. */
@@ -86,8 +100,10 @@ export class PolicyBook {
     const before = this.#groups.get(number);
     if (before === undefined) return;
     this.#groups.delete(number);
+    this.#leave(before);
     this.#touchGroup(number);
     for (const name of before.policies) this.#part(this.#policyOf(before.domain, name), number);
+    this.#count(before.domain, -denials(before));
   }
 
   /** Adds a rule, or replaces it. */
@@ -111,6 +127,20 @@ export class PolicyBook {
       this.#count(domain, -1);
     }
     this.#forgetEmpty(policy);
+  }
+
+  #enter({ domain, number }: PolicyGroup): void {
+    const groups = this.#grouped.get(domain) ?? new Set();
+    this.#grouped.set(domain, groups.add(number));
+    if (groups.size === 1) this.#listener.tracked(domain);
+  }
+
+  #leave({ domain, number }: PolicyGroup): void {
+    const groups = this.#grouped.get(domain);
+    groups?.delete(number);
+    if (groups?.size !== 0) return;
+    this.#grouped.delete(domain);
+    this.#listener.tracked(domain);
   }
 
   #policyOf(domain: number, name: string): Policy {
@@ -210,16 +240,17 @@ export class PolicyBook {
     this.#listener.touch(`policy/group/${number}`, () => {
       const group = this.#groups.get(number);
       if (group === undefined) return undefined;
-      const { domain, policies } = group;
+      const { domain, policies, stance } = group;
       const sets = [...new Set(policies)].flatMap((name) =>
         [...(this.#policies.get(policyKey({ domain, name }))?.sets.values() ?? [])].map(
           (counted) => counted.set,
         ),
       );
-      if (sets.length === 0) return undefined;
+      if (sets.length === 0 && stance === undefined) return undefined;
       const places = Map.groupBy(sets, placeKey);
       return made(domain, (flow) => {
         for (const together of places.values()) groupInSets(flow, number, together);
+        if (stance !== undefined) groupStance(flow, number, stance);
       });
     });
   }
@@ -235,6 +266,10 @@ export class PolicyBook {
     });
   }
 }
+
+/** What a group denies without any rule, counted as a rule. */
+const denials = ({ stance }: PolicyGroup): number =>
+  stance?.in === 'deny' || stance?.out === 'deny' ? 1 : 0;
 
 const policyKey = ({ domain, name }: Pick<Policy, 'domain' | 'name'>): string =>
   `${domain}/${name}`;

@@ -1,5 +1,5 @@
 /**
- * Policies as flows: tables `admission` to `admitted`. Only tenants with rules come here at all. Each packet is
+ * Policies as flows: tables `admission` to `admitted`. Only tenants with groups come here at all. Each packet is
  * looked up among the tenant's conversations (conntrack) and judged by who began: `ct_nw_src`, `ct_tp_dst` and the
  * like are of the first packet, whichever way this one travels. So a conversation goes on as long as it could begin now, without a list of those that are open.
  *
@@ -10,6 +10,7 @@
 import type { IpAddress } from '../../ip/ip.ts';
 import { lastAddress } from '../../ip/ip.ts';
 import type { Direction } from '../../policy/compile.ts';
+import { bareGroupOf } from '../../policy/stance.ts';
 import type { LocalEndpoint, RemoteEndpoint, Segment } from '../../network/world.ts';
 import type { Action, Ct, Match } from '../openflow/codec/flow.ts';
 import { ipv4Number, linkLocalOf, toAddress } from './addresses.ts';
@@ -62,11 +63,13 @@ const discovery: readonly Match[] = [
   redirect,
 ].map((kind) => ({ ...kind, ipTtl: 255 }));
 
-/** The table in which rules of a direction are. */
-export const policyTable = (direction: Direction): number =>
-  direction === 'out' ? tables.policyOut : tables.policyIn;
+/** The tables of a direction: where its rules are, where what they deny goes, and where what they allow goes. */
+export const policyTables = {
+  out: { rules: tables.policyOut, denied: tables.outDenied, next: tables.policyIn },
+  in: { rules: tables.policyIn, denied: tables.inDenied, next: tables.admitted },
+} as const satisfies Readonly<Record<Direction, object>>;
 
-/** What is there for all tenants with rules. */
+/** What is there for all tenants with groups. */
 export function policyBase(flow: FlowWriter): void {
   flow.add({ table: tables.clientGroup, priority: 200 }, isInvalid, drop);
   const steps = [
@@ -81,11 +84,14 @@ export function policyBase(flow: FlowWriter): void {
     const goto = steps[index + 1];
     if (goto !== undefined) flow.add({ table, priority: 0 }, {}, { goto });
   }
+  for (const { denied } of Object.values(policyTables)) {
+    flow.add({ table: denied, priority: 0 }, {}, drop);
+  }
   const elsewhere = [flags({ fromPeer: true }), flags({ fromUplink: true })];
   const notOurs = [...elsewhere, flags({ fromOutside: true })];
   const toOthers = [flags({ toLocal: false })];
-  notJudged(flow, tables.policyOut, { forth: notOurs, back: toOthers });
-  notJudged(flow, tables.policyIn, { forth: toOthers, back: notOurs });
+  notJudged(flow, 'out', { forth: notOurs, back: toOthers });
+  notJudged(flow, 'in', { forth: toOthers, back: notOurs });
   const leaves = { [registers.exit]: exits.outside };
   flow.add({ table: tables.exit, priority: 100 }, leaves, { goto: tables.outside });
 }
@@ -93,10 +99,10 @@ export function policyBase(flow: FlowWriter): void {
 /** Conversations whose end of this table is not on this host. */
 function notJudged(
   flow: FlowWriter,
-  table: number,
+  direction: Direction,
   ways: { readonly forth: readonly Match[]; readonly back: readonly Match[] },
 ): void {
-  const goto = table === tables.policyOut ? tables.policyIn : tables.admitted;
+  const { rules: table, next: goto } = policyTables[direction];
   const at = { table, priority: notHere };
   // the first piece is judged, and none goes on without it (`domainPolicy`)
   for (const family of bothFamilies) {
@@ -112,8 +118,11 @@ const tracked = (domain: number): Ct => ({
   table: tables.clientGroup,
 });
 
-/** A tenant with rules. */
-export function domainPolicy(flow: FlowWriter, domain: number, segments: readonly Segment[]): void {
+/**
+ * A tenant with groups. Who began is remembered before there are rules: a container is in a group from its start, so
+ * whatever rules will ever judge began after the group was made.
+ */
+export function domainTracked(flow: FlowWriter, domain: number): void {
   const here = ofDomain(domain);
   for (const match of discovery) {
     flow.add({ table: tables.admission, priority: 110 }, [here, match], { goto: tables.exit });
@@ -135,13 +144,26 @@ export function domainPolicy(flow: FlowWriter, domain: number, segments: readonl
     flow.add({ table: tables.outside, priority: 120 }, [...packets, unjudged], {
       apply: [loadRegister('exit', exits.outside), { kind: 'resubmit', table: tables.admission }],
     });
-    flow.add({ table: tables.split, priority: 104 }, [...packets, toMany], drop);
   }
-  manyAddresses(flow, here, segments);
 }
 
-/** What is framed for many is addressed to many, too: nobody is spoken to past the rules. */
-function manyAddresses(flow: FlowWriter, here: Match, segments: readonly Segment[]): void {
+/** A tenant with groups and no rules: nothing is judged, so nothing is dropped either. */
+export function domainUnjudged(flow: FlowWriter, domain: number): void {
+  flow.add({ table: tables.clientGroup, priority: 210 }, [ofDomain(domain), isInvalid], {
+    goto: tables.exit,
+  });
+}
+
+/** A tenant with rules: what is framed for many is addressed to many, too. Nobody is spoken to past the rules. */
+export function domainPoliced(
+  flow: FlowWriter,
+  domain: number,
+  segments: readonly Segment[],
+): void {
+  const here = ofDomain(domain);
+  for (const family of bothFamilies) {
+    flow.add({ table: tables.split, priority: 104 }, [here, family, toMany], drop);
+  }
   const at = { table: tables.split, priority: 106 };
   const then = { goto: tables.flood };
   const multicast4 = { ...ipv4, ipv4Dst: { value: 0xe000_0000, mask: 0xf000_0000 } };
@@ -190,13 +212,13 @@ export function endpointAdmission(
   }
 }
 
-/** In which group a container is. */
+/** In which group a container is; in none, it is in its network's own. */
 export function endpointGroup(
   flow: FlowWriter,
   endpoint: LocalEndpoint | RemoteEndpoint,
   segment: Segment,
 ): void {
-  if (endpoint.group === undefined) return;
+  const group = endpoint.group ?? bareGroupOf(segment.number);
   const known = { priority: 100 };
   for (const [where, address] of addressesOf(endpoint, segment)) {
     const from = address.family === 4 ? ipv4 : ipv6;
@@ -205,7 +227,7 @@ export function endpointGroup(
         ? [{ ctNwSrc: ipv4Number(address) }, { ctNwDst: ipv4Number(address) }]
         : [{ ctIpv6Src: address.value }, { ctIpv6Dst: address.value }];
     const load = (register: 'clientGroup' | 'serverGroup'): readonly Action[] => [
-      loadRegister(register, endpoint.group ?? 0),
+      loadRegister(register, group),
     ];
     flow.add({ table: tables.clientGroup, ...known }, [where, from, isTracked, client], {
       apply: load('clientGroup'),

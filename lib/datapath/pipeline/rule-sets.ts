@@ -6,13 +6,14 @@ import { assert } from '../../assert.ts';
 import type { IpFamily } from '../../ip/ip.ts';
 import { conjunctionsMax, policiesEnforcedMax } from '../../limits.ts';
 import type { Direction, OtherBlock, PortSpan, Traffic, Verdict } from '../../policy/compile.ts';
+import type { Stance } from '../../policy/stance.ts';
 import type { PolicyRule } from '../../network/world.ts';
 import type { Masked, Match } from '../openflow/codec/flow.ts';
 import { toBlock } from './addresses.ts';
-import { ofDomain, ofNetwork, registers, tables } from './fields.ts';
+import { ofDomain, ofNetwork, registers } from './fields.ts';
 import { ipv4, ipv6 } from './packets.ts';
-import { isTracked, policyTable } from './policy.ts';
-import { drop, type FlowWriter } from './unit.ts';
+import { isTracked, policyTables } from './policy.ts';
+import type { FlowWriter } from './unit.ts';
 
 /** The rules of a policy with one direction, priority and verdict. */
 export interface RuleSet {
@@ -38,7 +39,7 @@ export function placeOf(set: RuleSet): { readonly table: number; readonly priori
   assert(set.policyNumber < policiesEnforcedMax, 'policies are counted');
   const step = Math.floor(set.policyNumber / conjunctionsMax);
   const priority = 1_000 + levelOf(set) * stepsPerLevel + step;
-  return { table: policyTable(set.direction), priority };
+  return { table: policyTables[set.direction].rules, priority };
 }
 
 /** The number of a rule set's conjunction; its table has no other of this number. */
@@ -46,17 +47,37 @@ const conjunctionOf = (set: RuleSet): number => set.policyNumber * 256 + levelOf
 
 /** What a rule set says. */
 export function setVerdict(flow: FlowWriter, set: RuleSet): void {
-  const goto = set.direction === 'out' ? tables.policyIn : tables.admitted;
-  const then = set.verdict === 'deny' ? drop : { goto };
-  flow.add(placeOf(set), { conjId: conjunctionOf(set) }, then);
+  const { denied, next } = policyTables[set.direction];
+  const goto = set.verdict === 'deny' ? denied : next;
+  flow.add(placeOf(set), { conjId: conjunctionOf(set) }, { goto });
 }
 
 /** A group that has the policies of these sets, which are in one place. */
 export function groupInSets(flow: FlowWriter, group: number, sets: readonly RuleSet[]): void {
   const [first] = sets;
   if (first === undefined) return;
-  const own = first.direction === 'out' ? registers.clientGroup : registers.serverGroup;
-  flow.add(placeOf(first), { [own]: group }, conjunctions(sets, ownGroup));
+  flow.add(
+    placeOf(first),
+    { [ownRegisters[first.direction]]: group },
+    conjunctions(sets, ownGroup),
+  );
+}
+
+const ownRegisters = { out: registers.clientGroup, in: registers.serverGroup } as const;
+
+/** Below all rules. */
+const otherwise = 500;
+
+/** What a group does where no rule fits, and with what is denied. */
+export function groupStance(flow: FlowWriter, number: number, stance: Stance): void {
+  for (const direction of ['out', 'in'] as const) {
+    const { rules, denied, next } = policyTables[direction];
+    const own = { [ownRegisters[direction]]: number };
+    if (stance[direction] === 'deny') {
+      flow.add({ table: rules, priority: otherwise }, own, { goto: denied });
+    }
+    if (stance.isAudited) flow.add({ table: denied, priority: 100 }, own, { goto: next });
+  }
 }
 
 /** Traffic that is some rule's of each of these sets, which are in one place. */

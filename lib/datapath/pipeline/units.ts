@@ -27,7 +27,14 @@ import {
   type DomainWays,
 } from './outside.ts';
 import { endpointLeaves } from './own-alias.ts';
-import { domainPolicy, endpointAdmission, endpointGroup, policyBase } from './policy.ts';
+import {
+  domainPoliced,
+  domainTracked,
+  domainUnjudged,
+  endpointAdmission,
+  endpointGroup,
+  policyBase,
+} from './policy.ts';
 import { probeAnswers, probeEcho } from './probe.ts';
 import {
   endpointRoute,
@@ -142,10 +149,12 @@ export function policyUnit(): Unit {
   return flowsOnly(flow.flows);
 }
 
-/** A tenant with rules, besides the rules. */
-export function policedUnit(domain: number, segments: readonly Segment[]): Unit {
+/** A tenant with groups; `policed` are its networks when it has rules, too. */
+export function trackedUnit(domain: number, policed: readonly Segment[] | undefined): Unit {
   const flow = new FlowWriter({ kind: 'policy', object: domain });
-  domainPolicy(flow, domain, segments);
+  domainTracked(flow, domain);
+  if (policed === undefined) domainUnjudged(flow, domain);
+  else domainPoliced(flow, domain, policed);
   return flowsOnly(flow.flows);
 }
 

@@ -6,6 +6,7 @@ import {
   siteNameCharactersMax,
 } from '../../limits.ts';
 import { describeKind, type ConfigOf } from './kind.ts';
+import { policySettings } from './policy-settings.ts';
 
 /** The description of endpoint groups. */
 export const endpointGroupKind = describeKind({
@@ -80,6 +81,7 @@ export const endpointGroupKind = describeKind({
       fixed: 'Cannot change group tag after epg is created.',
       doc: 'Name by which Docker networks refer to it; GROUP.TENANT when it is not given.',
     },
+    ...policySettings,
   },
   linkSets: {
     ExtContractsGrps: { kind: 'extContractsGroup', named: ['extContractsGrps'] },

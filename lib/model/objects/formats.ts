@@ -133,6 +133,8 @@ export const formats = {
   networkType: choice('data', 'infra'),
   encapsulation: choice('vlan', 'vxlan'),
   affinity: choice('connection', 'client'),
+  defaultAction: choice('inherit', 'allow', 'deny', 'deny-in', 'deny-out'),
+  enforcement: choice('inherit', 'enforce', 'audit'),
   direction: choice('in', 'out'),
   action: choice('allow', 'deny'),
   contractsType: choice('provided', 'consumed'),

@@ -1,6 +1,7 @@
 /** Network: subnets of a tenant, and how their frames travel between hosts. */
 import { objectTagCharactersMax, siteNameCharactersMax, vniMax } from '../../limits.ts';
 import { describeKind, type ConfigOf } from './kind.ts';
+import { policySettings } from './policy-settings.ts';
 
 const addressCharactersMax = 64;
 
@@ -81,6 +82,7 @@ export const networkKind = describeKind({
       charactersMax: objectTagCharactersMax,
       doc: 'Name by which Docker networks refer to it; NETWORK.TENANT when it is not given.',
     },
+    ...policySettings,
   },
   linkSets: {
     EndpointGroups: { kind: 'endpointGroup', naming: ['networkName'] },

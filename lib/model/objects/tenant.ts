@@ -1,6 +1,7 @@
 /** Tenant: objects of two tenants do not see each other, and may have the same names and addresses. */
 import { siteNameCharactersMax } from '../../limits.ts';
 import { describeKind, type ConfigOf } from './kind.ts';
+import { policySettings } from './policy-settings.ts';
 
 /** The description of tenants. */
 export const tenantKind = describeKind({
@@ -24,6 +25,7 @@ export const tenantKind = describeKind({
       charactersMax: siteNameCharactersMax,
       doc: 'Kept for Contiv; nothing uses it.',
     },
+    ...policySettings,
   },
   linkSets: {
     AppProfiles: { kind: 'appProfile', naming: ['tenantName'] },

@@ -4,20 +4,25 @@
  */
 import { FairleadError, hasCode } from '../../errors.ts';
 import { parseAddress, parseCidr, type IpAddress, type IpFamily } from '../../ip/ip.ts';
+import type { EndpointGroupConfig } from '../../model/objects/endpoint-group.ts';
+import { settingsIn, type PolicySettings } from '../../model/objects/policy-settings.ts';
 import { objectRange } from '../../model/objects/object-keys.ts';
 import { objectKinds } from '../../model/objects/kinds.ts';
 import { objectRowSchema } from '../../model/objects/rows.ts';
 import { decodeRecord } from '../../model/record.ts';
-import { siteNetworkRange, tenantKey, tenantSiteEndpointRange } from '../../model/site-keys.ts';
+import { siteNetworkRange, tenantSiteEndpointRange } from '../../model/site-keys.ts';
 import {
   siteEndpointSchema,
   siteNetworkSchema,
   type SiteEndpoint,
   type SiteNetwork,
+  type Tenant,
 } from '../../model/site.ts';
 import { compileRule, type IcmpTypes, type Verdict } from '../../policy/compile.ts';
+import { bareGroupOf, stanceOf, type Stance, type StancePlace } from '../../policy/stance.ts';
 import { judge, type Decision, type TenantPolicies } from '../../policy/judge.ts';
 import type { Step } from '../../store/plan.ts';
+import { readTenant } from '../tenants.ts';
 import { configIn, readAll, unknownObject } from './object-rows.ts';
 
 /** What is asked. */
@@ -41,9 +46,14 @@ export interface ExplainedEnd {
   readonly address: string;
   /** Its group; nothing for none. */
   readonly group: string;
+  /** What comes of it. */
   readonly verdict: Verdict;
   /** The rule that decides, `policy/rule`; nothing where none fits. */
   readonly rule: string;
+  /** Where no rule fits: whose default decides; nothing where a rule does. */
+  readonly default: StancePlace | '';
+  /** It is denied, and passes since denials are only counted. */
+  readonly audit: boolean;
 }
 
 /** What is said of one family. */
@@ -78,10 +88,9 @@ type Party = Attached | { readonly outside: IpAddress; readonly text: string };
  */
 export function* explainPolicy(question: PolicyQuestion): Step<readonly ExplainedFamily[]> {
   const { tenant, from, to } = question;
-  if ((yield { start: tenantKey(tenant) }).rows.length === 0) {
-    throw unknownObject({ kind: 'tenant', parts: [tenant] });
-  }
-  const around = yield* readSurroundings(tenant);
+  const stored = yield* readTenant(tenant);
+  if (stored === undefined) throw unknownObject({ kind: 'tenant', parts: [tenant] });
+  const around = yield* readSurroundings(stored.value);
   const [client, server] = [from, to].map((text) => partyOf(around.endpoints, text));
   if (client === undefined || server === undefined) throw unclear('name two ends');
   if (!('endpoint' in client) && !('endpoint' in server)) {
@@ -104,14 +113,15 @@ const isOf = ({ icmpTypes }: PolicyQuestion, family: IpFamily): boolean =>
 type Addressed = Party & { readonly address: string };
 
 function explainFamily(
-  { policies, groupNumbers, networks }: Surroundings,
+  around: Surroundings,
   { protocol, port, icmpTypes }: PolicyQuestion,
   family: IpFamily,
   { client, server }: { readonly client: Addressed; readonly server: Addressed },
 ): ExplainedFamily {
+  const { policies, networks } = around;
   const end = (party: Addressed) => ({
     address: parseAddress(party.address),
-    group: groupNumbers.get(groupOf(party)),
+    group: numberOf(around, party),
   });
   const isInOne = 'endpoint' in client && 'endpoint' in server && client.network === server.network;
   const said = judge(policies, {
@@ -132,13 +142,27 @@ function explainFamily(
 
 const groupOf = (party: Party): string => ('endpoint' in party ? (party.endpoint.group ?? '') : '');
 
-function explainedEnd(party: Addressed, { verdict, rule }: Decision): ExplainedEnd {
+/** The number of the group that somebody is in. */
+function numberOf({ groupNumbers, networks }: Surroundings, party: Party): number | undefined {
+  if (!('endpoint' in party)) return undefined;
+  const { group } = party.endpoint;
+  if (group !== undefined) return groupNumbers.get(group);
+  const network = networks.get(party.network);
+  return network && bareGroupOf(network.number);
+}
+
+function explainedEnd(
+  party: Addressed,
+  { verdict, rule, place, isAudited }: Decision,
+): ExplainedEnd {
   return {
     container: 'endpoint' in party ? nameOf(party.endpoint) : '',
     address: party.address,
     group: groupOf(party),
     verdict,
     rule: rule === undefined ? '' : `${rule.policy}/${rule.name}`,
+    default: place ?? '',
+    audit: isAudited,
   };
 }
 
@@ -150,14 +174,15 @@ function addressIn(party: Party, family: IpFamily): string | undefined {
   return party.outside.family === family ? party.text : undefined;
 }
 
-function* readSurroundings(tenant: string): Step<Surroundings> {
+function* readSurroundings(stored: Tenant): Step<Surroundings> {
+  const tenant = stored.name;
   const groupRows = yield* readAll(objectRange('endpointGroup', [tenant]));
   const groups = groupRows.flatMap((row) => {
     const { value } = decodeRecord(objectRowSchema(objectKinds.endpointGroup), row);
-    const { groupName, policies } = configIn('endpointGroup', value);
-    return value.number === undefined ? [] : [{ name: groupName, number: value.number, policies }];
+    const config = configIn('endpointGroup', value);
+    return value.number === undefined ? [] : [{ config, number: value.number }];
   });
-  const groupNumbers = new Map(groups.map(({ name, number }) => [name, number]));
+  const groupNumbers = new Map(groups.map(({ config, number }) => [config.groupName, number]));
   const networks = new Map(
     (yield* readAll(siteNetworkRange))
       .map((row) => decodeRecord(siteNetworkSchema, row).value)
@@ -180,8 +205,30 @@ function* readSurroundings(tenant: string): Step<Surroundings> {
     const [, , , network = ''] = row.key.split('/');
     return { network, endpoint: decodeRecord(siteEndpointSchema, row).value };
   });
-  const policies = { rules, groups: new Map(groups.map((each) => [each.number, each.policies])) };
+  const policies = {
+    rules,
+    groups: new Map(groups.map(({ config, number }) => [number, config.policies])),
+    stances: stancesOf(stored, groups, networks),
+  };
   return { policies, groupNumbers, networks, endpoints };
+}
+
+/** What groups do where no rule fits, those of networks for who is in no group among them. */
+function stancesOf(
+  tenant: Tenant,
+  groups: readonly { readonly config: EndpointGroupConfig; readonly number: number }[],
+  networks: ReadonlyMap<string, SiteNetwork>,
+): ReadonlyMap<number, Stance> {
+  const of = (network: SiteNetwork | undefined, group: PolicySettings | undefined) =>
+    stanceOf({ group, network: network && settingsIn(network), tenant: settingsIn(tenant) });
+  return new Map([
+    ...groups.map(
+      ({ config, number }) => [number, of(networks.get(config.networkName), config)] as const,
+    ),
+    ...[...networks.values()].map(
+      (network) => [bareGroupOf(network.number), of(network, undefined)] as const,
+    ),
+  ]);
 }
 
 /** Whom a text means: an address, or a container by its id, its name or the beginning of one. */

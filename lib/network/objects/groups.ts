@@ -8,6 +8,7 @@ import {
   objectKey,
   type ObjectName,
 } from '../../model/objects/object-keys.ts';
+import { noSettings, settingsAfter } from '../../model/objects/policy-settings.ts';
 import type { ObjectRow } from '../../model/objects/rows.ts';
 import { numberKey } from '../../model/site-keys.ts';
 import type { SiteNetwork, SiteNetworkName } from '../../model/site.ts';
@@ -28,9 +29,11 @@ const kind = 'endpointGroup';
 /** What is special about endpoint groups. */
 export const groupSpecial: Special = {
   check(config, before) {
+    const there = before === undefined ? noSettings : typed(kind, before);
+    const settled = { ...config, ...settingsAfter(typed(kind, config), there) };
     // Contiv ignored it, and so its clients leave it out
-    if (before === undefined || config['cfgdTag'] !== '') return config;
-    return { ...config, cfgdTag: before['cfgdTag'] ?? '' };
+    if (before === undefined || config['cfgdTag'] !== '') return settled;
+    return { ...settled, cfgdTag: before['cfgdTag'] ?? '' };
   },
   first: ['tenantName', 'networkName'],
   *prepare(draft, name, config, { before, attempt }) {

@@ -19,18 +19,33 @@ import { networkKind, type NetworkConfig } from '../../model/objects/network.ts'
 import type { GlobalConfig } from '../../model/objects/global.ts';
 import { objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
 import type { Pool, PoolAddress } from '../../model/pool.ts';
-import { encodeRecord } from '../../model/record.ts';
+import {
+  noSettings,
+  saidSettings,
+  settingsAfter,
+  settingsIn,
+  type PolicySettings,
+} from '../../model/objects/policy-settings.ts';
+import { isZero } from '../../model/objects/shape.ts';
+import { encodeRecord, type Stored } from '../../model/record.ts';
 import { siteNetworkKey, tenantKey } from '../../model/site-keys.ts';
-import type { SiteNetwork, SiteNetworkName, SiteSubnet } from '../../model/site.ts';
-import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
+import {
+  settingsSchema,
+  type SiteNetwork,
+  type SiteNetworkName,
+  type SiteSubnet,
+} from '../../model/site.ts';
+import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
 import { parseSpan, requireUnicast, spanOf } from '../ipam/block.ts';
 import { countGuard, readGuard, type SpaceGuard } from '../ipam/guard.ts';
 import { findOverlap, putPool } from '../ipam/shared-pools.ts';
 import { claimNumber, takeNumber, type NumberSpan } from '../numbers.ts';
 import { newArp, newMode, newTags, useSettings } from '../settings.ts';
+import { sameValue } from '../same-value.ts';
 import { leavingNetwork, readSiteNetwork, titleOf } from '../site-networks.ts';
 import { guardTenant } from '../tenants.ts';
 import { linkNamed, siteName } from './links.ts';
+import { networkConfig } from './show.ts';
 import { requireCondition, type Condition, type PutAnswer } from './object-rows.ts';
 import { claimTag } from './tags.ts';
 
@@ -45,7 +60,7 @@ interface WantedSubnet {
 }
 
 /**
- * Makes a network. Refuses with OBJECT_FIXED when it is there, REFERENCE_UNKNOWN, OBJECT_INVALID,
+ * Makes a network, or changes its settings. Refuses with OBJECT_FIXED other changes of one that is there, REFERENCE_UNKNOWN, OBJECT_INVALID,
  * OBJECT_CONFLICT, ADDRESS_INVALID, SITE_LIMIT and OBJECT_CHANGED.
  */
 export function* planPutNetwork(
@@ -59,7 +74,7 @@ export function* planPutNetwork(
   const isLeaving = existing?.value.leaving === true;
   requireCondition(name, isLeaving ? undefined : existing?.modRevision, condition);
   if (isLeaving) throw leavingNetwork(site);
-  if (existing !== undefined) throw new FairleadError('OBJECT_FIXED', networkKind.frozen);
+  if (existing !== undefined) return changedNetwork(existing, config);
   const draft: TxnDraft = { compare: [asRead(siteNetworkKey(site), undefined)], then: [] };
   const settings = yield* useSettings(draft);
   yield* linkNamed(draft, { name, config, before: undefined }, ['tenantName']);
@@ -88,9 +103,36 @@ export function* planPutNetwork(
     options: {},
     createdBy: 'operator',
     asked: askedOf(config),
+    ...networkSettings(config, noSettings),
   };
   draft.then.push({ op: 'put', key: siteNetworkKey(site), value: encodeRecord(network) });
   return { txn: draft, answer: { done: true, created: true } };
+}
+
+/** The settings as the row has them. */
+const networkSettings = (
+  given: PolicySettings,
+  before: PolicySettings,
+): Pick<SiteNetwork, 'defaultAction' | 'enforcement'> =>
+  settingsSchema.parse(saidSettings(settingsAfter(given, before)));
+
+/** Of a network only its settings change; Contiv's clients, which know none, are told what Contiv told them. */
+function changedNetwork(stored: Stored<SiteNetwork>, config: NetworkConfig): Decision<PutAnswer> {
+  const { defaultAction, enforcement, ...fixed } = config;
+  const shown = networkConfig(stored.value);
+  const isOther = Object.entries(fixed).some(
+    ([field, value]) => !isZero(value) && !sameValue(value, shown[field]),
+  );
+  if (isOther || defaultAction + enforcement === '') {
+    throw new FairleadError('OBJECT_FIXED', networkKind.frozen);
+  }
+  const { defaultAction: _action, enforcement: _enforcement, ...rest } = stored.value;
+  const network = { ...rest, ...networkSettings(config, settingsIn(stored.value)) };
+  const answer = { done: true, created: false };
+  if (sameValue(network, stored.value)) return { txn: undefined, answer };
+  const key = siteNetworkKey({ tenant: network.tenant, network: network.name });
+  const put = { op: 'put', key, value: encodeRecord(network) } as const;
+  return { txn: { compare: [asRead(key, stored)], then: [put] }, answer };
 }
 
 function askedOf(config: NetworkConfig): NonNullable<SiteNetwork['asked']> {

@@ -15,6 +15,7 @@ import {
   type ObjectName,
 } from '../../model/objects/object-keys.ts';
 import { objectRowSchema, withZeros, type ObjectRow } from '../../model/objects/rows.ts';
+import { settingsIn } from '../../model/objects/policy-settings.ts';
 import { decodeRecord } from '../../model/record.ts';
 import { siteNetworkSchema, tenantSchema, type SiteNetwork } from '../../model/site.ts';
 import type { KeyValue } from '../../store/port.ts';
@@ -156,8 +157,9 @@ function rowOf(kind: ObjectKind, row: KeyValue): ObjectRow {
     return { config: networkConfig(decodeRecord(siteNetworkSchema, row).value) };
   }
   if (kind.name === 'tenant') {
-    const { name, defaultNetwork = '' } = decodeRecord(tenantSchema, row).value;
-    return { config: { tenantName: name, defaultNetwork } };
+    const tenant = decodeRecord(tenantSchema, row).value;
+    const { name, defaultNetwork = '' } = tenant;
+    return { config: { tenantName: name, defaultNetwork, ...settingsIn(tenant) } };
   }
   return decodeRecord(objectRowSchema(kind), row).value;
 }
@@ -179,5 +181,6 @@ export function networkConfig(network: SiteNetwork): Config {
     ipv6Subnet: asked?.ipv6Subnet ?? six?.cidr ?? '',
     ipv6Gateway: six?.gateway ?? '',
     cfgdTag: asked?.cfgdTag ?? '',
+    ...settingsIn(network),
   };
 }

@@ -3,16 +3,25 @@ import { FairleadError } from '../../errors.ts';
 import type { KindName } from '../../model/objects/kind.ts';
 import { tenantKind, type TenantConfig } from '../../model/objects/tenant.ts';
 import { objectRange, type ObjectName } from '../../model/objects/object-keys.ts';
-import { decodeRecord } from '../../model/record.ts';
+import {
+  noSettings,
+  saidSettings,
+  settingsAfter,
+  settingsIn,
+} from '../../model/objects/policy-settings.ts';
+import { decodeRecord, type Stored } from '../../model/record.ts';
 import { numberKey, tenantKey, tenantSubnetRange } from '../../model/site-keys.ts';
 import {
   defaultTenant,
+  settingsSchema,
   siteNetworkSchema,
   tenantSchema,
   type SiteNetworkName,
+  type Tenant,
 } from '../../model/site.ts';
-import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
+import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
 import { takeNumber } from '../numbers.ts';
+import { sameValue } from '../same-value.ts';
 import { leavingNetwork } from '../site-networks.ts';
 import { putTenant } from '../tenants.ts';
 import { closeObjectGuard, readObjectGuard, removeObjectGuard, thereAs } from './guards.ts';
@@ -26,7 +35,10 @@ import {
   type RemoveAnswer,
 } from './object-rows.ts';
 
-/** Makes a tenant. Refuses with OBJECT_FIXED when it is there, SITE_LIMIT and OBJECT_CHANGED. */
+/**
+ * Makes a tenant, or changes its settings. Refuses with OBJECT_FIXED other changes of one that is there, with SITE_LIMIT
+ * and OBJECT_CHANGED.
+ */
 export function* planPutTenant(
   name: ObjectName,
   config: TenantConfig,
@@ -35,13 +47,34 @@ export function* planPutTenant(
 ): Plan<PutAnswer> {
   const [row] = (yield { start: tenantKey(config.tenantName) }).rows;
   requireCondition(name, row?.createRevision, condition);
-  if (row !== undefined) throw new FairleadError('OBJECT_FIXED', tenantKind.frozen);
+  if (row !== undefined) return changedTenant(decodeRecord(tenantSchema, row), config);
   const draft: TxnDraft = { compare: [], then: [] };
   const { tenantName, defaultNetwork } = config;
   const number = yield* takeNumber(draft, 'tenant', tenantName, { attempt });
   const given = defaultNetwork === '' ? {} : { defaultNetwork };
-  putTenant(draft, { name: tenantName, number, ...given }, undefined);
+  const settings = settingsSchema.parse(saidSettings(settingsAfter(config, noSettings)));
+  const tenant = { name: tenantName, number, ...given, ...settings };
+  putTenant(draft, tenant, undefined);
   return { txn: draft, answer: { done: true, created: true } };
+}
+
+/** Of a tenant only its settings change; Contiv's clients, which know none, are told what Contiv told them. */
+function changedTenant(stored: Stored<Tenant>, config: TenantConfig): Decision<PutAnswer> {
+  const { defaultAction: _action, enforcement: _enforcement, ...rest } = stored.value;
+  const { defaultNetwork, defaultAction, enforcement } = config;
+  const isOther = defaultNetwork !== '' && defaultNetwork !== rest.defaultNetwork;
+  if (isOther || defaultAction + enforcement === '') {
+    throw new FairleadError('OBJECT_FIXED', tenantKind.frozen);
+  }
+  const settings = settingsSchema.parse(
+    saidSettings(settingsAfter(config, settingsIn(stored.value))),
+  );
+  const tenant = { ...rest, ...settings };
+  const answer = { done: true, created: false };
+  if (sameValue(tenant, stored.value)) return { txn: undefined, answer };
+  const draft: TxnDraft = { compare: [], then: [] };
+  putTenant(draft, tenant, stored);
+  return { txn: draft, answer };
 }
 
 /** Makes the tenant that is there by itself, if it is missing. Refuses with SITE_LIMIT. */

@@ -164,7 +164,7 @@ test.each([
     `${network}---\napiVersion: fairlead/v1\nkind: policy\nmetadata: {}`,
     /document 2: metadata\.name/,
   ],
-  [network.replace('encap', 'encaps'), /no field "encaps", but cfgdTag, encap/],
+  [network.replace('encap', 'encaps'), /no field "encaps", but cfgdTag, defaultAction, encap/],
   ['# nothing', /there are no documents/],
 ])('refuses %j before anything is done', async (text, message) => {
   const { revision } = site.whole;

@@ -96,25 +96,27 @@ default  web      data     vxlan       -           10.1.1.0/24  -        -      
   [
     'group ls -o wide',
     ['GET /api/v1/endpointGroups/'],
-    `TENANT NAME  GROUP NAME  NETWORK  IP POOL  POLICIES  EXTERNAL CONTRACTS  NETPROFILE  TAG
-default      app         -        -        a,b       -                   -           -
+    `TENANT NAME  GROUP NAME  NETWORK  IP POOL  POLICIES  EXTERNAL CONTRACTS  NETPROFILE  TAG  DEFAULT ACTION  ENFORCEMENT
+default      app         -        -        a,b       -                   -           -    -               -
 `,
   ],
   [
     'network get web',
     ['GET /api/v1/inspect/networks/default:web/'],
-    `tenant-name   default
-network       web
-nw-type       data
-encap         vxlan
-pkt-tag       -
-subnet        10.1.1.0/24
-gateway       -
-ipv6-subnet   -
-ipv6-gateway  -
-tag           -
-pktTag        5
-numEndpoints  0
+    `tenant-name     default
+network         web
+nw-type         data
+encap           vxlan
+pkt-tag         -
+subnet          10.1.1.0/24
+gateway         -
+ipv6-subnet     -
+ipv6-gateway    -
+tag             -
+default-action  -
+enforcement     -
+pktTag          5
+numEndpoints    0
 `,
   ],
   [

@@ -8,6 +8,7 @@ import { Pipeline } from '../../../lib/datapath/pipeline/pipeline.ts';
 import type { Unit } from '../../../lib/datapath/pipeline/unit.ts';
 import type { PolicyGroup, PolicyRule, Segment } from '../../../lib/network/world.ts';
 import type { TenantPolicies } from '../../../lib/policy/judge.ts';
+import { isPlain } from '../../../lib/policy/stance.ts';
 import { groupNumbers } from '../../policy/drawn-policies.ts';
 import { Fabric, feedPipeline, type Container, type Site } from './fabric.ts';
 import { PaperSwitch } from './interpreter.ts';
@@ -79,8 +80,12 @@ export function addressOf(container: Container, family: 4 | 6): IpAddress {
   return address;
 }
 
-const groupsOf = ({ groups: all }: TenantPolicies): readonly PolicyGroup[] =>
-  [...all].map(([number, policies]) => ({ number, domain: policed, policies }));
+const groupsOf = ({ groups: all, stances }: TenantPolicies): readonly PolicyGroup[] =>
+  [...new Set([...all.keys(), ...(stances?.keys() ?? [])])].map((number) => {
+    const stance = stances?.get(number);
+    const said = stance === undefined || isPlain(stance) ? {} : { stance };
+    return { number, domain: policed, policies: all.get(number) ?? [], ...said };
+  });
 const rulesOf = ({ rules }: TenantPolicies): readonly PolicyRule[] =>
   rules.map((rule) => ({ ...rule, domain: policed }));
 
@@ -93,8 +98,8 @@ export function feedPolicies(
   const kept = new Set(after.rules.map(({ policy, name }) => `${policy}/${name}`));
   for (const rule of rulesOf(after)) pipeline.setRule(rule);
   for (const group of groupsOf(after)) pipeline.setGroup(group);
-  for (const { number } of groupsOf(before))
-    if (!after.groups.has(number)) pipeline.removeGroup(number);
+  const there = new Set(groupsOf(after).map(({ number }) => number));
+  for (const { number } of groupsOf(before)) if (!there.has(number)) pipeline.removeGroup(number);
   for (const rule of rulesOf(before)) {
     if (!kept.has(`${rule.policy}/${rule.name}`)) pipeline.removeRule(rule);
   }

@@ -22,11 +22,13 @@ afterEach(async () => {
   open = [];
 });
 
-/** On one host and across, bridged and routed, either family, TCP and ICMP. */
+/** On one host and across, bridged and routed, either family, TCP, UDP and ICMP. */
 const talks: readonly Talk[] = [
   { client: 'front1', server: 'back2', family: 6, protocol: 'tcp', port: echo },
   { client: 'front1', server: 'back5', family: 4, protocol: 'tcp', port: echo },
   { client: 'front1', server: 'data2', family: 6, protocol: 'tcp', port: echo },
+  { client: 'front4', server: 'data1', family: 4, protocol: 'udp', port: 80 },
+  { client: 'front4', server: 'back2', family: 6, protocol: 'udp', port: 80 },
   { client: 'front1', server: 'back5', family: 6, protocol: 'icmp', port: 0 },
   { client: 'front4', server: 'back2', family: 4, protocol: 'icmp', port: 0 },
 ];
@@ -34,6 +36,7 @@ const talks: readonly Talk[] = [
 const deny: Rule = { action: 'deny' };
 const allowFront: Rule = { action: 'allow', priority: 10, fromEndpointGroup: 'front' };
 const allowSpeech: readonly Rule[] = [
+  { action: 'allow', priority: 9, protocol: 'udp', port: 80 },
   { action: 'allow', priority: 9, protocol: 'tcp', port: echo },
   { action: 'allow', priority: 9, protocol: 'icmp' },
 ];
@@ -60,11 +63,19 @@ const changes: Readonly<Record<string, readonly [Policies, Policies, 'goes on' |
   ],
   'the groups lose their policy': [closed, { has: {}, rules: closed.rules }, 'goes on'],
   'the groups get one that allows it': [{ has: {}, rules: {} }, closed, 'goes on'],
-  // older than the first rule of the tenant is another story (docs/policy.md)
-  'the groups get one that denies it': [
-    { has: { front: ['q'] }, rules: { q: [stranger] } },
-    { has: { ...has, front: ['q'] }, rules: { p: [deny], q: [stranger] } },
-    'ends',
+  'the first rule of the tenant allows it': [
+    { has, rules: {} },
+    policies(...allowSpeech),
+    'goes on',
+  ],
+  'the first rule of the tenant denies it': [{ has: {}, rules: {} }, policies(deny), 'ends'],
+  'the first rules deny what who answers would begin': [
+    { has: {}, rules: {} },
+    {
+      has: { front: ['q'], ...has },
+      rules: { p: [deny, ...allowSpeech], q: [deny] },
+    },
+    'goes on',
   ],
   'the last rule goes': [closed, { has, rules: { p: [] } }, 'goes on'],
   'who answers may begin nothing any more': [

@@ -50,6 +50,24 @@ export const shapes: Readonly<Record<string, Policies>> = {
   'in: not from some of a group': into(
     deny({ fromEndpointGroup: 'front', fromIpAddress: '10.80.1.4/30' }),
   ),
+  'by default nothing, by the tenant': { has: {}, rules: {}, says: { blue: 'deny' } },
+  'by default nothing but what rules allow': {
+    has: { back: ['p'], front: ['p'] },
+    rules: { p: [allow(web80), out(allow({ protocol: 'tcp' })), out(allow({ protocol: 'icmp' }))] },
+    says: { blue: 'deny' },
+  },
+  'by default nothing into a network, and into one group of it all': {
+    has: {},
+    rules: {},
+    says: { web: 'deny-in', back: 'allow' },
+  },
+  'by default nothing out of a group': { has: {}, rules: {}, says: { back: 'deny-out' } },
+  'audit of a tenant that denies all': { has: {}, rules: {}, says: { blue: 'deny audit' } },
+  'audit of one of two groups with a rule': {
+    has: { back: ['p'], data: ['p'] },
+    rules: { p: [deny({ protocol: 'tcp' })] },
+    says: { back: 'audit' },
+  },
   'out: nothing': from(deny()),
   'out: nothing but tcp 80': from(deny(), allow(web80)),
   'out: no tcp 1 to 80': from(deny({ protocol: 'tcp', port: 1, portLast: 80 })),

@@ -46,6 +46,8 @@ describe('a network', () => {
       gateway: '',
       ipv6Subnet: '',
       ipv6Gateway: '',
+      defaultAction: '',
+      enforcement: '',
       cfgdTag: '',
     });
   });

@@ -71,8 +71,14 @@ describe('explain', () => {
       {
         family: 4,
         verdict: 'allow',
-        out: { container: id('b'), address: app, group: 'app', verdict: 'allow', rule: '' },
-        in: { container: id('a'), address: web, group: 'web', verdict: 'allow', rule: 'base/http' },
+        out: {
+          ...{ container: id('b'), address: app, group: 'app', verdict: 'allow', rule: '' },
+          ...{ default: 'nobody', audit: false },
+        },
+        in: {
+          ...{ container: id('a'), address: web, group: 'web', verdict: 'allow' },
+          ...{ rule: 'base/http', default: '', audit: false },
+        },
       },
     ]);
     const [outside] = await explain('192.0.2.7', web);
@@ -103,6 +109,33 @@ describe('explain', () => {
     const [echo, timestamp] = [icmpQuestions['echo'], icmpQuestions['timestamp']];
     expect(await decides({ ...asked, icmpTypes: echo })).toEqual(['base/ping']);
     expect(await decides({ ...asked, icmpTypes: timestamp })).toEqual(['']);
+  });
+
+  it('knows whose default decides, and what is only counted', async () => {
+    const web = await attach('web', 'a');
+    const bare = await attach('', 'c');
+    const net = { encap: 'vxlan', subnet: '10.2.2.0/24' };
+    const of = async (to: string) => {
+      const [said] = await explain('192.0.2.7', to);
+      return [said?.verdict, said?.in.default, said?.in.audit];
+    };
+    expect(await of(bare)).toEqual(['allow', 'nobody', false]);
+    await operator.put('tenant', 'default', { defaultAction: 'deny-in' });
+    expect(await of(bare)).toEqual(['deny', 'tenant', false]);
+    expect(await of(web)).toEqual(['deny', 'tenant', false]);
+    expect((await explain(web, '192.0.2.7'))[0]?.verdict).toBe('allow');
+    await operator.put('network', 'default:net', { ...net, defaultAction: 'allow' });
+    expect(await of(bare)).toEqual(['allow', 'network', false]);
+    const group = { networkName: 'net', policies: ['base'] };
+    await operator.put('endpointGroup', 'default:web', { ...group, defaultAction: 'deny' });
+    expect(await of(web)).toEqual(['deny', 'group', false]);
+    expect((await explain(web, '192.0.2.7'))[0]?.out).toMatchObject({ verdict: 'deny' });
+    await operator.put('network', 'default:net', { ...net, enforcement: 'audit' });
+    expect(await of(web)).toEqual(['allow', 'group', true]);
+    await rule('all', {});
+    expect(await of(web)).toEqual(['allow', '', true]);
+    await operator.put('endpointGroup', 'default:web', { ...group, enforcement: 'enforce' });
+    expect(await of(web)).toEqual(['deny', '', false]);
   });
 
   it('reads the model as it is now', async () => {

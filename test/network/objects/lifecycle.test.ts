@@ -43,6 +43,61 @@ const net = (subnet = '10.1.1.0/24', more: Json = {}) => ({ encap: 'vxlan', subn
 const group = (networkName = 'net', more: Json = {}) => ({ networkName, ...more });
 const rule = (more: Json = {}) => ({ direction: 'in', action: 'allow', ...more });
 
+describe('settings of policies', () => {
+  const shown = async (kind: KindName, key: string) => {
+    const { defaultAction, enforcement } = (await operator.get(kind, key)) ?? {};
+    return [defaultAction, enforcement];
+  };
+
+  it.each([
+    ['tenant', 'blue', {}],
+    ['network', 'blue:net', net()],
+    ['endpointGroup', 'blue:g', group()],
+  ] as const)('of a %s change while it is there', async (kind, key, base) => {
+    await operator.put('tenant', 'blue');
+    await operator.put('network', 'blue:net', net());
+    await operator.put('endpointGroup', 'blue:g', group());
+    expect(await put(kind, key, { ...base, defaultAction: 'deny-in' })).toBe('done');
+    expect(await shown(kind, key)).toEqual(['deny-in', undefined]);
+    // what is not given stays: Contiv's clients give none
+    expect(await put(kind, key, { ...base, enforcement: 'audit' })).toBe('done');
+    expect(await shown(kind, key)).toEqual(['deny-in', 'audit']);
+    expect(await put(kind, key, { ...base, enforcement: 'audit' })).toBe('done');
+    expect(await put(kind, key, { ...base, defaultAction: 'inherit' })).toBe('done');
+    expect(await shown(kind, key)).toEqual([undefined, 'audit']);
+    expect(await put(kind, key, { ...base, defaultAction: 'reject' })).toMatch(
+      /^422 .*inherit or allow/,
+    );
+  });
+
+  it('do not let anything else of a tenant or network change', async () => {
+    const settings = { enforcement: 'audit' };
+    await operator.put('tenant', 'blue', { defaultNetwork: 'net', defaultAction: 'deny' });
+    expect(await shown('tenant', 'blue')).toEqual(['deny', undefined]);
+    await operator.put('network', 'blue:net', net('10.1.1.0/24', { ...settings, pktTag: 7 }));
+    expect(await shown('network', 'blue:net')).toEqual([undefined, 'audit']);
+    expect(await put('tenant', 'blue', { ...settings, defaultNetwork: 'other' })).toMatch(
+      /^409 Cant/,
+    );
+    expect(await put('tenant', 'blue', { ...settings, defaultNetwork: 'net' })).toBe('done');
+    expect(await put('network', 'blue:net', net('10.1.2.0/24', settings))).toMatch(/^409 Cant/);
+    expect(
+      await put('network', 'blue:net', net('10.1.1.0/24', { ...settings, pktTag: 8 })),
+    ).toMatch(/^409 Cant/);
+    expect(await put('network', 'blue:net', net('10.1.1.0/24', { enforcement: 'enforce' }))).toBe(
+      'done',
+    );
+  });
+
+  it('stay when a group is made again by who knows none', async () => {
+    await operator.put('network', 'default:net', net());
+    await operator.put('policy', 'default:p');
+    await operator.put('endpointGroup', 'default:g', group('net', { defaultAction: 'deny' }));
+    expect(await put('endpointGroup', 'default:g', group('net', { policies: ['p'] }))).toBe('done');
+    expect(await shown('endpointGroup', 'default:g')).toEqual(['deny', undefined]);
+  });
+});
+
 describe('tenants', () => {
   it('are made once, and removed when nothing is in them, in Contiv’s order of looking', async () => {
     expect(await put('tenant', 'blue')).toBe('done');

@@ -230,6 +230,17 @@ static int open_sender(void) {
   return fd;
 }
 
+static void report_sent(uint32_t run) {
+  printf("{\"run\":%u,\"sent\":%ld,\"refused\":%ld,\"answered\":%ld,\"damaged\":%ld,\"sizes\":", run, sent, refused,
+         answered, damaged);
+  print_sizes(&sent_sizes);
+  printf(",\"answeredSizes\":");
+  print_sizes(&answered_sizes);
+  printf(",\"errors\":");
+  print_errors();
+  say("}");
+}
+
 int udp_send(void) {
   long sizes[SIZES_MOST], times = number("count", 1), every = number("every-us", 1000);
   int size_count = list_of("sizes", sizes, SIZES_MOST), fd = open_sender();
@@ -246,7 +257,7 @@ int udp_send(void) {
       ppoll(waiting, 2, &left, NULL);
       take_answers(fd);
       leash_read();
-      while (leash_line());
+      while (leash_line()) report_sent(run);
     }
   }
   uint64_t until = now_us() + number("wait-ms", 1000) * 1000;
@@ -260,13 +271,6 @@ int udp_send(void) {
     // without answers to wait for, errors are: they come soon or not
     if (!number("echo", 0) && returned_count) break;
   }
-  printf("{\"run\":%u,\"sent\":%ld,\"refused\":%ld,\"answered\":%ld,\"damaged\":%ld,\"sizes\":", run, sent, refused,
-         answered, damaged);
-  print_sizes(&sent_sizes);
-  printf(",\"answeredSizes\":");
-  print_sizes(&answered_sizes);
-  printf(",\"errors\":");
-  print_errors();
-  say("}");
+  report_sent(run);
   return 0;
 }
