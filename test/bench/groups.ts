@@ -20,6 +20,7 @@ import { attachFigures, benchAttachCost } from './datapath/attach-cost.ts';
 import { benchFlows, flowFigures } from './datapath/flows.ts';
 import { benchHosts, hostsFigures } from './datapath/hosts.ts';
 import { report, timed } from './figures.ts';
+import { benchPolicy, policyFigures } from './policy/policy-group.ts';
 import { benchStore, storeFigures } from './store/store-group.ts';
 
 /** A group of figures that share their set-up. */
@@ -47,6 +48,7 @@ export const groups: readonly BenchGroup[] = [
   { name: 'memory', figures: ['rss-idle', 'rss-200'], needs: 'engine', run: benchMemory },
   { name: 'api', figures: apiFigures, needs: 'nothing', run: benchApi },
   { name: 'store', figures: storeFigures, needs: 'nothing', run: benchStore },
+  { name: 'policy', figures: policyFigures, needs: 'nothing', run: benchPolicy },
   { name: 'datapath-agent', figures: attachFigures, needs: 'nothing', run: benchAttachCost },
   { name: 'datapath-flows', figures: flowFigures, needs: 'nothing', run: benchFlows },
   { name: 'datapath-hosts', figures: hostsFigures, needs: 'nothing', run: benchHosts },

@@ -1,0 +1,170 @@
+/**
+ * What rules cost, by how many there are: to add one at the API, until three hosts do what it says (real packets that
+ * pass only by it), the first packet of a conversation, and what TCP carries. `versus` of the first two is the smallest
+ * number of rules in the same run, of the others a tenant without groups on the same hosts, in turns.
+ */
+import { openLab } from '../../lab/lab.ts';
+import { ping, startPings } from '../../lab/traffic/pings.ts';
+import { callTcp, megabitsPerSecond, serveTcp } from '../../lab/traffic/tcp.ts';
+import { sizesFrom } from '../datapath/measure.ts';
+import { report, timed, type Versus } from '../figures.ts';
+import { openPolicySite, type PolicyBenchSite, type Spot } from './policy-site.ts';
+
+const sizes = sizesFrom('FAIRLEAD_BENCH_RULES', [10, 1_000, 10_000]);
+const addRounds = 100;
+/** The runtime compiles what runs often. */
+const warmUpRounds = 100;
+const enforcedRounds = 20;
+const firstPacketRounds = 40;
+const transferRounds = 5;
+const transferMs = 2_000;
+const tcpPort = 5_001;
+/** Rules are posted so many at a time. */
+const together = 8;
+
+const names = ['rule-add', 'enforced', 'first-packet', 'throughput'] as const;
+const figureOf = (name: (typeof names)[number], size: number): string => `policy-${name}-${size}`;
+
+/** Names of what is reported. */
+export const policyFigures = sizes.flatMap((size) => names.map((name) => figureOf(name, size)));
+
+/** Runs all of it. */
+export async function benchPolicy(): Promise<void> {
+  const lab = openLab();
+  try {
+    const site = await openPolicySite(lab);
+    await site.addRule('all', { action: 'deny' });
+    await site.addRule('work', { priority: 3, protocol: 'tcp', port: tcpPort });
+    const bases = new Map<string, Versus>();
+    let count = 2;
+    for (const size of sizes) {
+      while (count < size) {
+        const some = Math.min(together, size - count);
+        const from = count;
+        await Promise.all(Array.from({ length: some }, (_, at) => addOther(site, from + at)));
+        count += some;
+      }
+      await benchAt(site, size, bases);
+    }
+  } finally {
+    await lab.down();
+  }
+}
+
+/** One of the many. */
+const addOther = (site: PolicyBenchSite, number: number): Promise<void> =>
+  site.addRule(`r${number}`, {
+    priority: 2,
+    protocol: number % 2 === 0 ? 'tcp' : 'udp',
+    port: 10_000 + number,
+    ...(number % 3 === 0 ? { fromEndpointGroup: 'clients' } : {}),
+  });
+
+async function benchAt(
+  site: PolicyBenchSite,
+  size: number,
+  bases: Map<string, Versus>,
+): Promise<void> {
+  const compared = (name: 'rule-add' | 'enforced', values: readonly number[]): void => {
+    const base = bases.get(name);
+    bases.set(name, base ?? { name: `${size} rules`, values });
+    report({ figure: figureOf(name, size), unit: 'ms', values }, base, { rules: size });
+  };
+  compared('rule-add', await addTimes(site));
+  compared('enforced', await enforcedTimes(site));
+  const pings = { priority: 4, protocol: 'icmp' };
+  await site.addRule('pings', pings);
+  await benchFirstPackets(site, size);
+  await site.removeRule('pings');
+  await benchThroughput(site, size);
+}
+
+async function addTimes(site: PolicyBenchSite): Promise<readonly number[]> {
+  const values: number[] = [];
+  for (let round = -warmUpRounds; round < addRounds; round += 1) {
+    const ms = await timed(() => site.addRule('x', { priority: 2, protocol: 'tcp', port: 9_000 }));
+    if (round >= 0) values.push(ms);
+    await site.removeRule('x');
+  }
+  return values;
+}
+
+/** From the call until a ping is answered by a server on each host; a ping goes out each millisecond. */
+async function enforcedTimes({
+  client,
+  servers,
+  addRule,
+  removeRule,
+}: PolicyBenchSite): Promise<readonly number[]> {
+  const values: number[] = [];
+  const streams = await Promise.all(
+    servers.map(({ address }) => startPings(client, { to: address, everyMs: 1 })),
+  );
+  const received = () => Promise.all(streams.map(async (each) => (await each.ask()).received));
+  const settled = async (): Promise<readonly number[]> => {
+    for (let before = await received(); ;) {
+      await ping(client, { to: client.address, count: 1 });
+      const now = await received();
+      if (now.every((all, at) => all === before[at])) return now;
+      before = now;
+    }
+  };
+  for (let round = 0; round < enforcedRounds; round += 1) {
+    const before = await settled();
+    const startedMs = performance.now();
+    const added = addRule('ping', { priority: 3, protocol: 'icmp' });
+    for (let isThere = false; !isThere;) {
+      isThere = (await received()).every((all, at) => all > (before[at] ?? 0));
+    }
+    values.push(performance.now() - startedMs);
+    await added;
+    await removeRule('ping');
+  }
+  await Promise.all(streams.map((each) => each.stop()));
+  return values;
+}
+
+/** The first ping, with nothing of it in the fast paths of the switches on both hosts. */
+async function benchFirstPackets(site: PolicyBenchSite, size: number): Promise<void> {
+  const [, server] = site.servers;
+  if (server === undefined) throw new Error('no server');
+  const times = { ours: [] as number[], plain: [] as number[] };
+  for (let round = 0; round < firstPacketRounds; round += 1) {
+    for (const [kind, from, to] of [
+      ['ours', site.client, server],
+      ['plain', ...site.plain],
+    ] as const) {
+      for (const host of site.hosts.slice(0, 2)) {
+        await host.ovsAppctl(['revalidator/purge']);
+      }
+      const { rttUs } = await ping(from, { to: to.address, count: 1, waitMs: 2_000 });
+      if (rttUs !== undefined) times[kind].push(rttUs.median / 1_000);
+    }
+  }
+  const figure = {
+    figure: figureOf('first-packet', size),
+    unit: 'ms',
+    values: times.ours,
+  } as const;
+  report(figure, { name: 'a tenant without groups', values: times.plain }, { rules: size });
+}
+
+async function benchThroughput(site: PolicyBenchSite, size: number): Promise<void> {
+  const [, server] = site.servers;
+  if (server === undefined) throw new Error('no server');
+  const rates = { ours: [] as number[], plain: [] as number[] };
+  for (let round = 0; round < transferRounds; round += 1) {
+    rates.ours.push(await transfer(site.client, server));
+    rates.plain.push(await transfer(...site.plain));
+  }
+  const values = rates.ours;
+  const figure = { figure: figureOf('throughput', size), unit: 'Mbit/s', values } as const;
+  report(figure, { name: 'a tenant without groups', values: rates.plain }, { rules: size });
+}
+
+async function transfer(from: Spot, to: Spot): Promise<number> {
+  const server = await serveTcp(to, { port: tcpPort, mode: 'sink' });
+  const client = await callTcp(from, { to: to.address, port: tcpPort, durationMs: transferMs });
+  await server.stop();
+  return megabitsPerSecond(client);
+}

@@ -1,0 +1,81 @@
+/**
+ * Three hosts with a tenant that has rules and one that has neither rules nor groups, a container of each tenant to
+ * speak from and some to speak to, and a policy that grows.
+ */
+import { apiClient } from '../../../lib/cli/api-client.ts';
+import type { LabHost } from '../../lab/host.ts';
+import type { Lab } from '../../lab/lab.ts';
+import type { Vantage } from '../../lab/traffic/instrument.ts';
+import { untilReaches } from '../../lab/traffic/pings.ts';
+import { containerOf } from '../../lab/traffic/vantages.ts';
+import { netctlOk } from '../../support/netctl.ts';
+import { runContainer } from '../../support/shared-networks.ts';
+import { SiteAgents } from '../../support/site-agents.ts';
+
+/** A container, and where others find it. */
+export interface Spot extends Vantage {
+  readonly address: string;
+}
+
+/** The site. */
+export interface PolicyBenchSite {
+  readonly hosts: readonly LabHost[];
+  /** Of the tenant with rules: on the first host, and a server on each. */
+  readonly client: Spot;
+  readonly servers: readonly Spot[];
+  /** Of the other one: on the first host and on the second. */
+  readonly plain: readonly [Spot, Spot];
+  readonly addRule: (name: string, more: object) => Promise<void>;
+  readonly removeRule: (name: string) => Promise<void>;
+}
+
+const tenants = { blue: '10.80', plain: '10.90' } as const;
+type Tenant = keyof typeof tenants;
+
+/** Makes it in a lab. */
+export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
+  const hosts = await lab.up(3, { site: {} });
+  const [one, two] = hosts;
+  if (one === undefined || two === undefined) throw new Error('the lab has no hosts');
+  await SiteAgents.start(hosts, { form: 'binary' });
+  const typed = (words: string) => netctlOk(one, words);
+  for (const [tenant, net] of Object.entries(tenants)) {
+    await typed(`tenant create ${tenant}`);
+    await typed(`network create -t ${tenant} -s ${net}.1.0/24 -g ${net}.1.254 web`);
+  }
+  await typed('policy create -t blue p');
+  await typed('group create -t blue web clients');
+  await typed('group create -t blue -p p web servers');
+  const run = async (host: LabHost, name: string, where: readonly [Tenant, string, number]) => {
+    const [tenant, network, last] = where;
+    const address = `${tenants[tenant]}.1.${last}`;
+    const options = ['--ip', address];
+    await runContainer(host, { name, network: `${network}/${tenant}`, options });
+    return { ...(await containerOf(host, name)), address };
+  };
+  const client = await run(one, 'client', ['blue', 'clients', 1]);
+  const servers: Spot[] = [];
+  for (const [at, host] of hosts.entries()) {
+    servers.push(await run(host, `server${at}`, ['blue', 'servers', at + 2]));
+  }
+  const from = await run(one, 'plain1', ['plain', 'web', 1]);
+  const to = await run(two, 'plain2', ['plain', 'web', 2]);
+  for (const server of servers) await untilReaches(client, server.address);
+  await untilReaches(from, to.address);
+  const api = apiClient(one.agentEnvironment()['FAIRLEAD_API_SOCKET'] ?? '');
+  const pathOf = (name: string): string => `/api/v1/rules/blue:p:${name}/`;
+  const own = { tenantName: 'blue', policyName: 'p', direction: 'in', action: 'allow' };
+  return {
+    hosts,
+    client,
+    servers,
+    plain: [from, to],
+    async addRule(name, more) {
+      const body = { ...own, ruleId: name, ...more };
+      await api.ask({ method: 'POST', path: pathOf(name), body });
+    },
+    async removeRule(name) {
+      await api.ask({ method: 'DELETE', path: pathOf(name) });
+    },
+  };
+}
