@@ -288,9 +288,12 @@ function startLoops(
   };
 }
 
-/** The addresses, without ports, by which the others of a cluster of ours reach this host. */
+/**
+ * The addresses, without ports, by which the others of a cluster of ours reach this host: none before it listens. One
+ * that decides alone may have observers, so the voters say nothing about it.
+ */
 async function ownAddresses({ cluster }: OpenedStore): Promise<readonly string[]> {
-  if (cluster === undefined || cluster.isAlone()) return [];
+  if (cluster === undefined) return [];
   const { members } = await cluster.status();
   const own = members.find(({ self }) => self)?.addresses ?? [];
   return own.map((text) => parsePeerAddress(text).host);

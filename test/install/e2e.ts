@@ -258,7 +258,7 @@ async function joins(): Promise<void> {
   const seen = [inside, there].map(
     (run) =>
       run(
-        'fairlead node list; curl -s --unix-socket /run/fairlead/api.sock http://f/v1/health; ovs-vsctl show; ip -br address; ip route',
+        'fairlead cluster status; fairlead cluster members; journalctl -u fairlead --no-pager | tail -n 40; fairlead node list; curl -s --unix-socket /run/fairlead/api.sock http://f/v1/health; ovs-vsctl show; ip -br address; ip route',
       ).out,
   );
   check('one on the first reaches it', reached.code === 0, [reached.out, ...seen].join('\n'));
