@@ -32,6 +32,7 @@ export const errorTable = {
   REQUEST_UNKNOWN: { httpStatus: 404, exitCode: 2 },
   API_DENIED: { httpStatus: 401, exitCode: 4, fix: 'send the token of --api-token-file' },
   ADDRESS_INVALID: usage,
+  NAME_QUERY_INVALID: usage,
   OPTION_UNKNOWN: usage,
   OPTION_MISSING: usage,
 

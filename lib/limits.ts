@@ -540,8 +540,21 @@ export const containerLabelsMax = 64;
 /** Other names of a container in one network that are told, the first by name: as many as a compose file gives with room
  *  to spare. */
 export const containerAliasesMax = 16;
-/** Longest name in DNS as text: 255 bytes with the lengths of its labels (RFC 1035 section 2.3.4). */
+/** Longest label of a name, and longest name with the lengths of its labels and its end, bytes (RFC 1035 section 2.3.4);
+ *  as text without these. */
+export const dnsLabelBytesMax = 63;
+export const dnsNameBytesMax = 255;
 export const dnsNameCharactersMax = 253;
+/** Largest answer by UDP, bytes: of old (RFC 1035 section 4.2.1), and to who can take more, so that it is in one piece on
+ *  every path (RFC 9715 section 3.2 with its 1400, less than the 1280 of IPv6 with its heads). */
+export const dnsPlainBytes = 512;
+export const dnsEdnsBytes = 1_232;
+/** How long an answer may be kept, s: containers move, and asking again costs a millisecond. */
+export const nameAnswerTtlSeconds = 5;
+/** How long the name of a container that went is still ours, and how many of a tenant are remembered: a restart takes
+ *  seconds, an upgrade minutes. */
+export const departedNameMs = 3_600_000;
+export const departedNamesMax = 4_096;
 /** How long a container that was told to stop gets nothing new, if it does not: the longest that people let one take. */
 export const containerStoppingMs = 300_000;
 /** Services that a host knows at a time: each has 128 group numbers of 24 bits. */

@@ -18,6 +18,7 @@ export const floors: readonly (readonly Room[])[] = [
   [
     { name: 'policy', paths: ['lib/policy/'] },
     { name: 'services', paths: ['lib/services/'] },
+    { name: 'names', paths: ['lib/names/'] },
   ],
   [
     { name: 'network', paths: ['lib/network/'] },
@@ -61,6 +62,7 @@ export const purePaths: readonly string[] = [
   'lib/network/',
   'lib/policy/',
   'lib/services/',
+  'lib/names/',
   'lib/datapath/openflow/codec/',
   'lib/datapath/reconcile/',
   'lib/datapath/pipeline/',
