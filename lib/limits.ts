@@ -549,6 +549,14 @@ export const dnsNameCharactersMax = 253;
  *  every path (RFC 9715 section 3.2 with its 1400, less than the 1280 of IPv6 with its heads). */
 export const dnsPlainBytes = 512;
 export const dnsEdnsBytes = 1_232;
+/** Largest message by TCP, which has its length before it in 16 bits (RFC 1035 section 4.2.2). */
+export const dnsStreamBytesMax = 65_535;
+/** Questions for names that a host's agent looks at, a second: some 50 us each. */
+export const nameQueriesPerSecond = 2_000;
+/** How long the flows ask an agent that says nothing more, s, and how often it says so: an agent that has died costs
+ *  questions of this time, which resolvers repeat after five seconds (resolv.conf(5)). */
+export const nameLampSeconds = 3;
+export const nameLampRepeatMs = 1_000;
 /** How long an answer may be kept, s: containers move, and asking again costs a millisecond. */
 export const nameAnswerTtlSeconds = 5;
 /** How long the name of a container that went is still ours, and how many of a tenant are remembered: a restart takes

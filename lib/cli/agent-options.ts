@@ -20,6 +20,7 @@ import {
   readHostBlock,
   readHostName,
   readLinkNames,
+  readNameDomain,
   readOneOf,
   readPath,
   readPluginName,
@@ -68,6 +69,8 @@ export interface AgentOptions extends ApiListenOptions, LogOptionValues {
   /** Blocks that containers leave this host under; `none` for no way out. */
   readonly hostBlock: Cidr | 'none';
   readonly hostBlock6: Cidr | 'none';
+  /** What inside names may end with; `none` for no answers to questions for names. */
+  readonly nameDomain: string;
 }
 
 /**
@@ -88,6 +91,9 @@ export const ipv6PoolsDefault = 'fdfa:1ead:d0c::/48:64';
 export const hostBlockDefault = '169.254.64.0/18';
 /** Of the unique local range (RFC 4193). */
 export const hostBlock6Default = 'fdfa:1ead:d0d::/64';
+
+/** Nobody's in the public tree, and short. */
+export const nameDomainDefault = 'fairlead';
 
 /** The rows, in the order of help; a default may look at rows above it. */
 export const agentOptionTable: OptionTable<AgentOptions> = {
@@ -280,6 +286,15 @@ export const agentOptionTable: OptionTable<AgentOptions> = {
     defaultShown: hostBlock6Default,
     defaultText: hostBlock6Default,
     read: readHostBlock(6),
+  },
+  nameDomain: {
+    flag: 'name-domain',
+    placeholder: 'DOMAIN',
+    summary:
+      'domain of the names of containers, groups and services, the same on all hosts; none to answer no questions for them',
+    defaultShown: nameDomainDefault,
+    defaultText: nameDomainDefault,
+    read: readNameDomain,
   },
 };
 

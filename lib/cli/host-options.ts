@@ -19,6 +19,7 @@ export function hostOptions(options: AgentOptions, version: string): HostOptions
     vxlanPort: options.vxlanPort,
     uplinks: options.uplinks ?? [],
     hostBlocks: [options.hostBlock, options.hostBlock6].filter((block) => block !== 'none'),
+    nameDomain: options.nameDomain === 'none' ? undefined : options.nameDomain,
     runDirectory: options.runDir,
   };
 }

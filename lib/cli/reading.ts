@@ -26,6 +26,7 @@ import {
   socketPathBytesMax,
   uplinksMax,
 } from '../limits.ts';
+import { isName } from '../names/message.ts';
 import type { DefaultBlock } from '../network/ipam/block.ts';
 
 /** A value, or the end of the sentence "it must be …". */
@@ -95,6 +96,18 @@ export function readHostName(text: string): Reading<string> {
     : {
         mustBe: `letters, digits, '.', '_' and '-', first a letter or digit, at most ${hostNameCharactersMax}`,
       };
+}
+
+const domainPattern = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+
+/** The domain of inside names, in lower case and without a dot at its end, or `none`. */
+export function readNameDomain(text: string): Reading<string> {
+  const domain = text.toLowerCase();
+  // names of addresses are answered by themselves
+  const isArpa = domain === 'arpa' || domain.endsWith('.arpa');
+  return isName(domain) && domainPattern.test(domain) && !isArpa
+    ? { value: domain }
+    : { mustBe: 'none, or a domain such as fairlead or c.example.com, not below arpa' };
 }
 
 const namePart = '[a-z0-9]+(?:[._-]+[a-z0-9]+)*';

@@ -5,6 +5,7 @@
 import { hasCode } from '../errors.ts';
 import type { FlowSwitch } from './bridge-flows.ts';
 import type { Change, OpenFlowConnection } from './openflow/connection.ts';
+import { cookieKinds, readCookie } from './pipeline/fields.ts';
 import type { BundledMessage } from './openflow/codec/messages.ts';
 import type { FlowChanges, ObservedFlows } from './reconcile/desired-flows.ts';
 
@@ -28,7 +29,11 @@ export class OpenFlowSwitch implements FlowSwitch {
       this.#connection.meters(),
       this.#connection.configure(),
     ]);
-    return { flows: flows.map(({ flow }) => flow), groups, meters };
+    // what the agent says of itself for some seconds at a time is nothing that should be there
+    const lasting = flows.filter(
+      ({ flow }) => readCookie(flow.cookie)?.kind !== cookieKinds.nameQuery,
+    );
+    return { flows: lasting.map(({ flow }) => flow), groups, meters };
   }
 
   async write(changes: FlowChanges): Promise<void> {

@@ -7,6 +7,7 @@ import { ports } from '../datapath/pipeline/fields.ts';
 import type { Pipeline } from '../datapath/pipeline/pipeline.ts';
 import { wirePortName } from '../datapath/uplink/layout.ts';
 import { FairleadError } from '../errors.ts';
+import { domainNumberMax } from '../limits.ts';
 import type { ServiceChange } from '../network/service-view.ts';
 import type { LocalAttachment, SiteChange } from '../network/site-view.ts';
 import { withoutLimits } from '../network/traffic-profile.ts';
@@ -111,6 +112,14 @@ export class DataPlane {
       return attachment && this.#segments.get(attachment.segmentId);
     }
     return undefined;
+  }
+
+  /** Whether a container of this host is on a network that hosts share. */
+  get isOnSite(): boolean {
+    return this.#attachments.values().some(({ segmentId }) => {
+      const domain = this.#segments.get(segmentId)?.domain;
+      return domain !== undefined && domain <= domainNumberMax;
+    });
   }
 
   /** Whether the switch can limit bandwidth, as far as is known. */

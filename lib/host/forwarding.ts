@@ -12,6 +12,7 @@ import { flowBody, flowKey, groupBody, meterBody } from '../datapath/openflow/co
 import { OpenFlowConnection } from '../datapath/openflow/connection.ts';
 import type { Identity } from '../datapath/reconcile/desired-flows.ts';
 import type { Logger } from '../log.ts';
+import { NameView } from '../network/name-view.ts';
 import { SiteView } from '../network/site-view.ts';
 import type { StateStore } from '../store/port.ts';
 import { DataPlane } from './data-plane.ts';
@@ -19,6 +20,7 @@ import { Announcer } from './announcer.ts';
 import { HostBandwidth } from './bandwidth.ts';
 import { answerPackets } from './gateway-answers.ts';
 import { showPaths } from './peer-families.ts';
+import { startNameAnswers, type NameAnswers, type NameCounts } from './name-answers.ts';
 import { startPeerProbes } from './peer-probes.ts';
 import { startSiteLoop } from './site-loop.ts';
 
@@ -28,6 +30,8 @@ export interface ForwardingParts {
   readonly store: StateStore;
   readonly hostName: string;
   readonly ovsdbPath: string;
+  /** What inside names may end with, lower case; undefined for no answers to questions for names. */
+  readonly nameDomain: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -46,6 +50,8 @@ export interface Forwarding {
   /** Says on the wire that an endpoint is here now. */
   announce(endpointId: string): void;
   readonly bandwidth: HostBandwidth;
+  /** How many questions for names there were. */
+  readonly nameCounts: NameCounts;
   /** Shows where MTUs, and families of tunnels, do not fit one another, and limits do not fit the switch. */
   showPaths(): void;
   /** Says whether the host was removed: then it forwards nothing of what hosts share. */
@@ -90,9 +96,11 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   const bandwidth = new HostBandwidth({ connection, dataPlane, conditions: parts.conditions });
   const announcer = new Announcer({ connection, dataPlane, clock });
   const view = new SiteView(hostName);
+  const { names, answers: nameAnswers } = startNames(parts, { connection, dataPlane, view });
   const siteLoop = startSiteLoop({
     store,
     view,
+    names,
     clock,
     log: log.child({ part: 'site' }),
     onChange: (changes) => dataPlane.take(changes),
@@ -103,10 +111,12 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     dataPlane,
     flows,
     bandwidth,
+    nameCounts: nameAnswers.counts,
     announce: (endpointId) => announcer.announce(endpointId),
     showPaths: () => showFit(parts.conditions, { view, dataPlane, bandwidth }),
     setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
+      await nameAnswers.close();
       await siteLoop.close();
       await probes.close();
       for (const each of [announcer, bandwidth]) each.close();
@@ -115,6 +125,29 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
       await connection.close();
     },
   };
+}
+
+/** Names of the view's rows, and the answers to questions for them. */
+function startNames(
+  { clock, log, nameDomain: domain }: ForwardingParts,
+  {
+    connection,
+    dataPlane,
+    view,
+  }: Pick<Forwarding, 'dataPlane'> & {
+    readonly connection: OpenFlowConnection;
+    readonly view: SiteView;
+  },
+): { readonly names: NameView; readonly answers: NameAnswers } {
+  const names = new NameView(
+    () => view.rows,
+    () => clock.monotonicMs(),
+  );
+  const answers = startNameAnswers({
+    ...{ connection, names, domain, clock, log: log.child({ part: 'names' }) },
+    isWanted: () => dataPlane.isOnSite,
+  });
+  return { names, answers };
 }
 
 function flowsOf(connection: OpenFlowConnection, { clock, log }: ForwardingParts): BridgeFlows {

@@ -70,6 +70,8 @@ export interface HostOptions {
   readonly uplinks: readonly string[];
   /** Blocks that containers leave this host under, IPv4 first; none for no way out. */
   readonly hostBlocks: readonly Cidr[];
+  /** What inside names may end with, lower case; undefined for no answers to questions for names. */
+  readonly nameDomain: string | undefined;
   /** Where things of this boot are kept. */
   readonly runDirectory: string;
 }

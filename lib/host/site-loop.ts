@@ -10,6 +10,7 @@ import type { Clock } from '../clock.ts';
 import { hasCode } from '../errors.ts';
 import { reconcileRetryFirstMs, reconcileRetryMaxMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
+import type { NameView } from '../network/name-view.ts';
 import { serviceRange, ServiceView, type ServiceChange } from '../network/service-view.ts';
 import type { RowChange, SiteChange, SiteView } from '../network/site-view.ts';
 import { siteViewRanges, withoutShared } from '../network/site-view-rows.ts';
@@ -20,6 +21,8 @@ export interface SiteLoopParts {
   /** The store as this host sees it. */
   readonly store: StateStore;
   readonly view: SiteView;
+  /** Names of the view's rows. */
+  readonly names: NameView;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onChange: (changes: readonly (SiteChange | ServiceChange)[]) => void;
@@ -73,7 +76,7 @@ async function follow(
   standing: Standing,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, log, view, onChange } = parts;
+  const { clock, log, view, names, onChange } = parts;
   const services = new ServiceView(() => view.rows);
   const ranges = [...siteViewRanges, serviceRange];
   let pauseMs = reconcileRetryFirstMs;
@@ -84,6 +87,7 @@ async function follow(
       const listed = listings.flatMap((listing) => listing.rows);
       const rows = isRemoved ? withoutShared(listed) : listed;
       onChange([...view.restart(rows), ...services.restart(rows)]);
+      names.restart(rows);
       parts.onRead();
       pauseMs = reconcileRetryFirstMs;
       const either = AbortSignal.any([signal, changed]);
@@ -132,7 +136,7 @@ async function list(store: StateStore, range: Required<KeyRange>): Promise<Listi
 
 /** Ends when one watch does, by throwing what ended it. */
 async function watchAll(
-  { store, view, onChange, onSelf }: SiteLoopParts,
+  { store, view, names, onChange, onSelf }: SiteLoopParts,
   { services, listings }: { readonly services: ServiceView; readonly listings: readonly Listing[] },
   signal: AbortSignal,
 ): Promise<void> {
@@ -141,6 +145,7 @@ async function watchAll(
   const told = new InOrder((events) => {
     const before = view.self;
     onChange([...view.apply(events), ...services.apply(events)]);
+    names.apply(events);
     if (view.self !== before) onSelf();
   });
   const watches = listings.map(async ({ range, revision }) => {

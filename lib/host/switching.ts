@@ -28,6 +28,7 @@ import type { DataPlane } from './data-plane.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
 import { startForwarding, type Forwarding } from './forwarding.ts';
 import type { PortMaker } from './operations.ts';
+import type { NameCounts } from './name-answers.ts';
 import { HostOutside } from './outside.ts';
 import { TunnelWays } from './tunnel-ways.ts';
 
@@ -45,6 +46,8 @@ export interface SwitchingParts {
   readonly uplinks: readonly string[];
   /** Blocks that containers leave this host under; none for no way out. */
   readonly hostBlocks: readonly Cidr[];
+  /** What inside names may end with, lower case; undefined for no answers to questions for names. */
+  readonly nameDomain: string | undefined;
   /** Where things of this boot are kept. */
   readonly runDirectory: string;
   /** How programs of the host are run, when not as usual. */
@@ -64,6 +67,8 @@ export interface DatapathFacts {
   };
   /** Ports, links and settings of the bridge that were not as they should be, and were put right. */
   readonly ports: { readonly repaired: number };
+  /** Questions for names that containers asked: of ours, and others. */
+  readonly names: NameCounts;
 }
 
 /** The port of an endpoint, and the addresses it may send from, IPv4 first. */
@@ -137,7 +142,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     ports: portMaker(hostSwitch, forwarding),
     obstacle: () => hostSwitch.obstacle() ?? flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
-    facts: () => factsOf(flows, repaired),
+    facts: () => factsOf(forwarding, repaired),
     sources: () => sourcesOf(hostSwitch, flows),
     bandwidth: () => forwarding.bandwidth.read(),
     kick: () => loop.kick(),
@@ -164,9 +169,13 @@ async function sourcesOf(
 }
 
 const factsOf = (
-  { flowCount, counts }: Pick<BridgeFlows, 'flowCount' | 'counts'>,
+  { flows, nameCounts }: Pick<Forwarding, 'flows' | 'nameCounts'>,
   repaired: number,
-): DatapathFacts => ({ flows: { wanted: flowCount, ...counts }, ports: { repaired } });
+): DatapathFacts => ({
+  flows: { wanted: flows.flowCount, ...flows.counts },
+  ports: { repaired },
+  names: { ...nameCounts },
+});
 
 /** An endpoint is attached when it has its port and its flows. */
 function portMaker(

@@ -16,6 +16,7 @@ export const internetClass = 1;
 export const answerCode = {
   good: 0,
   formatError: 1,
+  serverFailure: 2,
   noSuchName: 3,
   notImplemented: 4,
   badVersion: 16,

@@ -70,8 +70,9 @@ export class NameView {
     return this.#namesOf(tenant);
   }
 
-  /** The network of a tenant that a number stands for, in lower case. */
-  networkNumbered(tenant: string, number: number): string | undefined {
+  /** The network that a number stands for, of the tenant that another one does; in lower case. */
+  networkNumbered(tenantNumber: number, number: number): string | undefined {
+    const tenant = this.#numbers.get(tenantNumber) ?? '';
     for (const network of this.#rows().siteNetworks(tenant).values()) {
       if (network.number === number) return network.name.toLowerCase();
     }

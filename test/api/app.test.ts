@@ -14,6 +14,7 @@ const sources: ApiSources = {
   datapath: async () => ({
     flows: { wanted: 7, changed: 6, repaired: 5, comparisons: 4 },
     ports: { repaired: 3 },
+    names: { answered: 0, letGo: 0 },
   }),
   networks: async () => [],
   endpoints: async () => [],

@@ -88,6 +88,7 @@ describe('the cluster routes', () => {
       datapath: async () => ({
         flows: { wanted: 0, changed: 0, repaired: 0, comparisons: 0 },
         ports: { repaired: 0 },
+        names: { answered: 0, letGo: 0 },
       }),
       networks: async () => [],
       endpoints: async () => [],

@@ -376,6 +376,15 @@ const rows: { readonly [Name in keyof AgentOptions]-?: Row } = {
     ],
     bad: ['', 'fd00:1::/115', 'fe80::/64', 'ff00::/64', 'fd00:1::1/64', '10.1.64.0/18'],
   },
+  nameDomain: {
+    flag: 'name-domain',
+    byDefault: 'fairlead',
+    good: [
+      ['none', 'none'],
+      ['C.Example.com', 'c.example.com'],
+    ],
+    bad: ['', '.', 'a.', 'a..b', 'a_b', '-a', 'arpa', 'in-addr.arpa', 'ä', 'a'.repeat(64)],
+  },
 };
 
 test('every option of the table is covered here, under its documented flag', () => {

@@ -18,7 +18,7 @@ import {
 import { reversedAddress, reverseName } from '../../lib/names/reverse.ts';
 import { optRecord, queryBytes } from './query-bytes.ts';
 
-const characters = [...'abcXYZ019-_.\\é'];
+const characters = 'abcXYZ019-_.\\é'.split('');
 const label = fc.string({
   unit: fc.constantFrom(...characters),
   minLength: 1,

@@ -284,7 +284,7 @@ function scene(...given: readonly KeyValue[]) {
     ask,
     restart,
     pass: (ms: number) => void (nowMs += ms),
-    apply(...changes: readonly RowChange[]) {
+    apply: (...changes: readonly RowChange[]) => {
       for (const each of changes) {
         if (each.type === 'put') rows.set(each.row.key, each.row);
         else rows.delete(each.key);

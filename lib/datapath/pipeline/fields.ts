@@ -19,6 +19,8 @@ export const tables = {
   arrival: 15,
   /** ARP and neighbour discovery, answered. */
   neighbours: 20,
+  /** Questions to name servers. */
+  names: 25,
   /** To the gateway, to many, or to one. */
   split: 30,
   /** To a service: who gets it. */
@@ -91,6 +93,8 @@ const flagBits = {
   answered: 5,
   /** Is no answer of a container to itself. */
   notOwn: 6,
+  /** The agent has seen that it asks for no name of ours. */
+  named: 7,
 } as const;
 
 type Flag = keyof typeof flagBits;
@@ -187,6 +191,8 @@ export const meters = {
   icmpErrors: 1,
   /** Answers of other hosts to the agent's own questions. */
   probes: 2,
+  /** Questions for names, to the agent. */
+  names: 3,
   /** What an endpoint sends (`out`) or gets, by its port; or all of a group on this host, by its number. */
   endpoint: (port: number, way: 'out' | 'in'): number => 0x100_0000 + port * 2 + wayBits[way],
   group: (number: number, way: 'out' | 'in'): number => 0x200_0000 + number * 2 + wayBits[way],
@@ -207,6 +213,8 @@ export const cookieKinds = {
   tooBig: 0x12,
   /** Answers to questions of the agent. */
   probe: 0x13,
+  /** Questions for names go to the agent while it says so; these flows are no part of what a bridge should have. */
+  nameQuery: 0x14,
 } as const;
 
 /** Kinds of flows. */

@@ -1,5 +1,10 @@
 /** What each kind of object adds to the pipeline, feature by feature. */
-import { icmpErrorsBurst, icmpErrorsPerSecond, probeAnswersPerSecond } from '../../limits.ts';
+import {
+  icmpErrorsBurst,
+  icmpErrorsPerSecond,
+  nameQueriesPerSecond,
+  probeAnswersPerSecond,
+} from '../../limits.ts';
 import type { Meter } from '../openflow/codec/flow.ts';
 import { endpointGets, endpointMeters } from './bandwidth.ts';
 import { conductBase, endpointConduct } from './anti-spoof.ts';
@@ -26,6 +31,7 @@ import {
   segmentReached,
   type DomainWays,
 } from './outside.ts';
+import { namesBase } from './names.ts';
 import { endpointLeaves } from './own-alias.ts';
 import {
   domainPoliced,
@@ -64,6 +70,7 @@ export function baseUnit(): Unit {
   arrivalBase(flow);
   conductBase(flow);
   neighboursBase(flow);
+  namesBase(flow);
   splitBase(flow);
   exitBase(flow);
   probeEcho(flow);
@@ -81,6 +88,7 @@ export function baseUnit(): Unit {
     meters: [
       packetMeter(meters.icmpErrors, { rate: icmpErrorsPerSecond, burst: icmpErrorsBurst }),
       packetMeter(meters.probes, { rate: probeAnswersPerSecond, burst: probeAnswersPerSecond }),
+      packetMeter(meters.names, { rate: nameQueriesPerSecond, burst: nameQueriesPerSecond }),
     ],
   };
 }

@@ -65,6 +65,7 @@ export async function openBenchHost(name: string, ovsdbPath: string): Promise<Be
     vxlanPort: 4_789,
     uplinks: [],
     hostBlocks: [],
+    nameDomain: undefined,
     runDirectory: dataDirectory,
     // this process is in the machine's own network, and no host of the lab
     runProgram: () => Promise.resolve({ code: 0, stdout: '', stderr: '' }),

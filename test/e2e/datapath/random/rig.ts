@@ -153,6 +153,7 @@ async function startHost(host: LabHost, whole: StateStore, directory: string): P
     vxlanPort: 4_789,
     uplinks: [],
     hostBlocks: [],
+    nameDomain: undefined,
     runDirectory: directory,
     // this process is in the machine's own network, and no host of the lab
     runProgram: () => Promise.resolve({ code: 0, stdout: '', stderr: '' }),
