@@ -26,7 +26,7 @@ import {
   socketPathBytesMax,
   uplinksMax,
 } from '../limits.ts';
-import { isName } from '../names/message.ts';
+import { isDomainName } from '../names/message.ts';
 import type { DefaultBlock } from '../network/ipam/block.ts';
 
 /** A value, or the end of the sentence "it must be …". */
@@ -105,7 +105,7 @@ export function readNameDomain(text: string): Reading<string> {
   const domain = text.toLowerCase();
   // names of addresses are answered by themselves
   const isArpa = domain === 'arpa' || domain.endsWith('.arpa');
-  return isName(domain) && domainPattern.test(domain) && !isArpa
+  return isDomainName(domain) && domainPattern.test(domain) && !isArpa
     ? { value: domain }
     : { mustBe: 'none, or a domain such as fairlead or c.example.com, not below arpa' };
 }

@@ -213,7 +213,7 @@ function recordBytes(data: RecordData, ttlSeconds: number): Uint8Array {
 /**
  * Whether a text can be a name: labels of 1 to 63 characters of ASCII, 255 bytes in all.
  */
-export function isName(text: string): boolean {
+export function isDomainName(text: string): boolean {
   return (
     text.length + 2 <= dnsNameBytesMax &&
     text

@@ -10,7 +10,7 @@ import { serviceLbKind } from '../model/objects/service-lb.ts';
 import { decodeRecord } from '../model/record.ts';
 import { parseSeenKey, type SeenKey } from '../model/site-keys.ts';
 import type { SiteEndpoint } from '../model/site.ts';
-import { isName } from '../names/message.ts';
+import { isDomainName } from '../names/message.ts';
 import type { TenantNames } from '../names/resolve.ts';
 import type { KeyValue } from '../store/port.ts';
 import { shortId } from './containers.ts';
@@ -189,5 +189,5 @@ function namesOf({
   const texts = [name.replace(/^\//, ''), ...aliases, shortId(id)].map((text) =>
     text.toLowerCase(),
   );
-  return [...new Set(texts)].filter(isName);
+  return [...new Set(texts)].filter(isDomainName);
 }

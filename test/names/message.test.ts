@@ -9,7 +9,7 @@ import { parseAddress } from '../../lib/ip/ip.ts';
 import { dnsEdnsBytes, dnsPlainBytes } from '../../lib/limits.ts';
 import {
   answerCode,
-  isName,
+  isDomainName,
   readQuery,
   udpBytesMax,
   writeAnswer,
@@ -229,5 +229,5 @@ it('texts that can be names are', () => {
     longest,
     `${longest}a`,
   ];
-  expect(texts.filter(isName)).toEqual(['a', 'a.b_c', longest]);
+  expect(texts.filter(isDomainName)).toEqual(['a', 'a.b_c', longest]);
 });
