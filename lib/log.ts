@@ -30,6 +30,7 @@ export const logParts = [
   'listen',
   'log',
   'model',
+  'names',
   'node',
   'openflow',
   'outside',

@@ -558,10 +558,8 @@ const disk: readonly Mutant[] = [
     name: 'headAheadOfRows',
     hazard: 26,
     file: 'machine/rows.ts',
-    find: `    const changed = Array.from(
-      this.#changed,`,
-    replace: `    const changed = Array.from(
-      [...this.#changed].slice(0, 3),`,
+    find: `Array.from(this.#changed,`,
+    replace: `Array.from([...this.#changed].slice(0, 3),`,
     seeds: 300,
   },
   {
