@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterStatus } from '../../lib/store/replicated/cluster.ts';
-import { freePorts } from '../bench/store/cluster.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 import type { VoterSettings } from './engines.ts';
 import { StoreClient } from './store-client.ts';
@@ -77,7 +77,7 @@ export class Voters {
     const name = `v${this.#made}`;
     const directory = join(place?.directory ?? folder, name);
     mkdirSync(directory, { recursive: true });
-    const [port = 0] = place === undefined ? await freePorts(1) : [voterPort];
+    const port = place === undefined ? await freePort() : voterPort;
     const address = `${place?.address ?? '127.0.0.1'}:${port}`;
     const socketPath = join(folder, `${name}.sock`);
     const running = new VoterProcess({

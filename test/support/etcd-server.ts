@@ -5,10 +5,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandPath } from '../lab/packages.ts';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 import type { EtcdEndpoint } from '../../lib/store/etcd/transport.ts';
 
@@ -33,16 +33,6 @@ interface Server {
   readonly client: number;
   readonly peer: number;
   process: ChildProcess | undefined;
-}
-
-/** A free port of loopback; somebody else may take it before we do, so starting is tried again. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** An etcd of one or more servers. */

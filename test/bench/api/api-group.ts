@@ -6,6 +6,7 @@
  * later, and what is measured first would pay for what all changes have in common. So there are that many rounds
  * before it is measured; `firstP50` is what the first ten of them cost, of an agent that has just been started.
  */
+import { until } from '../../support/until.ts';
 import { percentile, report, timed } from '../figures.ts';
 import { cpuMs } from '../store/cluster.ts';
 import { openApiSite, spareSubnet, type ApiSite } from './api-site.ts';
@@ -14,6 +15,10 @@ const sizes = (process.env['FAIRLEAD_BENCH_OBJECTS'] ?? '10,1000,10000').split('
 const voterCounts = (process.env['FAIRLEAD_BENCH_VOTERS'] ?? '1,3').split(',').map(Number);
 const rounds = Number(process.env['FAIRLEAD_BENCH_ROUNDS'] ?? 100);
 const firstRounds = 10;
+/** Agents rest when all of them together use less than this share of a processor for so long. */
+const restShare = 0.15;
+const restEveryMs = 2_000;
+const restMaxMs = 120_000;
 
 interface Operation {
   readonly name: string;
@@ -79,11 +84,27 @@ export async function benchApi(): Promise<void> {
     const sites: ApiSite[] = [];
     try {
       for (const size of sizes) sites.push(await openApiSite(voters === 3 ? 3 : 1, size));
+      await atRest(sites);
       for (const operation of operations) await benchOperation(operation, sites, voters);
     } finally {
       await Promise.all(sites.map((site) => site.close()));
     }
   }
+}
+
+/** Waits until nobody works on what the sites were filled with any more. */
+async function atRest(sites: readonly ApiSite[]): Promise<void> {
+  const used = (): number => sites.reduce((sum, site) => sum + cpuOf(site), 0);
+  let before = used();
+  await until(
+    'the agents have taken in what there is',
+    () => {
+      const spentMs = used() - before;
+      before += spentMs;
+      return spentMs < restEveryMs * restShare;
+    },
+    { everyMs: restEveryMs, timeoutMs: restMaxMs },
+  );
 }
 
 async function benchOperation(

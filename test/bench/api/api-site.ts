@@ -1,9 +1,9 @@
 /** A site of the product as it is installed, less Docker and Open vSwitch: agents of the single file, filled by REST. */
 import { execFile } from 'node:child_process';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { httpOverSocket, startFreshAgent, type FreshAgent } from '../../compat/fresh-agent.ts';
+import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
 
 const run = promisify(execFile);
@@ -76,17 +76,6 @@ async function join(first: FreshAgent, others: readonly FreshAgent[]): Promise<v
     },
     { timeoutMs: voteMs },
   );
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const place = server.address();
-      server.close(() => resolve(typeof place === 'object' && place !== null ? place.port : 0));
-    });
-  });
 }
 
 const subnetAt = (number: number): string => `10.${number >> 8}.${number & 255}.0/24`;

@@ -1,6 +1,5 @@
 /** What the bench asks of a cluster, ours and etcd's alike. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Endpoint } from './endpoint.ts';
 
@@ -40,20 +39,6 @@ export type OpenCluster = (plan: ClusterPlan) => Promise<BenchCluster>;
 export const defaultTimes = { heartbeatMs: 100, electionMs: 1_000 } as const;
 /** Times at which failover is measured. */
 export const fastTimes = { heartbeatMs: 50, electionMs: 300 } as const;
-
-/** Ports that nobody uses now. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return ports;
-}
 
 /** Resident memory of a process, MB. */
 export function rssMb(pid: number): number {

@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandPath } from '../../lab/packages.ts';
+import { freePorts } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
-import { freePorts, type BenchCluster, type BenchNode, type ClusterPlan } from './cluster.ts';
+import type { BenchCluster, BenchNode, ClusterPlan } from './cluster.ts';
 import { askEtcd } from './endpoint.ts';
 
 interface MemberStatus {

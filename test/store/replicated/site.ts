@@ -1,6 +1,5 @@
 /** Hosts of a cluster in one process: real disks, real TLS on loopback, no agent around them. */
 import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, type TestContext } from 'vitest';
@@ -22,6 +21,7 @@ import type { NodeOptions } from '../../../lib/store/replicated/node-options.ts'
 import { ClusterNode } from '../../../lib/store/replicated/node.ts';
 import { NodeOperations } from '../../../lib/store/replicated/operations.ts';
 import { everything } from '../../conformance/open-store.ts';
+import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
 
 /** What a test may choose of a host. */
@@ -58,15 +58,6 @@ const log = createLogger({
   format: 'json',
   node: 'test',
 });
-
-/** A port nobody listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** An address on loopback. */
 export async function freeAddress(): Promise<string> {
