@@ -30,7 +30,7 @@ import type {
   ReadOutcome,
 } from './ports.ts';
 import type { Refused } from './proposals.ts';
-import { cutOf } from './retention.ts';
+import { cutOf, isCutFarOff } from './retention.ts';
 import { SnapshotDesk } from './snapshot-desk.ts';
 import { startOf } from './start.ts';
 import { StallWatch } from './stall-watch.ts';
@@ -222,6 +222,11 @@ export class Driver implements DriverFace {
 
   whenApplied(index: number, done: (reached: boolean) => void): () => void {
     let cancel = (): void => undefined;
+    if (!this.#isStopped && index <= this.#applier.applied.index) {
+      // on the leader it always is, for each write
+      done(true);
+      return cancel;
+    }
     const wait = (): void => {
       cancel = this.#waiters.add(index, done);
       this.#waiters.reached(this.#applier.applied.index);
@@ -354,9 +359,7 @@ export class Driver implements DriverFace {
 
   #retain(): void {
     const { raft, bounds } = this.#options;
-    const { entries, bytes } = this.#core.outline.size;
-    const { kept } = bounds.retention;
-    if (entries <= kept.entries && bytes <= kept.bytes) return;
+    if (isCutFarOff(this.#core.outline, bounds.retention)) return;
     const { progress } = this.#core.status;
     const matched = progress
       .filter(({ state, silentTicks }) => {

@@ -21,6 +21,13 @@ export interface RetentionNeeds {
   readonly neededAfter: number;
 }
 
+/** Whether there is so little log that nothing is dropped, whoever needs what. Known at no cost, for each write. */
+export function isCutFarOff(outline: LogOutline, bounds: RetentionBounds): boolean {
+  const { entries, bytes } = outline.size;
+  const { kept, max, cutMin } = bounds;
+  return entries < Math.min(kept.entries + cutMin, max.entries + 1) && bytes <= kept.bytes;
+}
+
 /** The index up to which the log is to be dropped now; undefined for not now. */
 export function cutOf(
   outline: LogOutline,

@@ -28,6 +28,7 @@ import {
 } from './format.ts';
 import { LogBlocks } from './log-blocks.ts';
 import { chainAfter, chainAt, encodeBlock, inBlocks, type BlockBounds } from './log-entry.ts';
+import { LogLinks, type Link } from './log-links.ts';
 import {
   encodeIdentity,
   encodeLogBase,
@@ -38,13 +39,6 @@ import {
   type StateHead,
 } from './meta.ts';
 import { encodeRow } from './rows.ts';
-
-/** What the ledger keeps of an entry of the log. */
-interface Link {
-  readonly term: number;
-  /** The chain after it. */
-  readonly chain: string;
-}
 
 /** What goes into one write. */
 export interface LedgerBounds {
@@ -63,7 +57,7 @@ export class Ledger {
   #base: LogBase;
   #state: StateHead;
   /** Of the entries after the base, in order. */
-  #links: Link[];
+  #links: LogLinks;
   #blocks: LogBlocks;
   /** Rows and records in the snapshot on its way in; undefined when there is none. */
   #staged: number | undefined;
@@ -76,10 +70,9 @@ export class Ledger {
     this.#end = audited.end;
     this.#base = audited.base;
     this.#state = audited.state;
-    this.#links = audited.entries.map(({ term }, at) => ({
-      term,
-      chain: audited.chains[at] ?? '',
-    }));
+    this.#links = new LogLinks(
+      audited.entries.map(({ term }, at) => ({ term, chain: audited.chains[at] ?? '' })),
+    );
     this.#blocks = new LogBlocks(audited.blocks);
     this.#records = new ChangeRecords(audited.records, bounds.record);
     this.#bounds = bounds;
@@ -165,7 +158,7 @@ export class Ledger {
     const { index: start } = this.#base.mark.at;
     if (truncateFrom !== undefined) {
       assert(truncateFrom > start, 'what is forgotten cannot be replaced');
-      this.#links.length = Math.min(this.#links.length, truncateFrom - start - 1);
+      this.#links.cut(truncateFrom - start - 1);
       for (const first of this.#blocks.cut(truncateFrom)) {
         operations.push({ type: 'del', key: entryKey(this.live, first) });
       }
@@ -194,7 +187,7 @@ export class Ledger {
 
   /** The last entry, or the base. */
   #tail(): Link {
-    return this.#links.at(-1) ?? { term: this.#base.mark.at.term, chain: this.#base.chain };
+    return this.#links.last ?? { term: this.#base.mark.at.term, chain: this.#base.chain };
   }
 
   #applyDelta(delta: Delta, operations: WriteOperation[]): void {
@@ -234,7 +227,7 @@ export class Ledger {
   #moveBase(mark: SnapshotMark): void {
     const { index } = this.#base.mark.at;
     const distance = mark.at.index - index;
-    const link = this.#links[distance - 1];
+    const link = this.#links.at(distance - 1);
     assert(
       link !== undefined && link.term === mark.at.term,
       'the base moves to an entry of the log',
@@ -244,7 +237,7 @@ export class Ledger {
     // any command that is applied sets the machine's clock
     const isWitness = count === 0 && timeMs === 0;
     assert(!stateless || isWitness, 'what is forgotten was applied');
-    this.#links = this.#links.slice(distance);
+    this.#links.drop(distance);
     this.#base = { ...this.#base, mark, chain: link.chain, stateless };
   }
 
@@ -287,7 +280,7 @@ export class Ledger {
     this.#state = { live: newest, newest, head };
     this.#base = { mark, chain, cleared: mark.at.index, stateless: false };
     this.#end = { ...this.#end, last: mark.at, chain };
-    this.#links = [];
+    this.#links = new LogLinks();
     this.#blocks = new LogBlocks([]);
     this.#records = new ChangeRecords([], this.#bounds.record);
     this.#staged = undefined;

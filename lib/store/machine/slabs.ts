@@ -35,7 +35,7 @@ export class Slabs {
   #used = 0;
   #live = 0;
 
-  /** The slabs now. They stay as they are for whoever holds them. */
+  /** The slabs now. Others come and go in the same list: who reads on later copies it first. */
   get table(): SlabTable {
     return this.#slabs;
   }

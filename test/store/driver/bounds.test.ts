@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HeldSends } from '../../../lib/store/driver/held-sends.ts';
 import { LogOutline } from '../../../lib/store/driver/log-outline.ts';
-import { cutOf } from '../../../lib/store/driver/retention.ts';
+import { cutOf, isCutFarOff } from '../../../lib/store/driver/retention.ts';
 import type { PeerMessage } from '../../../lib/store/driver/messages.ts';
 
 const message = (term: number): PeerMessage => ({ kind: 'timeoutNow', term });
@@ -44,7 +44,9 @@ test('hazard 24: the log is never cut past the durable state, nor past needs but
         }));
         const outline = new LogOutline(0, entries);
         const max = { entries: kept.entries + more.entries, bytes: kept.bytes + more.bytes };
-        const cut = cutOf(outline, needs, { kept, max, ...steps });
+        const bounds = { kept, max, ...steps };
+        const cut = cutOf(outline, needs, bounds);
+        if (isCutFarOff(outline, bounds)) expect(cut, 'what is known at no cost').toBeUndefined();
         const isTooLong = count > max.entries || count * 3 > max.bytes;
         if (cut === undefined) {
           expect(isTooLong && needs.durableApplied > 0, 'it is cut when it must be').toBe(false);
