@@ -20,7 +20,15 @@ _fairlead() {
 compdef _fairlead fairlead
 `,
   fish: `# fairlead for fish: put it into ~/.config/fish/completions/fairlead.fish
-complete -c fairlead -a '(fairlead ${completionWord} (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+function __fairlead_complete
+  set -l found (fairlead ${completionWord} (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)
+  if count $found >/dev/null
+    printf '%s\\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
+end
+complete -c fairlead -f -a '(__fairlead_complete)'
 `,
 };
 

@@ -74,20 +74,50 @@ it('says nothing when no agent answers', async () => {
   expect([out, error, exitCode]).toEqual(['', '', 0]);
 });
 
+/** Has a shell run a script, with a program for ours that prints these lines, or what it was asked. */
+function runIn(
+  command: readonly string[],
+  script: string,
+  program = 'echo "$#:$*"; echo two',
+): string {
+  const path = join(folder, 'fairlead');
+  writeFileSync(path, `#!/bin/sh\n${program}\n`);
+  chmodSync(path, 0o755);
+  const [file = '', ...words] = command;
+  const env = { PATH: `${folder}:/usr/bin:/bin`, HOME: folder };
+  return execFileSync(file, [...words, '-c', script], { env, cwd: folder, encoding: 'utf8' });
+}
+
 it('is taken by bash', async () => {
   const { out } = await run(['completion', 'bash']);
-  // stands for the program: says what it was asked
-  const program = join(folder, 'fairlead');
-  writeFileSync(program, '#!/bin/sh\nprintf "%s\\n" "$#:$*" two\n');
-  chmodSync(program, 0o755);
   const script = `${out}
 COMP_WORDS=(fairlead policy rm "w x" more); COMP_CWORD=3
 _fairlead; printf '[%s]' "\${COMPREPLY[@]}"; complete -p fairlead`;
-  const told = execFileSync('bash', ['--norc', '--noprofile', '-c', script], {
-    env: { PATH: `${folder}:/usr/bin:/bin` },
-    encoding: 'utf8',
-  });
+  const told = runIn(['bash', '--norc', '--noprofile'], script);
   expect(told).toBe('[4:__complete policy rm w x][two]complete -o default -F _fairlead fairlead\n');
+});
+
+it('is taken by zsh, and says nothing of files where there are words', async () => {
+  const { out } = await run(['completion', 'zsh']);
+  // what the shell's own functions would do is printed
+  const script = `compdef() { print -r -- "compdef $*" }
+compadd() { print -rl -- "\${(@P)2}" }
+_files() { print files }
+${out}
+words=(fairlead policy rm "w x" more); CURRENT=4; _fairlead`;
+  const zsh = ['zsh', '-f'];
+  const taken = 'compdef _fairlead fairlead\n';
+  expect(runIn(zsh, script)).toBe(`${taken}4:__complete policy rm w x\ntwo\n`);
+  expect(runIn(zsh, script, 'exit 0')).toBe(`${taken}files\n`);
+});
+
+it('is taken by fish, and says nothing of files where there are words', async () => {
+  const { out } = await run(['completion', 'fish']);
+  const script = `${out}complete -C 'fairlead policy rm w'`;
+  writeFileSync(join(folder, 'file'), '');
+  const fish = ['fish', '--no-config'];
+  expect(runIn(fish, script).split('\n')).toEqual(['4:__complete policy rm w', 'two', '']);
+  expect(runIn(fish, `${out}complete -C 'fairlead apply -f fil'`, 'exit 0')).toBe('file\n');
 });
 
 it('is there for three shells', async () => {
