@@ -110,6 +110,7 @@ async function startListening(
       objects: async () => (await host).objects,
       info: async () => (await host).info(),
       bandwidth: async () => (await host).bandwidth(),
+      policyHits: async () => (await host).policyHits(),
     },
   });
   const { discoveryFile, managedSocket } = options;

@@ -80,9 +80,10 @@ export const storeTableBlockBytes = 32 * 1024;
 export const storeHistoryRevisionsMax = 10_000;
 /** Revisions compacted in one go, so that compaction never delays a write by much. */
 export const storeCompactStep = 1_000;
-/** Newest changes kept in memory for all watchers together. A slower watcher reads from the disk, and
- *  is cancelled when it is further behind than the history kept. */
-export const storeWatchBytesMax = 4 * 1024 * 1024;
+/** Newest changes kept in memory for all watchers together: some 80 ms of the most that is written. A slower watcher
+ *  reads from the disk, and is cancelled when it is further behind than the history kept. With 4 MiB 60 000 objects
+ *  lived just long enough to be old when they died, which is what costs a collector most. */
+export const storeWatchBytesMax = 512 * 1024;
 /** Rows whose decoded values are kept for who reads the same ones next: one command of an operator and what
  *  follows from it read some 30. */
 export const decodedRowsMax = 256;
@@ -731,6 +732,10 @@ export const floodDirectMax = 64;
  *  50), less for what a container could make the agent do. */
 export const icmpErrorsPerSecond = 200;
 export const icmpErrorsBurst = 50;
+/** Denied packets of which a host's agent is told, a second and at once: a line of the log each, so that who is denied
+ *  a lot is seen and a scan of ports does not fill the disk (some 2 KiB/s). */
+export const denialsPerSecond = 5;
+export const denialsBurst = 20;
 
 /** Ports added in one transaction. */
 export const portAddsPerTxn = 100;

@@ -25,6 +25,7 @@ export const logParts = [
   'api',
   'boot',
   'containers',
+  'denials',
   'docker',
   'flows',
   'listen',

@@ -71,18 +71,7 @@ export function createApiApp(sources: ApiSources): Hono {
   app.get('/v1/datapath', async (context) =>
     context.json({ ...base, ...(await sources.datapath()) }),
   );
-  app.get('/v1/host/bandwidth', async (context) =>
-    context.json({ ...base, endpoints: await sources.contiv.bandwidth() }),
-  );
-  app.get('/v1/host/networks', async (context) =>
-    context.json({ ...base, networks: await sources.networks() }),
-  );
-  app.get('/v1/host/endpoints', async (context) =>
-    context.json({ ...base, endpoints: await sources.endpoints() }),
-  );
-  app.get('/v1/host/pools', async (context) => {
-    return context.json({ ...base, pools: await shownPools(sources) });
-  });
+  app.route('/v1/host', hostRoutes(sources, base));
   const { log, objects } = sources.contiv;
   app.route('/', objectRoutes({ log, objects, clock: systemClock, stopping: sources.stopping }));
   app.route('/', contivRoutes(sources.contiv));
@@ -111,6 +100,25 @@ export function createApiApp(sources: ApiSources): Hono {
   return app;
 }
 
+/** What this host has and does. */
+function hostRoutes(sources: ApiSources, base: object): Hono {
+  const app = new Hono();
+  app.get('/bandwidth', async (context) =>
+    context.json({ ...base, endpoints: await sources.contiv.bandwidth() }),
+  );
+  app.get('/policy-hits', async (context) =>
+    context.json({ ...base, ...(await sources.contiv.policyHits()) }),
+  );
+  app.get('/networks', async (context) =>
+    context.json({ ...base, networks: await sources.networks() }),
+  );
+  app.get('/endpoints', async (context) =>
+    context.json({ ...base, endpoints: await sources.endpoints() }),
+  );
+  app.get('/pools', async (context) => context.json({ ...base, pools: await shownPools(sources) }));
+  return app;
+}
+
 async function shownPools({ pools }: ApiSources): Promise<readonly object[]> {
   return (await pools()).map(({ pool, usage }) => ({
     pool,
@@ -129,6 +137,7 @@ function debugParts(sources: ApiSources): DebugParts {
     pools: () => shownPools(sources),
     datapath: () => sources.datapath(),
     bandwidth: () => sources.contiv.bandwidth(),
+    policyHits: () => sources.contiv.policyHits(),
     nodes: async () => (await sources.nodes()).list(),
     cluster: async () => (await sources.cluster())?.status(),
   };

@@ -6,6 +6,7 @@
 import { FairleadError } from '../errors.ts';
 import type { PortSpec } from '../network/port.ts';
 import { insert, mutate, update, type Operation } from './ovsdb/operations.ts';
+import type { Change } from './ovsdb/replica.ts';
 import type { Row } from './ovsdb/schema.ts';
 import type { Uuid } from './ovsdb/values.ts';
 import { ports as portNumbers } from './pipeline/fields.ts';
@@ -89,9 +90,21 @@ export function isIntact({ row }: OurBridge): boolean {
 }
 
 /** Whether a change is news: bridges come and go, and ours may be set to what it should not be. */
-export function isOtherBridge(before?: Row<'Bridge'>, now?: Row<'Bridge'>): boolean {
+function isOtherBridge(before?: Row<'Bridge'>, now?: Row<'Bridge'>): boolean {
   if (before === undefined || now === undefined) return true;
   return now.name === bridgeName && now.fail_mode !== before.fail_mode;
+}
+
+/** Whether a change is one that we did not make: of bridges, of other ports than those expected, or a new error. */
+export function isDrift(change: Change, expected: ReadonlySet<string>): boolean {
+  const isStrange = (name = ''): boolean => name !== '' && !expected.has(name);
+  return (
+    change.Bridge.values().some((one) => isOtherBridge(one.old, one.new)) ||
+    change.Port.values().some((one) => isStrange((one.new ?? one.old)?.name)) ||
+    change.Interface.values().some(
+      (one) => one.new?.error !== undefined && one.new.error !== one.old?.error,
+    )
+  );
 }
 
 /** Sets the bridge's settings to what they should be. */

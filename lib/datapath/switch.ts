@@ -15,10 +15,11 @@ import {
   endpointPort,
   findBridge,
   fixPort,
+  isDrift,
   isOurs,
-  isOtherBridge,
   observePorts,
   removePorts,
+  tunnelName,
   tunnelNumber,
   type OurBridge,
   type Rows,
@@ -117,6 +118,12 @@ export class HostSwitch {
     if (path === undefined || this.#bridge()?.row.datapath_type !== 'netdev') return undefined;
     const { bridges } = this.#rows();
     return { path, bridges: new Set([...bridges.values()].map(({ name }) => name)) };
+  }
+
+  /** Whether our bridge has the port of the tunnel, be it of use or not. */
+  get hasTunnel(): boolean {
+    const bridge = this.#bridge();
+    return bridge !== undefined && this.#portOn(bridge, tunnelName) !== undefined;
   }
 
   /** The ports of endpoints that the bridge has. @throws OVS_* */
@@ -384,13 +391,6 @@ export class HostSwitch {
     this.#index.take(change);
     this.#poke();
     for (const one of change.Interface.values()) this.#tellPort(one.old, one.new);
-    const strange = (name = ''): boolean => name !== '' && !this.#expected.has(name);
-    const drifted =
-      change.Bridge.values().some((one) => isOtherBridge(one.old, one.new)) ||
-      change.Port.values().some((one) => strange((one.new ?? one.old)?.name)) ||
-      change.Interface.values().some(
-        (one) => one.new?.error !== undefined && one.new.error !== one.old?.error,
-      );
-    if (drifted) this.#parts.onDrift();
+    if (isDrift(change, this.#expected)) this.#parts.onDrift();
   }
 }

@@ -20,6 +20,7 @@ import type {
   Service,
   TrafficProfile,
 } from '../network/world.ts';
+import { delist, enlist } from '../sets-by-key.ts';
 
 /** An endpoint with links of another MTU than its network, both in bytes. */
 export interface Misfit {
@@ -34,6 +35,20 @@ export interface ProfiledEndpoint {
   readonly profile: TrafficProfile;
   /** Its OpenFlow port, if it has one. */
   readonly port: number | undefined;
+}
+
+/** A group that matters here, by its names. */
+export interface NamedGroup {
+  readonly tenant: string;
+  /** Of who is in a network and in no group the network's. */
+  readonly name: string;
+  readonly group: PolicyGroup;
+}
+
+/** A rule that matters here. */
+export interface NamedRule {
+  readonly tenant: string;
+  readonly rule: PolicyRule;
 }
 
 /** The data plane of a host. */
@@ -112,6 +127,22 @@ export class DataPlane {
       return attachment && this.#segments.get(attachment.segmentId);
     }
     return undefined;
+  }
+
+  /** The groups of the tenants that matter here; of who is in no group only those that say something. */
+  *groups(): Generator<NamedGroup> {
+    for (const [id, group] of this.#groups) {
+      const [tenant = '', name = ''] = placeIn(id).split('/');
+      yield { tenant, name, group };
+    }
+  }
+
+  /** The rules of the tenants that matter here, whether or not a group has their policy. */
+  *rules(): Generator<NamedRule> {
+    for (const [id, rule] of this.#rules) {
+      const [tenant = ''] = id.split('/');
+      yield { tenant, rule };
+    }
   }
 
   /** Whether a container of this host is on a network that hosts share. */
@@ -233,13 +264,11 @@ export class DataPlane {
   async #placing(endpointId: string, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const stop = () => resolve();
-    const waiting = this.#waiting.get(endpointId) ?? new Set();
-    this.#waiting.set(endpointId, waiting.add(stop));
+    enlist(this.#waiting, endpointId, stop);
     signal.addEventListener('abort', stop, { once: true });
     await promise;
     signal.removeEventListener('abort', stop);
-    waiting.delete(stop);
-    if (waiting.size === 0) this.#waiting.delete(endpointId);
+    delist(this.#waiting, endpointId, stop);
   }
 
   #change(pipeline: Pipeline, change: SiteChange | ServiceChange): void {
@@ -308,6 +337,9 @@ export class DataPlane {
     }
   }
 }
+
+/** The place in the id of a group (`SiteView`): a number is behind it. */
+const placeIn = (id: string): string => id.slice(0, id.lastIndexOf(':'));
 
 /** Puts a value, or nothing, where another was; answers what was there. */
 function replace<V>(map: Map<string, V>, id: string, value: V | undefined): V | undefined {

@@ -19,6 +19,8 @@ import { DataPlane } from './data-plane.ts';
 import { Announcer } from './announcer.ts';
 import { HostBandwidth } from './bandwidth.ts';
 import { answerPackets } from './gateway-answers.ts';
+import { logDenials } from './denials.ts';
+import { readPolicyHits, type PolicyHits } from './policy-hits.ts';
 import { showPaths } from './peer-families.ts';
 import { startNameAnswers, type NameAnswers, type NameCounts } from './name-answers.ts';
 import { startPeerProbes } from './peer-probes.ts';
@@ -50,6 +52,8 @@ export interface Forwarding {
   /** Says on the wire that an endpoint is here now. */
   announce(endpointId: string): void;
   readonly bandwidth: HostBandwidth;
+  /** How often each rule decided on this host, and each default. @throws OVS_* */
+  policyHits(): Promise<PolicyHits>;
   /** How many questions for names there were. */
   readonly nameCounts: NameCounts;
   /** Shows where MTUs, and families of tunnels, do not fit one another, and limits do not fit the switch. */
@@ -92,6 +96,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
       numbered: (number) => dataPlane.segmentNumbered(number),
       atPort: (port) => dataPlane.segmentAtPort(port),
     }),
+    logDenials(connection, dataPlane, log.child({ part: 'denials' })),
   ];
   const bandwidth = new HostBandwidth({ connection, dataPlane, conditions: parts.conditions });
   const announcer = new Announcer({ connection, dataPlane, clock });
@@ -111,6 +116,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     dataPlane,
     flows,
     bandwidth,
+    policyHits: () => readPolicyHits(connection, dataPlane),
     nameCounts: nameAnswers.counts,
     announce: (endpointId) => announcer.announce(endpointId),
     showPaths: () => showFit(parts.conditions, { view, dataPlane, bandwidth }),

@@ -23,6 +23,7 @@ import type { StateStore } from '../store/port.ts';
 import { parseAddress as parsePeerAddress } from '../store/peer/address.ts';
 import type { ClusterOperations } from '../store/replicated/cluster.ts';
 import type { EndpointBandwidth } from './bandwidth.ts';
+import type { PolicyHits } from './policy-hits.ts';
 import { adoptRows } from './adopt.ts';
 import { readBootId, readEarlierBoot, startBootLoop, type EarlierBoot } from './boot.ts';
 import { startContainerLoop } from './container-loop.ts';
@@ -104,6 +105,8 @@ export interface Host {
   obstacle(): FairleadError | undefined;
   /** What is asked and done about the bandwidth of each endpoint that has a profile. @throws OVS_* */
   bandwidth(): Promise<readonly EndpointBandwidth[]>;
+  /** How often each rule decided on this host, and each default. @throws OVS_* */
+  policyHits(): Promise<PolicyHits>;
   /** What the data plane did since the start. */
   datapath(): DatapathFacts;
   networks(): Promise<readonly Network[]>;
@@ -202,6 +205,7 @@ function assemble(
     objects: loops.tenant.tried.then(() => new SiteObjects(store, clock, loops.model)),
     obstacle: () => switching.obstacle(),
     bandwidth: () => switching.bandwidth(),
+    policyHits: () => switching.policyHits(),
     datapath: () => switching.facts(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
     endpoints: async () => (await readEndpoints(store)).map(({ value }) => value),

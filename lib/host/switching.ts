@@ -24,9 +24,11 @@ import { ovsWaitMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import type { StateStore } from '../store/port.ts';
 import type { EndpointBandwidth } from './bandwidth.ts';
+import type { PolicyHits } from './policy-hits.ts';
 import type { DataPlane } from './data-plane.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
 import { startForwarding, type Forwarding } from './forwarding.ts';
+import type { Loop } from './loop.ts';
 import type { PortMaker } from './operations.ts';
 import type { NameCounts } from './name-answers.ts';
 import { HostOutside } from './outside.ts';
@@ -90,6 +92,8 @@ export interface Switching {
   sources(): Promise<readonly PortSources[]>;
   /** What is asked and done about the bandwidth of each endpoint that has a profile. @throws OVS_* */
   bandwidth(): Promise<readonly EndpointBandwidth[]>;
+  /** How often each rule decided on this host, and each default. @throws OVS_* */
+  policyHits(): Promise<PolicyHits>;
   /** Looks soon at what should be there. */
   kick(): void;
   close(): Promise<void>;
@@ -139,12 +143,13 @@ export function startSwitching(parts: SwitchingParts): Switching {
   });
   drifted = () => loop.kick();
   return {
-    ports: portMaker(hostSwitch, forwarding),
+    ports: portMaker(hostSwitch, forwarding, loop),
     obstacle: () => hostSwitch.obstacle() ?? flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     facts: () => factsOf(forwarding, repaired),
     sources: () => sourcesOf(hostSwitch, flows),
     bandwidth: () => forwarding.bandwidth.read(),
+    policyHits: () => forwarding.policyHits(),
     kick: () => loop.kick(),
     async close() {
       await loop.close();
@@ -177,10 +182,11 @@ const factsOf = (
   names: { ...nameCounts },
 });
 
-/** An endpoint is attached when it has its port and its flows. */
+/** An endpoint is attached when it has its port and its flows, and there is a tunnel if it may need one. */
 function portMaker(
   hostSwitch: HostSwitch,
   { dataPlane, bandwidth, announce }: Pick<Forwarding, 'dataPlane' | 'bandwidth' | 'announce'>,
+  loop: Pick<Loop, 'settled'>,
 ): PortMaker {
   return {
     ready: (signal) => hostSwitch.ready(signal),
@@ -189,6 +195,11 @@ function portMaker(
       await hostSwitch.attach(port, signal);
       const bound = AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]);
       await dataPlane.attached(port.endpointId, bound);
+      // with the first container that has peers: what it says first would be lost
+      if (dataPlane.hasPeers && !hostSwitch.hasTunnel && !bound.aborted) {
+        // where it cannot be made the health of the host says so, and containers start
+        await loop.settled(bound).catch(() => undefined);
+      }
       bandwidth.require(port.endpointId);
       announce(port.endpointId);
     },

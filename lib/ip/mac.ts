@@ -2,6 +2,7 @@
  * MAC addresses as canonical texts: lower case, colons. A text that comes out of here is a unicast
  * address that a container's link may have. Nothing is random: the same input gives the same MAC.
  */
+import { fnv1a64 } from '../fnv.ts';
 import { FairleadError } from '../errors.ts';
 import { addressBytes, quote, type IpAddress } from './address.ts';
 
@@ -80,14 +81,4 @@ function usable(mac: string, text: string): string {
     );
   }
   return mac;
-}
-
-/** FNV-1a of the UTF-16 units, 64 bits: spreads ids well, and keeps no secret. */
-function fnv1a64(text: string): bigint {
-  let hash = 0xcbf29ce484222325n;
-  for (let index = 0; index < text.length; index++) {
-    hash ^= BigInt(text.charCodeAt(index));
-    hash = (hash * 0x100000001b3n) & 0xffff_ffff_ffff_ffffn;
-  }
-  return hash;
 }

@@ -73,10 +73,7 @@ export class NameView {
   /** The network that a number stands for, of the tenant that another one does; in lower case. */
   networkNumbered(tenantNumber: number, number: number): string | undefined {
     const tenant = this.#numbers.get(tenantNumber) ?? '';
-    for (const network of this.#rows().siteNetworks(tenant).values()) {
-      if (network.number === number) return network.name.toLowerCase();
-    }
-    return undefined;
+    return this.#tenants.get(tenant)?.networkNumbered(number);
   }
 
   #take(change: RowChange): void {
@@ -102,7 +99,10 @@ export class NameView {
         return;
       }
       case 'network':
-        this.#index(tenant).setNetwork(seen.network, rows.siteNetworks(tenant).has(seen.network));
+        this.#index(tenant).setNetwork(
+          seen.network,
+          rows.siteNetworks(tenant).get(seen.network)?.number,
+        );
         return this.#forgetEmpty(tenant);
       case 'group': {
         const network = row && groupNetworkIn(row);

@@ -8,6 +8,7 @@ import { ruleKind, type RuleConfig } from '../model/objects/rule.ts';
 import { objectRowSchema } from '../model/objects/rows.ts';
 import { decodeRecord } from '../model/record.ts';
 import type { SeenKey } from '../model/site-keys.ts';
+import { delist, enlist } from '../sets-by-key.ts';
 import type { KeyValue } from '../store/port.ts';
 import { configIn } from './objects/object-rows.ts';
 
@@ -89,18 +90,14 @@ export class PolicyRows {
 function setRule(rows: TenantPolicyRows, place: string, rule: RuleConfig | undefined): void {
   const before = rows.rules.get(place);
   for (const name of before === undefined ? [] : namesIn(before)) {
-    const naming = rows.naming.get(name);
-    naming?.delete(place);
-    if (naming?.size === 0) rows.naming.delete(name);
+    delist(rows.naming, name, place);
   }
   if (rule === undefined) {
     rows.rules.delete(place);
     return;
   }
   rows.rules.set(place, rule);
-  for (const name of namesIn(rule)) {
-    rows.naming.set(name, (rows.naming.get(name) ?? new Set<string>()).add(place));
-  }
+  for (const name of namesIn(rule)) enlist(rows.naming, name, place);
 }
 
 const namesIn = (rule: RuleConfig): readonly string[] =>

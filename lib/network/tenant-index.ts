@@ -5,6 +5,7 @@
 import { formatAddress, type IpAddress } from '../ip/ip.ts';
 import { departedNameMs, departedNamesMax } from '../limits.ts';
 import type { Named, NamedContainer, NamedGroup } from '../names/resolve.ts';
+import { delist, enlist } from '../sets-by-key.ts';
 
 /** An attachment. */
 export interface Attached extends NamedContainer {
@@ -21,9 +22,14 @@ export interface ServedName extends Named {
 export class TenantIndex {
   /** As they are written, by lower case: what differs in that only is one name. */
   readonly #networks = new Map<string, Set<string>>();
+  /** Names in lower case by the number in flows, and the numbers of networks by name as it is written. */
+  readonly #numbered = new Map<number, string>();
+  readonly #numbers = new Map<string, number>();
   /** Networks of groups, by lower case and as they are written. */
   readonly #groups = new Map<string, Map<string, string>>();
   readonly #services = new Map<string, ServedName>();
+  /** Services by address. */
+  readonly #served = new Map<string, Set<string>>();
   /** Attachments by their place, and places by name, by address and by group. */
   readonly #attached = new Map<string, Attached>();
   readonly #named = new Map<string, Set<string>>();
@@ -49,10 +55,23 @@ export class TenantIndex {
     }
   }
 
-  /** A network is there, or no more. */
-  setNetwork(name: string, isThere: boolean): void {
-    if (isThere) add(this.#networks, name.toLowerCase(), name);
-    else remove(this.#networks, name.toLowerCase(), name);
+  /** A network has this number in flows, or (undefined) is no more. */
+  setNetwork(name: string, number: number | undefined): void {
+    const lower = name.toLowerCase();
+    const before = this.#numbers.get(name);
+    if (before !== undefined) {
+      this.#numbers.delete(name);
+      this.#numbered.delete(before);
+    }
+    if (number === undefined) return void delist(this.#networks, lower, name);
+    enlist(this.#networks, lower, name);
+    this.#numbers.set(name, number);
+    this.#numbered.set(number, lower);
+  }
+
+  /** The network that a number stands for, in lower case. */
+  networkNumbered(number: number): string | undefined {
+    return this.#numbered.get(number);
   }
 
   /** Whether there is a network of this name. */
@@ -81,15 +100,15 @@ export class TenantIndex {
   setAttached(place: string, attached: Attached | undefined, nowMs: number): void {
     const before = this.#attached.get(place);
     if (before !== undefined) {
-      for (const name of before.names) remove(this.#named, name, place);
-      for (const key of keysOf(before)) remove(this.#addressed, key, place);
-      if (before.group !== undefined) remove(this.#grouped, before.group, place);
+      for (const name of before.names) delist(this.#named, name, place);
+      for (const key of keysOf(before)) delist(this.#addressed, key, place);
+      if (before.group !== undefined) delist(this.#grouped, before.group, place);
       this.#attached.delete(place);
     }
     if (attached !== undefined) {
-      for (const name of attached.names) add(this.#named, name, place);
-      for (const key of keysOf(attached)) add(this.#addressed, key, place);
-      if (attached.group !== undefined) add(this.#grouped, attached.group, place);
+      for (const name of attached.names) enlist(this.#named, name, place);
+      for (const key of keysOf(attached)) enlist(this.#addressed, key, place);
+      if (attached.group !== undefined) enlist(this.#grouped, attached.group, place);
       this.#attached.set(place, attached);
     }
     for (const name of before?.names ?? []) this.#depart(name, nowMs);
@@ -98,8 +117,14 @@ export class TenantIndex {
   /** A service is now so, or no more. */
   setService(key: string, service: ServedName | undefined, nowMs: number): void {
     const before = this.#services.get(key);
+    for (const address of before === undefined ? [] : keysOf(before)) {
+      delist(this.#served, address, key);
+    }
     if (service === undefined) this.#services.delete(key);
     else this.#services.set(key, service);
+    for (const address of service === undefined ? [] : keysOf(service)) {
+      enlist(this.#served, address, key);
+    }
     if (before !== undefined) this.#depart(before.name, nowMs);
   }
 
@@ -116,8 +141,9 @@ export class TenantIndex {
   /** The name that an address is known by, with its network behind. */
   nameOf(address: IpAddress): string | undefined {
     const key = formatAddress(address);
-    for (const { name, network, addresses } of this.#services.values()) {
-      if (addresses.some((each) => formatAddress(each) === key)) return `${name}.${network}`;
+    for (const served of this.#served.get(key) ?? []) {
+      const service = this.#services.get(served);
+      if (service !== undefined) return `${service.name}.${service.network}`;
     }
     for (const { names, network } of this.#at(this.#addressed.get(key))) {
       const [own] = names;
@@ -150,13 +176,3 @@ export class TenantIndex {
 }
 
 const keysOf = ({ addresses }: Named): readonly string[] => addresses.map(formatAddress);
-
-function add(map: Map<string, Set<string>>, key: string, place: string): void {
-  map.set(key, (map.get(key) ?? new Set<string>()).add(place));
-}
-
-function remove(map: Map<string, Set<string>>, key: string, place: string): void {
-  const places = map.get(key);
-  places?.delete(place);
-  if (places?.size === 0) map.delete(key);
-}

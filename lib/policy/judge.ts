@@ -61,7 +61,8 @@ function inOrder(one: CompiledRule, other: CompiledRule): number {
 
 const rank = (verdict: Verdict): number => (verdict === 'deny' ? 0 : 1);
 
-function compareTexts(one: string, other: string): number {
+/** The order of names of policies and rules. */
+export function compareTexts(one: string, other: string): number {
   if (one === other) return 0;
   return one < other ? -1 : 1;
 }

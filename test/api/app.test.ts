@@ -82,6 +82,7 @@ describe('the API', () => {
         pools: [],
         datapath: { error: { code: 'OVS_DOWN', message: 'no socket' } },
         bandwidth: [],
+        policyHits: { rules: [], defaults: [] },
         nodes: [],
         cluster: null,
       },

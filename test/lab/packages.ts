@@ -33,6 +33,9 @@ const packageOf: Readonly<Record<string, string>> = {
   sysctl: 'procps',
   faketime: 'faketime',
   gcc: 'gcc',
+  // completions are tried in them
+  zsh: 'zsh',
+  fish: 'fish',
   // a command of the headers that gcc needs
   gencat: 'libc6-dev',
 };

@@ -2,8 +2,10 @@
  * A tenant with groups on three hosts: its rules are written by REST, what is said in it is said with real packets,
  * and what should come of it is read from the texts of the rules (`test/policy/plain-reading.ts`).
  */
+import type { PolicyHits } from '../../lib/host/policy-hits.ts';
 import { apiClient } from '../../lib/cli/api-client.ts';
 import type { RuleConfig } from '../../lib/model/objects/rule.ts';
+import type { LabHost } from '../lab/host.ts';
 import type { Vantage } from '../lab/traffic/instrument.ts';
 import { ping, untilReaches } from '../lab/traffic/pings.ts';
 import { callTcp, serveTcp } from '../lab/traffic/tcp.ts';
@@ -244,15 +246,42 @@ export class PolicySite {
     return wrong;
   }
 
-  async #misexplained(talk: Talk): Promise<string | undefined> {
-    const { client, server, family, protocol, port } = talk;
+  /** What `explain` says of a talk in its family. */
+  async explained({
+    client,
+    server,
+    family,
+    protocol,
+    port,
+  }: Talk): Promise<ExplainedTalk | undefined> {
     const query = new URLSearchParams({
       ...{ tenant, from: addressOf(client, family), to: addressOf(server, family) },
       ...{ protocol, port: String(port) },
     });
     const path = `/v1/policy/explain?${query.toString()}`;
     const { families } = (await this.#api.ask({ method: 'GET', path })) as Explained;
-    const said = families.find((each) => each.family === family);
+    return families.find((each) => each.family === family);
+  }
+
+  /** How often rules and defaults decided on the host of a container, by `policy/rule` and `group direction`. */
+  async hits(name: Name): Promise<ReadonlyMap<string, number>> {
+    const path = '/v1/host/policy-hits';
+    const said = (await this.apiOf(containers[name]).ask({ method: 'GET', path })) as PolicyHits;
+    return new Map([
+      ...said.rules.map(({ policy, rule, hits }) => [`${policy}/${rule}`, hits] as const),
+      ...said.defaults.map(
+        ({ group, direction, hits }) => [`${group} ${direction}`, hits] as const,
+      ),
+    ]);
+  }
+
+  /** The host of a container. */
+  hostOf(name: Name): LabHost {
+    return this.#lab.host(containers[name]);
+  }
+
+  async #misexplained(talk: Talk): Promise<string | undefined> {
+    const said = await this.explained(talk);
     const [out, into] = this.#ends(talk);
     const wanted = [out, into].map((end) => `${end?.verdict} ${end?.rule ?? ''}`).join(', ');
     const told = [said?.out, said?.in].map((end) => `${end?.verdict} ${end?.rule}`).join(', ');
@@ -339,12 +368,14 @@ export class PolicySite {
   }
 }
 
+interface ExplainedTalk {
+  readonly family: 4 | 6;
+  readonly out: { readonly verdict: string; readonly rule: string };
+  readonly in: { readonly verdict: string; readonly rule: string };
+}
+
 interface Explained {
-  readonly families: readonly {
-    readonly family: 4 | 6;
-    readonly out: { readonly verdict: string; readonly rule: string };
-    readonly in: { readonly verdict: string; readonly rule: string };
-  }[];
+  readonly families: readonly ExplainedTalk[];
 }
 
 /** How long an answer is waited for, and how often what came out wrong is tried again. */

@@ -51,6 +51,7 @@ export const floors: readonly (readonly Room[])[] = [
 export const purePaths: readonly string[] = [
   'lib/assert.ts',
   'lib/errors.ts',
+  'lib/fnv.ts',
   'lib/limits.ts',
   'lib/store/port.ts',
   'lib/store/plan.ts',

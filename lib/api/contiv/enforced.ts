@@ -12,7 +12,7 @@ export type ReadBandwidth = () => Promise<readonly EndpointBandwidth[]>;
 /** What there is to add to what a profile shows; nothing where no endpoint of this host has it. */
 export async function profileEnforced(name: ObjectName, read: ReadBandwidth): Promise<object> {
   const enforced = await orWhyNot(read, ({ netprofile }) => netprofile === keyText(name));
-  return enforced.length === 0 ? {} : { Oper: { enforced } };
+  return enforced.length === 0 ? {} : { enforced };
 }
 
 /** The same of an endpoint, found by its id. */

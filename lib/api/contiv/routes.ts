@@ -16,6 +16,7 @@ import type { ShownObject } from '../../network/objects/show.ts';
 import { requestGuard } from '../request-guard.ts';
 import { jsonAnswer, refusal } from './answers.ts';
 import { endpointEnforced, profileEnforced, type ReadBandwidth } from './enforced.ts';
+import { objectHits, type ReadHits } from './hits.ts';
 import { contivBase, readPath, type AskedPath } from './paths.ts';
 import { readCondition, readFreshness, readJson } from './request.ts';
 
@@ -29,6 +30,8 @@ export interface ContivSources {
   readonly info: () => Promise<object>;
   /** What this host does about the bandwidth of its endpoints. */
   readonly bandwidth: ReadBandwidth;
+  /** How often rules and defaults decided on this host. */
+  readonly policyHits: ReadHits;
 }
 
 /** The routes `/api/v1/…`, `/version` and `/info`. */
@@ -36,7 +39,7 @@ export function contivRoutes(sources: ContivSources): Hono {
   const app = new Hono();
   const guarded = requestGuard(sources.log, refusal);
   app.all(`${contivBase}*`, ({ req: { raw } }) =>
-    guarded(raw, async () => answer(raw, await sources.objects(), sources.bandwidth)),
+    guarded(raw, async () => answer(raw, { ...sources, objects: await sources.objects() })),
   );
   const { version, commit = 'unknown' } = sources;
   const about = { GitCommit: commit, Version: version, BuildTime: 'unknown' };
@@ -49,11 +52,8 @@ export function contivRoutes(sources: ContivSources): Hono {
   return app;
 }
 
-async function answer(
-  request: Request,
-  objects: SiteObjects,
-  bandwidth: ReadBandwidth,
-): Promise<Response> {
+async function answer(request: Request, sights: Sights): Promise<Response> {
+  const { objects } = sights;
   const url = new URL(request.url);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const asked = readPath(url.pathname);
@@ -64,7 +64,7 @@ async function answer(
   if (method !== 'GET' && !writes) {
     throw new FairleadError('REQUEST_METHOD', `${method} cannot be asked of this path`);
   }
-  if (!writes) return look(asked, { objects, bandwidth }, url);
+  if (!writes) return look(asked, sights, url);
   const { kind, key } = asked;
   const condition = readCondition(request.headers);
   if (method === 'DELETE') {
@@ -82,13 +82,12 @@ async function answer(
   return shown === undefined ? jsonAnswer(shapeOf(kind, config)) : shownAnswer(shown);
 }
 
-interface Sights {
+interface Sights extends Pick<ContivSources, 'bandwidth' | 'policyHits'> {
   readonly objects: SiteObjects;
-  readonly bandwidth: ReadBandwidth;
 }
 
 async function look(asked: AskedPath, sights: Sights, url: URL): Promise<Response> {
-  const { objects, bandwidth } = sights;
+  const { objects, bandwidth, policyHits } = sights;
   const freshness = readFreshness(url);
   const { kind } = asked;
   if (asked.what === 'list') {
@@ -112,16 +111,18 @@ async function look(asked: AskedPath, sights: Sights, url: URL): Promise<Respons
   const inspected = await objects.inspect(name, freshness);
   if (inspected === undefined) throw notFound(kind);
   const enforced = kind.name === 'netprofile' ? await profileEnforced(name, bandwidth) : {};
-  return inspectedAnswer(inspected, enforced);
+  return inspectedAnswer(inspected, { ...enforced, ...(await objectHits(name, policyHits)) });
 }
 
 function shownAnswer(shown: ShownObject): Response {
   return jsonAnswer(shapeIn(shown), { etag: `"${shown.revision}"` });
 }
 
+/** `more` is what only this host can say. */
 function inspectedAnswer({ shown, oper }: InspectedObject, more: object): Response {
-  const found = oper === undefined ? {} : { Oper: oper };
-  return jsonAnswer({ Config: shapeIn(shown), ...found, ...more }, { etag: `"${shown.revision}"` });
+  const isNothing = oper === undefined && Object.keys(more).length === 0;
+  const found = isNothing ? {} : { Oper: { ...oper, ...more } };
+  return jsonAnswer({ Config: shapeIn(shown), ...found }, { etag: `"${shown.revision}"` });
 }
 
 const shapeIn = ({ name, config, naming }: ShownObject): object =>

@@ -46,9 +46,12 @@ export const tables = {
   serverGroup: 62,
   /** What the rules of both ends say. */
   policyOut: 63,
+  /** What began there is counted for the rule that decided; no packet goes on from here. */
+  outHits: 64,
   /** Denied there: dropped, unless denials of the group are only counted. */
   outDenied: 65,
   policyIn: 66,
+  inHits: 67,
   inDenied: 68,
   /** Allowed: a new conversation is remembered. */
   admitted: 69,
@@ -112,6 +115,8 @@ export const registers = {
   domain: 'reg5',
   /** Which container of a service. */
   backend: 'reg8',
+  /** What has decided, for the tables that count: a set of rules or a group's default (`hits.ts`). */
+  decider: 'reg9',
 } as const;
 
 /** The MAC that a packet came to the gateway from: `reg6` and `reg7`. */
@@ -193,6 +198,8 @@ export const meters = {
   probes: 2,
   /** Questions for names, to the agent. */
   names: 3,
+  /** What was denied, told the agent. */
+  denials: 4,
   /** What an endpoint sends (`out`) or gets, by its port; or all of a group on this host, by its number. */
   endpoint: (port: number, way: 'out' | 'in'): number => 0x100_0000 + port * 2 + wayBits[way],
   group: (number: number, way: 'out' | 'in'): number => 0x200_0000 + number * 2 + wayBits[way],
@@ -207,6 +214,8 @@ export const cookieKinds = {
   outside: 4,
   policy: 5,
   service: 7,
+  /** Counts what a rule or a group's default decided; the object stands for that (`hits.ts`). */
+  hits: 8,
   /** Packets of these flows go to the agent, which answers with an ICMP error. */
   timeExceeded: 0x10,
   unreachable: 0x11,
@@ -215,6 +224,8 @@ export const cookieKinds = {
   probe: 0x13,
   /** Questions for names go to the agent while it says so; these flows are no part of what a bridge should have. */
   nameQuery: 0x14,
+  /** What is denied, of which the agent is told some; the object is 1 where it passes all the same. */
+  denied: 0x15,
 } as const;
 
 /** Kinds of flows. */

@@ -26,10 +26,13 @@ export function namesBase(flow: FlowWriter): void {
   for (const family of bothFamilies) {
     for (const question of [
       { ipProto: 17, udpDst: namePort },
-      { ipProto: 6, tcpDst: namePort, tcpFlags: { value: push, mask: push } },
+      { ipProto: 6, tcpDst: namePort },
     ]) {
       flow.add(at, [notAsked, ofSite, family, question], { goto: tables.names });
     }
+    // asked here and not above, where all of TCP would be told apart by its flags: a fourth less throughput
+    const withoutData = { ipProto: 6, tcpFlags: { value: 0, mask: push } };
+    flow.add({ table: tables.names, priority: 200 }, [family, withoutData], { goto: tables.split });
   }
   flow.add({ table: tables.names, priority: 0 }, {}, { goto: tables.split });
 }

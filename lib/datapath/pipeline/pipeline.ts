@@ -2,6 +2,7 @@
  * The world as units of flows, kept up to date: who changes an object is told which units that changes. The
  * work of a change is in proportion to what it touches, not to what there is. Pure; one object per bridge.
  */
+import { delist, enlist } from '../../sets-by-key.ts';
 import { ports as portNumbers } from './fields.ts';
 import { Members, type FloodChange } from './members.ts';
 import { Places } from './own-alias.ts';
@@ -355,16 +356,13 @@ export class Pipeline {
   }
 
   #enterDomain({ id, domain, mtu }: Segment): void {
-    const ids = this.#domains.get(domain) ?? new Set();
-    this.#domains.set(domain, ids.add(id));
+    enlist(this.#domains, domain, id);
     this.#touchDomain(domain);
     this.#countMtu(domain, mtu, 1);
   }
 
   #leaveDomain({ id, domain, mtu }: Segment): void {
-    const ids = this.#domains.get(domain);
-    ids?.delete(id);
-    if (ids?.size === 0) this.#domains.delete(domain);
+    delist(this.#domains, domain, id);
     this.#touchDomain(domain);
     this.#countMtu(domain, mtu, -1);
   }

@@ -6,8 +6,12 @@
 import { assert } from '../../assert.ts';
 import { policiesEnforcedMax } from '../../limits.ts';
 import type { PolicyGroup, PolicyRule } from '../../network/world.ts';
+import { delist, enlist } from '../../sets-by-key.ts';
 import type { Match } from '../openflow/codec/flow.ts';
+import { deciderOfDefault, deciderOfSet, defaultHits, ruleHits } from './hits.ts';
+import { RuleOrder } from './rule-order.ts';
 import {
+  groupAudited,
   groupInSets,
   groupStance,
   placeOf,
@@ -28,10 +32,11 @@ export interface PolicyListener {
   readonly tracked: (domain: number) => void;
 }
 
-/** Rules of a policy that are one set, counted. */
-interface CountedSet {
+/** Rules of a policy that are one set. */
+interface FilledSet {
   readonly set: RuleSet;
-  count: number;
+  readonly decider: number;
+  readonly order: RuleOrder;
 }
 
 interface Policy {
@@ -41,7 +46,7 @@ interface Policy {
   number: number | undefined;
   readonly groups: Set<number>;
   readonly rules: Map<string, PolicyRule>;
-  readonly sets: Map<string, CountedSet>;
+  readonly sets: Map<string, FilledSet>;
 }
 
 /** A match in one place, and whose it is: sets by rule. */
@@ -130,17 +135,11 @@ export class PolicyBook {
   }
 
   #enter({ domain, number }: PolicyGroup): void {
-    const groups = this.#grouped.get(domain) ?? new Set();
-    this.#grouped.set(domain, groups.add(number));
-    if (groups.size === 1) this.#listener.tracked(domain);
+    if (enlist(this.#grouped, domain, number)) this.#listener.tracked(domain);
   }
 
   #leave({ domain, number }: PolicyGroup): void {
-    const groups = this.#grouped.get(domain);
-    groups?.delete(number);
-    if (groups?.size !== 0) return;
-    this.#grouped.delete(domain);
-    this.#listener.tracked(domain);
+    if (delist(this.#grouped, domain, number)) this.#listener.tracked(domain);
   }
 
   #policyOf(domain: number, name: string): Policy {
@@ -182,10 +181,11 @@ export class PolicyBook {
   #enlist(policy: Policy, rule: PolicyRule): void {
     const set = this.#setOf(policy, rule);
     const key = setKey(rule);
-    const counted = policy.sets.get(key) ?? { set, count: 0 };
-    policy.sets.set(key, counted);
-    counted.count += 1;
-    if (counted.count === 1) this.#touchSet(policy, key);
+    const filled = policy.sets.get(key) ?? filledOf(policy, set);
+    policy.sets.set(key, filled);
+    const moved = filled.order.add(rule);
+    if (filled.order.size === 1) this.#touchSet(policy, key);
+    for (const name of moved) this.#touchHits(policy, key, name);
     for (const match of trafficMatches(rule)) {
       const at = matchKey(set, match);
       const shared = this.#matches.get(at) ?? { match, domain: policy.domain, sets: new Map() };
@@ -198,10 +198,10 @@ export class PolicyBook {
   #delist(policy: Policy, rule: PolicyRule): void {
     const set = this.#setOf(policy, rule);
     const key = setKey(rule);
-    const counted = policy.sets.get(key);
-    assert(counted !== undefined, 'a rule that counts is in a set');
-    counted.count -= 1;
-    if (counted.count === 0) {
+    const filled = policy.sets.get(key);
+    assert(filled !== undefined, 'a rule that counts is in a set');
+    for (const name of filled.order.remove(rule)) this.#touchHits(policy, key, name);
+    if (filled.order.size === 0) {
       policy.sets.delete(key);
       this.#touchSet(policy, key);
     }
@@ -230,10 +230,20 @@ export class PolicyBook {
   #touchSet(policy: Policy, key: string): void {
     const of = policyKey(policy);
     this.#listener.touch(`policy/set/${key}/${of}`, () => {
-      const set = this.#policies.get(of)?.sets.get(key)?.set;
-      return set && made(policy.domain, (flow) => setVerdict(flow, set));
+      const filled = this.#policies.get(of)?.sets.get(key);
+      return filled && made(policy.domain, (flow) => setVerdict(flow, filled.set, filled.decider));
     });
     for (const group of policy.groups) this.#touchGroup(group);
+  }
+
+  /** Where a rule is counted is another, or there is such a place now, or none any more. */
+  #touchHits(policy: Policy, key: string, name: string): void {
+    const of = policyKey(policy);
+    this.#listener.touch(`policy/hits/${key}/${of}/${name}`, () => {
+      const filled = this.#policies.get(of)?.sets.get(key);
+      const place = filled?.order.get(name);
+      return filled && place && flowsOnly(ruleHits(place, filled.decider));
+    });
   }
 
   #touchGroup(number: number): void {
@@ -243,15 +253,20 @@ export class PolicyBook {
       const { domain, policies, stance } = group;
       const sets = [...new Set(policies)].flatMap((name) =>
         [...(this.#policies.get(policyKey({ domain, name }))?.sets.values() ?? [])].map(
-          (counted) => counted.set,
+          (filled) => filled.set,
         ),
       );
       if (sets.length === 0 && stance === undefined) return undefined;
       const places = Map.groupBy(sets, placeKey);
-      return made(domain, (flow) => {
+      const decider = deciderOfDefault(number);
+      const { flows } = made(domain, (flow) => {
         for (const together of places.values()) groupInSets(flow, number, together);
-        if (stance !== undefined) groupStance(flow, number, stance);
+        if (stance !== undefined) groupStance(flow, { number, stance, decider });
       });
+      const counts = stance === undefined ? [] : defaultHits(number, stance, decider);
+      const audited = new FlowWriter({ kind: 'denied', object: 1 });
+      if (stance?.isAudited === true) groupAudited(audited, number);
+      return flowsOnly([...flows, ...counts, ...audited.flows]);
     });
   }
 
@@ -270,6 +285,12 @@ export class PolicyBook {
 /** What a group denies without any rule, counted as a rule. */
 const denials = ({ stance }: PolicyGroup): number =>
   stance?.in === 'deny' || stance?.out === 'deny' ? 1 : 0;
+
+const filledOf = (policy: Policy, set: RuleSet): FilledSet => ({
+  set,
+  decider: deciderOfSet(policy, set),
+  order: new RuleOrder(),
+});
 
 const policyKey = ({ domain, name }: Pick<Policy, 'domain' | 'name'>): string =>
   `${domain}/${name}`;

@@ -18,6 +18,7 @@ import {
   exits,
   flags,
   loadRegister,
+  meters,
   ofDomain,
   ofNetwork,
   registers,
@@ -63,10 +64,20 @@ const discovery: readonly Match[] = [
   redirect,
 ].map((kind) => ({ ...kind, ipTtl: 255 }));
 
-/** The tables of a direction: where its rules are, where what they deny goes, and where what they allow goes. */
+/** The tables of a direction: where its rules are and where they are counted, where what they deny goes, and what they allow. */
 export const policyTables = {
-  out: { rules: tables.policyOut, denied: tables.outDenied, next: tables.policyIn },
-  in: { rules: tables.policyIn, denied: tables.inDenied, next: tables.admitted },
+  out: {
+    rules: tables.policyOut,
+    hits: tables.outHits,
+    denied: tables.outDenied,
+    next: tables.policyIn,
+  },
+  in: {
+    rules: tables.policyIn,
+    hits: tables.inHits,
+    denied: tables.inDenied,
+    next: tables.admitted,
+  },
 } as const satisfies Readonly<Record<Direction, object>>;
 
 /** What is there for all tenants with groups. */
@@ -84,9 +95,6 @@ export function policyBase(flow: FlowWriter): void {
     const goto = steps[index + 1];
     if (goto !== undefined) flow.add({ table, priority: 0 }, {}, { goto });
   }
-  for (const { denied } of Object.values(policyTables)) {
-    flow.add({ table: denied, priority: 0 }, {}, drop);
-  }
   const elsewhere = [flags({ fromPeer: true }), flags({ fromUplink: true })];
   const notOurs = [...elsewhere, flags({ fromOutside: true })];
   const toOthers = [flags({ toLocal: false })];
@@ -95,6 +103,16 @@ export function policyBase(flow: FlowWriter): void {
   const leaves = { [registers.exit]: exits.outside };
   flow.add({ table: tables.exit, priority: 100 }, leaves, { goto: tables.outside });
 }
+
+/** What is denied is dropped; the agent is told of some, for the log. */
+export function deniedBase(flow: FlowWriter): void {
+  for (const { denied } of Object.values(policyTables)) {
+    flow.add({ table: denied, priority: 0 }, {}, { apply: [tellAgent] });
+  }
+}
+
+/** A meter for what is told, not for the packet: in audit that goes on. Who began is said by fields, not by bytes. */
+export const tellAgent: Action = { kind: 'controller', maxLength: 0, meter: meters.denials };
 
 /** Conversations whose end of this table is not on this host. */
 function notJudged(

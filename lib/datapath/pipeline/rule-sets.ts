@@ -8,11 +8,11 @@ import { conjunctionsMax, policiesEnforcedMax } from '../../limits.ts';
 import type { Direction, OtherBlock, PortSpan, Traffic, Verdict } from '../../policy/compile.ts';
 import type { Stance } from '../../policy/stance.ts';
 import type { PolicyRule } from '../../network/world.ts';
-import type { Masked, Match } from '../openflow/codec/flow.ts';
+import type { Action, Masked, Match } from '../openflow/codec/flow.ts';
 import { toBlock } from './addresses.ts';
-import { ofDomain, ofNetwork, registers } from './fields.ts';
+import { loadRegister, ofDomain, ofNetwork, registers } from './fields.ts';
 import { ipv4, ipv6 } from './packets.ts';
-import { isTracked, policyTables } from './policy.ts';
+import { isTracked, policyTables, tellAgent } from './policy.ts';
 import type { FlowWriter } from './unit.ts';
 
 /** The rules of a policy with one direction, priority and verdict. */
@@ -45,12 +45,19 @@ export function placeOf(set: RuleSet): { readonly table: number; readonly priori
 /** The number of a rule set's conjunction; its table has no other of this number. */
 const conjunctionOf = (set: RuleSet): number => set.policyNumber * 256 + levelOf(set);
 
-/** What a rule set says. */
-export function setVerdict(flow: FlowWriter, set: RuleSet): void {
-  const { denied, next } = policyTables[set.direction];
+/** What a rule set says; `decider` stands for it where its rules are counted (`hits.ts`). */
+export function setVerdict(flow: FlowWriter, set: RuleSet, decider: number): void {
+  const { denied, next, hits } = policyTables[set.direction];
   const goto = set.verdict === 'deny' ? denied : next;
-  flow.add(placeOf(set), { conjId: conjunctionOf(set) }, { goto });
+  const apply = countedBy(decider, hits);
+  flow.add(placeOf(set), { conjId: conjunctionOf(set) }, { apply, goto });
 }
+
+/** The packet is looked up where hits are counted, and then goes on as if it had not been. */
+const countedBy = (decider: number, table: number): readonly Action[] => [
+  loadRegister('decider', decider),
+  { kind: 'resubmit', table },
+];
 
 /** A group that has the policies of these sets, which are in one place. */
 export function groupInSets(flow: FlowWriter, group: number, sets: readonly RuleSet[]): void {
@@ -68,15 +75,31 @@ const ownRegisters = { out: registers.clientGroup, in: registers.serverGroup } a
 /** Below all rules. */
 const otherwise = 500;
 
-/** What a group does where no rule fits, and with what is denied. */
-export function groupStance(flow: FlowWriter, number: number, stance: Stance): void {
+/** What a group does where no rule fits; `decider` stands for its default. */
+export function groupStance(
+  flow: FlowWriter,
+  {
+    number,
+    stance,
+    decider,
+  }: { readonly number: number; readonly stance: Stance; readonly decider: number },
+): void {
   for (const direction of ['out', 'in'] as const) {
-    const { rules, denied, next } = policyTables[direction];
+    const { rules, denied, hits } = policyTables[direction];
     const own = { [ownRegisters[direction]]: number };
     if (stance[direction] === 'deny') {
-      flow.add({ table: rules, priority: otherwise }, own, { goto: denied });
+      const apply = countedBy(decider, hits);
+      flow.add({ table: rules, priority: otherwise }, own, { apply, goto: denied });
     }
-    if (stance.isAudited) flow.add({ table: denied, priority: 100 }, own, { goto: next });
+  }
+}
+
+/** A group of which what is denied passes. */
+export function groupAudited(flow: FlowWriter, number: number): void {
+  for (const direction of ['out', 'in'] as const) {
+    const { denied, next } = policyTables[direction];
+    const own = { [ownRegisters[direction]]: number };
+    flow.add({ table: denied, priority: 100 }, own, { apply: [tellAgent], goto: next });
   }
 }
 

@@ -6,6 +6,7 @@ import { assert } from '../../assert.ts';
 import { servicesOnHostMax } from '../../limits.ts';
 import type { LocalEndpoint, Segment, Service, ServiceBackend } from '../../network/world.ts';
 import type { ServicePort } from '../../services/service.ts';
+import { delist, enlist } from '../../sets-by-key.ts';
 import { addAnswer } from './neighbours.ts';
 import { gatewayEcho, gatewayMac } from './routing.ts';
 import {
@@ -186,14 +187,4 @@ function made({ number }: { readonly number?: number }, write: (flow: FlowWriter
 function targetsOf(ports: readonly ServicePort[]): readonly ServicePort[] {
   const targets = new Map(ports.map((port) => [`${port.protocol} ${port.target}`, port] as const));
   return [...targets.values()];
-}
-
-function enlist(lists: Map<string, Set<string>>, key: string, id: string): void {
-  lists.set(key, (lists.get(key) ?? new Set<string>()).add(id));
-}
-
-function delist(lists: Map<string, Set<string>>, key: string, id: string): void {
-  const list = lists.get(key);
-  list?.delete(id);
-  if (list?.size === 0) lists.delete(key);
 }

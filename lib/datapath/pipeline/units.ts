@@ -1,5 +1,7 @@
 /** What each kind of object adds to the pipeline, feature by feature. */
 import {
+  denialsBurst,
+  denialsPerSecond,
   icmpErrorsBurst,
   icmpErrorsPerSecond,
   nameQueriesPerSecond,
@@ -34,6 +36,7 @@ import {
 import { namesBase } from './names.ts';
 import { endpointLeaves } from './own-alias.ts';
 import {
+  deniedBase,
   domainPoliced,
   domainTracked,
   domainUnjudged,
@@ -89,6 +92,7 @@ export function baseUnit(): Unit {
       packetMeter(meters.icmpErrors, { rate: icmpErrorsPerSecond, burst: icmpErrorsBurst }),
       packetMeter(meters.probes, { rate: probeAnswersPerSecond, burst: probeAnswersPerSecond }),
       packetMeter(meters.names, { rate: nameQueriesPerSecond, burst: nameQueriesPerSecond }),
+      packetMeter(meters.denials, { rate: denialsPerSecond, burst: denialsBurst }),
     ],
   };
 }
@@ -154,7 +158,9 @@ export function domainUnit(domain: number, ways: DomainWays & { readonly outside
 export function policyUnit(): Unit {
   const flow = new FlowWriter({ kind: 'policy' });
   policyBase(flow);
-  return flowsOnly(flow.flows);
+  const denied = new FlowWriter({ kind: 'denied' });
+  deniedBase(denied);
+  return flowsOnly([...flow.flows, ...denied.flows]);
 }
 
 /** A tenant with groups; `policed` are its networks when it has rules, too. */

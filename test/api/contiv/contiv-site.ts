@@ -19,6 +19,7 @@ export function contivSources(whole: MapStore = new MapStore()): ContivSources {
     objects: async () => objects,
     info: async () => ({ 'current-state': 'leader' }),
     bandwidth: async () => [],
+    policyHits: async () => ({ rules: [], defaults: [] }),
   };
 }
 

@@ -32,11 +32,9 @@ const named = (name: string) => ({ kind: 'netprofile' as const, parts: ['default
 
 test('a profile shows what is done for its endpoints of this host, and nothing without any', async () => {
   expect(await profileEnforced(named('p'), read)).toEqual({
-    Oper: {
-      enforced: [
-        'eeeeeeeeeeee sends at most 20971 kbit/s, bursts 2560 kbit, DSCP 46; 2 of 10 packets dropped',
-      ],
-    },
+    enforced: [
+      'eeeeeeeeeeee sends at most 20971 kbit/s, bursts 2560 kbit, DSCP 46; 2 of 10 packets dropped',
+    ],
   });
   expect(await profileEnforced(named('r'), read)).toEqual({});
 });

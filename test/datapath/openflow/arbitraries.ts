@@ -142,8 +142,11 @@ export const actions: fc.Arbitrary<Action> = fc.oneof(
     .tuple(u16, slices(1))
     .map(([size, to]) => ({ kind: 'checkPacketLarger', bytes: size, to }) as const),
   fc
-    .tuple(maybe(u16), maybe(bytes(20)))
-    .map(([maxLength, userdata]) => ({ kind: 'controller', maxLength, userdata }) as const),
+    .tuple(maybe(u16), maybe(bytes(20)), maybe(fc.integer({ min: 1, max: 0xffff_0000 })))
+    .map(
+      ([maxLength, userdata, meter]) =>
+        ({ kind: 'controller', maxLength, userdata, meter }) as const,
+    ),
   bytes(30).map((note) => ({ kind: 'note', bytes: note }) as const),
 );
 

@@ -23,6 +23,11 @@ export const goldenActions: readonly (readonly [string, Action, string])[] = [
     'ffff002000002320002500000000000000000008008000000003000701020300',
   ],
   [
+    'controller with a meter',
+    { kind: 'controller', maxLength: 64, meter: 5 },
+    'ffff002000002320002500000000000000000008004000000005000800000005',
+  ],
+  [
     'CONTROLLER',
     { kind: 'output', port: reservedPort.controller, maxLength: 128 },
     '00000010fffffffd0080000000000000',

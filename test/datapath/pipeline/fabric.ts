@@ -29,6 +29,8 @@ export interface Receipt {
   readonly packet: Packet;
   /** Why the agent gets it: the kind in the flow's cookie. */
   readonly why?: number | undefined;
+  /** Of the flow that sent it to the agent. */
+  readonly by?: Pick<Sent, 'cookie' | 'table' | 'meters'>;
 }
 
 /** The uplink's port on every host. */
@@ -97,10 +99,11 @@ export class Fabric {
     }
   }
 
-  #leave(host: string, { port, packet, cookie }: Sent, receipts: Receipt[], from: string): void {
+  #leave(host: string, sent: Sent, receipts: Receipt[], from: string): void {
+    const { port, packet, cookie } = sent;
     const wire = onWire(packet);
     if (port === reservedPort.controller) {
-      receipts.push({ to: 'agent', packet, why: readCookie(cookie)?.kind });
+      receipts.push({ to: 'agent', packet, why: readCookie(cookie)?.kind, by: sent });
     } else if (port === ports.tunnel) this.#tunnel(host, packet, receipts, from);
     else if (port === uplinkPort) {
       receipts.push({ to: `wire:${Number(wire.fields.vlanVid ?? 0n)}`, packet: wire });

@@ -26,8 +26,9 @@ export interface Packet {
 export interface Sent {
   readonly port: number;
   readonly packet: Packet;
-  /** Of the flow that sent it. */
+  /** Of the flow that sent it, and its table. */
   readonly cookie: bigint;
+  readonly table: number;
   /** The meters that it went through, in order. */
   readonly meters: readonly number[];
 }
@@ -42,6 +43,7 @@ export class PaperSwitch {
   readonly #seen = new Set<string>();
   readonly #groups = new Map<number, Group>();
   readonly #connections = new Connections();
+  readonly #carried = new Map<bigint, number>();
   #turns = 0;
 
   constructor(units: Iterable<Unit>) {
@@ -72,6 +74,11 @@ export class PaperSwitch {
     this.#connections.forget();
   }
 
+  /** How many packets flows have carried, by cookie. */
+  get carried(): ReadonlyMap<bigint, number> {
+    return this.#carried;
+  }
+
   /** What leaves when a packet comes in by a port. */
   run(inPort: number, packet: Packet): readonly Sent[] {
     const state: State = new Map(Object.entries(packet.fields) as [FieldName, bigint][]);
@@ -82,6 +89,7 @@ export class PaperSwitch {
       length: packet.length,
       steps: { left: tableWalkMax },
       cookie: 0n,
+      table: 0,
       meters: [],
     });
     return sent;
@@ -92,8 +100,9 @@ export class PaperSwitch {
     if (run.steps.left < 0) throw new Error('the packet runs in circles');
     const flow = this.#find(table, state);
     if (flow === undefined) return;
+    this.#carried.set(flow.cookie, (this.#carried.get(flow.cookie) ?? 0) + 1);
     const meters = flow.meter === undefined ? run.meters : [...run.meters, flow.meter];
-    this.#act(flow.apply ?? [], state, { ...run, meters, cookie: flow.cookie });
+    this.#act(flow.apply ?? [], state, { ...run, meters, cookie: flow.cookie, table });
     if (flow.goto === undefined) return;
     if (flow.goto <= table) throw new Error(`from table ${table} back to ${flow.goto}`);
     this.#walk(flow.goto, state, { ...run, meters });
@@ -142,7 +151,8 @@ export class PaperSwitch {
           fits(flow.match, conjoined),
       );
     });
-    const said = new Set(flows.map(({ apply, goto }) => JSON.stringify({ apply, goto })));
+    // who is counted for it is another matter
+    const said = new Set(flows.map(({ goto }) => goto));
     if (said.size > 1) throw new Error('two conjunctions fit that say two things');
     return flows[0];
   }
@@ -177,12 +187,16 @@ export class PaperSwitch {
         return writeSlice(state, action.to, run.length > action.bytes ? 1n : 0n);
       case 'ct':
         return this.#track(action, state, run);
+      case 'controller': {
+        const { meter } = action;
+        const meters = meter === undefined ? run.meters : [...run.meters, meter];
+        return output(reservedPort.controller, state, { ...run, meters });
+      }
       case 'push':
       case 'pop':
       case 'setQueue':
       case 'ctClear':
       case 'conjunction':
-      case 'controller':
       case 'note':
       case 'opaque':
         throw new Error(`action ${action.kind} is not on paper`);
@@ -230,10 +244,11 @@ interface Run {
   readonly length: number;
   readonly steps: { left: number };
   readonly cookie: bigint;
+  readonly table: number;
   readonly meters: readonly number[];
 }
 
-function output(port: number, state: State, { sent, length, cookie, meters }: Run): void {
+function output(port: number, state: State, { sent, length, cookie, table, meters }: Run): void {
   const inPort = Number(state.get('inPort'));
   if (port === inPort) return;
   const { inPort: back } = reservedPort;
@@ -241,6 +256,7 @@ function output(port: number, state: State, { sent, length, cookie, meters }: Ru
     port: port === back ? inPort : port,
     packet: { fields: Object.fromEntries(state), length },
     cookie,
+    table,
     meters,
   });
 }

@@ -133,6 +133,15 @@ export class PolicedFabric {
     for (const { bridge } of this.#hosts) bridge.forget();
   }
 
+  /** How many packets the flows of all hosts have carried, by cookie. */
+  carried(): ReadonlyMap<bigint, number> {
+    const sums = new Map<bigint, number>();
+    for (const [cookie, packets] of this.#hosts.flatMap(({ bridge }) => [...bridge.carried])) {
+      sums.set(cookie, (sums.get(cookie) ?? 0) + packets);
+    }
+    return sums;
+  }
+
   /** From now on these are the rules. */
   change(policies: TenantPolicies): void {
     for (const { pipeline, units, bridge } of this.#hosts) {

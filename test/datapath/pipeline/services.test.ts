@@ -21,6 +21,7 @@ import {
   serviceIn,
   type Call,
 } from './served-site.ts';
+import { receivers } from './talks.ts';
 
 const routed = [...inNetwork(1), ...inNetwork(2)];
 
@@ -274,7 +275,8 @@ it('rules see who speaks and who is spoken to, not the service', () => {
   });
   const call: Call = { client, service: of, port, family: 4, from: 4000 };
   expectSeen(call, site.call(call));
-  expect(site.fabric.send(other, callPacket({ ...call, client: other }))).toEqual([]);
+  const denied = site.fabric.send(other, callPacket({ ...call, client: other }));
+  expect(receivers(denied)).toEqual([]);
 });
 
 describe('flows', () => {

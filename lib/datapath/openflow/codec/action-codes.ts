@@ -41,8 +41,8 @@ export const niciraAction = {
   checkPacketLarger: 49,
 } as const;
 
-/** The property of a controller action that limits the bytes sent. */
-export const controllerProperty = { maxLength: 0, userdata: 3 } as const;
+/** Properties of a controller action: the bytes sent at most, bytes to go with it, and the meter. */
+export const controllerProperty = { maxLength: 0, userdata: 3, meter: 5 } as const;
 
 /** Bytes to the controller when nothing is said: the whole packet. */
 export const wholePacket = 0xffff;

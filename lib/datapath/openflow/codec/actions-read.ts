@@ -218,6 +218,7 @@ function readController2(body: WireReader): Action | undefined {
   if (!body.zeros(6)) return undefined;
   let maxLength: number | undefined;
   let userdata: Uint8Array | undefined;
+  let meter: number | undefined;
   while (body.left >= 4) {
     const type = body.u16();
     const length = body.u16();
@@ -228,6 +229,8 @@ function readController2(body: WireReader): Action | undefined {
       maxLength = value.u16();
     } else if (type === controllerProperty.userdata && userdata === undefined) {
       userdata = value.rest();
+    } else if (type === controllerProperty.meter && length === 8 && meter === undefined) {
+      meter = value.u32();
     } else {
       return undefined;
     }
@@ -236,5 +239,6 @@ function readController2(body: WireReader): Action | undefined {
     kind: 'controller',
     ...(maxLength === undefined ? {} : { maxLength }),
     ...(userdata === undefined ? {} : { userdata }),
+    ...(meter === undefined ? {} : { meter }),
   };
 }

@@ -19,7 +19,7 @@ import { writeCt } from './ct-write.ts';
 import { fields } from './fields.ts';
 import { reservedPort, type Action, type Slice } from './flow.ts';
 import { writeEntry, writeFieldHeader } from './match.ts';
-import type { WireWriter } from './wire.ts';
+import { paddingTo8, type WireWriter } from './wire.ts';
 
 /** Writes actions one after the other. */
 export function writeActions(writer: WireWriter, actions: readonly Action[]): void {
@@ -152,6 +152,12 @@ function writeController(
     writer.u16(controllerProperty.userdata);
     writer.u16(4 + action.userdata.length);
     writer.bytes(action.userdata);
+    writer.zeros(paddingTo8(4 + action.userdata.length));
+  }
+  if (action.meter !== undefined) {
+    writer.u16(controllerProperty.meter);
+    writer.u16(8);
+    writer.u32(action.meter);
   }
 }
 

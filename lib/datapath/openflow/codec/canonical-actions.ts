@@ -112,7 +112,7 @@ function actionText(action: Exclude<Action, { kind: 'setField' | 'load' }>): str
     case 'checkPacketLarger':
       return `larger:${action.bytes}>${sliceText(action.to)}`;
     case 'controller':
-      return `controller:${action.maxLength ?? wholePacket},${hexOf(action.userdata ?? new Uint8Array())}`;
+      return `controller:${action.maxLength ?? wholePacket},${hexOf(action.userdata ?? new Uint8Array())},${action.meter ?? 'no meter'}`;
     case 'note':
       return `note:${hexOf(action.bytes).replace(/(?:00)+$/, '')}`;
     case 'opaque':

@@ -126,6 +126,8 @@ export type Action =
       readonly kind: 'controller';
       readonly maxLength?: number | undefined;
       readonly userdata?: Uint8Array | undefined;
+      /** Sends only what this meter lets through; what else is done with the packet is not touched by it. */
+      readonly meter?: number | undefined;
     }
   | { readonly kind: 'note'; readonly bytes: Uint8Array }
   /** An action of other people's flows: all of its bytes. */

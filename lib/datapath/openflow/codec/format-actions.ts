@@ -90,7 +90,7 @@ function formatAction(action: Action): string {
     case 'checkPacketLarger':
       return `check_pkt_larger(${action.bytes})->${formatSlice(action.to)}`;
     case 'controller':
-      return formatController(action.maxLength ?? wholePacket, action.userdata);
+      return formatController(action);
     case 'note':
       return `note:${dotted(padNote(action.bytes))}`;
     case 'opaque':
@@ -139,10 +139,18 @@ function formatResubmit({ table, inPort }: Extract<Action, { kind: 'resubmit' }>
     : `resubmit(${port},${table ?? ''})`;
 }
 
-function formatController(maxLength: number, userdata: Uint8Array | undefined): string {
-  if (userdata === undefined || userdata.length === 0) return `CONTROLLER:${maxLength}`;
-  const length = maxLength === wholePacket ? '' : `max_len=${maxLength},`;
-  return `controller(${length}userdata=${dotted(userdata)})`;
+function formatController({
+  maxLength = wholePacket,
+  userdata = new Uint8Array(),
+  meter,
+}: Extract<Action, { kind: 'controller' }>): string {
+  if (userdata.length === 0 && meter === undefined) return `CONTROLLER:${maxLength}`;
+  const words = [
+    ...(maxLength === wholePacket ? [] : [`max_len=${maxLength}`]),
+    ...(userdata.length === 0 ? [] : [`userdata=${dotted(userdata)}`]),
+    ...(meter === undefined ? [] : [`meter_id=${meter}`]),
+  ];
+  return `controller(${words.join(',')})`;
 }
 
 function formatCt(ct: Ct): string {

@@ -190,7 +190,11 @@ export async function actualOf({ connection }: RigHost): Promise<BridgeTexts> {
 }
 
 /** What it should have, computed afresh from the rows of the store and the ports of the switch. */
-export async function freshOf({ host, store, ovsdb }: RigHost): Promise<BridgeTexts> {
+export async function freshOf({
+  host,
+  store,
+  ovsdb,
+}: RigHost): Promise<{ readonly texts: BridgeTexts; readonly needsTunnel: boolean }> {
   const paper = new PaperBridge();
   const log = silentLogger();
   const flows = new BridgeFlows({ flowSwitch: paper, identity: bridgeIdentity, clock, log });
@@ -202,7 +206,7 @@ export async function freshOf({ host, store, ovsdb }: RigHost): Promise<BridgeTe
   flows.forget();
   await flows.settled(AbortSignal.timeout(20_000));
   await flows.close();
-  return textsOf(await paper.read());
+  return { texts: textsOf(await paper.read()), needsTunnel: dataPlane.hasPeers };
 }
 
 function textsOf({ flows, groups, meters }: ObservedFlows): BridgeTexts {

@@ -64,9 +64,10 @@ function namesOf(world: World, host: RigHost, ports: readonly number[]): string[
   });
 }
 
-function tunnelPortOf({ ovsdb }: RigHost): number {
+/** The OpenFlow number of a host's tunnel; 0 without one, and while the switch has not given it one. */
+export function tunnelPortOf({ ovsdb }: RigHost): number {
   const row = [...ovsdb.rows('Interface').values()].find(({ name }) => name === 'fl-vxlan');
-  return row?.ofport ?? 0;
+  return Math.max(0, row?.ofport ?? 0);
 }
 
 async function trace(host: RigHost, arrival: string, flow: TraceFlow): Promise<Outcome> {

@@ -1,0 +1,217 @@
+/** What is counted for rules and defaults, and said of denials in the log, with real packets and without an agent. */
+import { readFile } from 'node:fs/promises';
+import { beforeAll, expect, it } from 'vitest';
+import { labOfSite } from '../../support/lab-site.ts';
+import {
+  addressOf,
+  PolicySite,
+  textOf,
+  type Name,
+  type Policies,
+  type Talk,
+} from '../../support/policy-site.ts';
+import { until } from '../../support/until.ts';
+
+const lab = labOfSite(3);
+let site: PolicySite;
+
+beforeAll(async () => {
+  site = await PolicySite.open(lab);
+}, 240_000);
+
+/** Rules of one set that overlap, others above and below, and what is denied without one. */
+const policies: Policies = {
+  has: { back: ['p'], data: ['p'], front: ['q'] },
+  rules: {
+    p: [
+      { action: 'allow', priority: 10, protocol: 'tcp', fromEndpointGroup: 'front' },
+      { action: 'allow', priority: 10, protocol: 'tcp', port: 80 },
+      { action: 'allow', priority: 10, protocol: 'tcp', port: 79, portLast: 81 },
+      { action: 'deny', priority: 20, protocol: 'udp', port: 81, fromEndpointGroup: 'front' },
+      { action: 'allow', priority: 5, protocol: 'udp' },
+    ],
+    q: [{ direction: 'out', action: 'deny', protocol: 'icmp' }],
+  },
+  says: { back: 'deny-in', data: 'deny-in audit' },
+};
+const pairs = [
+  ['front1', 'back2'],
+  ['front1', 'back5'],
+  ['front4', 'data1'],
+  ['data1', 'back6'],
+  ['back2', 'data2'],
+  ['free3', 'back2'],
+  ['free7', 'data1'],
+] as const;
+const speeches = [
+  { protocol: 'tcp', port: 80 },
+  { protocol: 'tcp', port: 81 },
+  { protocol: 'udp', port: 80 },
+  { protocol: 'udp', port: 81 },
+  { protocol: 'icmp', port: 0 },
+] as const;
+const talks = pairs.flatMap(([client, server]) =>
+  speeches.flatMap((speech) =>
+    ([4, 6] as const).map((family): Talk => ({ client, server, family, ...speech })),
+  ),
+);
+const onePerHost = ['front1', 'front4', 'free7'] as const satisfies readonly Name[];
+
+const groupOf = (name: Name): string => name.slice(0, -1);
+const isClosed = (name: Name): boolean => ['back', 'data'].includes(groupOf(name));
+
+/** The hits of all hosts, as `host what`. */
+async function allHits(): Promise<ReadonlyMap<string, number>> {
+  const each = await Promise.all(
+    onePerHost.map(async (name) =>
+      [...(await site.hits(name))].map(
+        ([what, hits]) => [`${site.hostOf(name).name} ${what}`, hits] as const,
+      ),
+    ),
+  );
+  return new Map(each.flat());
+}
+
+/** What a talk should count, by what explain says of it. */
+async function countsOf(talk: Talk): Promise<readonly string[]> {
+  const said = await site.explained(talk);
+  if (said === undefined) throw new Error(`nothing is explained of ${textOf(talk)}`);
+  const { client, server } = talk;
+  const out = said.out.rule === '' ? [] : [`${site.hostOf(client).name} ${said.out.rule}`];
+  if (said.out.verdict === 'deny') return out;
+  const at = site.hostOf(server).name;
+  if (said.in.rule !== '') return [...out, `${at} ${said.in.rule}`];
+  return isClosed(server) ? [...out, `${at} ${groupOf(server)} in`] : out;
+}
+
+async function speakAll(said: readonly Talk[], before: ReadonlyMap<string, number>): Promise<void> {
+  const wanted = new Map(before);
+  for (const talk of said) {
+    for (const what of await countsOf(talk)) wanted.set(what, (wanted.get(what) ?? 0) + 1);
+    const came = await site.speak(talk);
+    expect([textOf(talk), came]).toEqual([textOf(talk), site.isAllowed(talk)]);
+  }
+  let seen: object = {};
+  try {
+    await until('hits are what was said', async () => {
+      seen = Object.fromEntries(await allHits());
+      return JSON.stringify(sorted(seen)) === JSON.stringify(sorted(Object.fromEntries(wanted)));
+    });
+  } catch {
+    expect(seen).toEqual(Object.fromEntries(wanted));
+  }
+}
+
+const sorted = (counts: object): readonly unknown[] =>
+  Object.entries(counts).toSorted(([one], [other]) => (one < other ? -1 : 1));
+
+it('each conversation counts once for the rule or default that explain names, at each end', async () => {
+  await site.write(policies);
+  expect(await site.wrong(talks)).toEqual([]);
+  // what the hosts said while they followed is counted by now
+  let before = await allHits();
+  await until(
+    'hits rest',
+    async () => {
+      const last = before;
+      before = await allHits();
+      return JSON.stringify([...before]) === JSON.stringify([...last]);
+    },
+    { everyMs: 1_500 },
+  );
+  await speakAll(talks, before);
+  expect(before.size).toBeGreaterThan(8);
+});
+
+it('is shown by the objects of the host that is asked', async () => {
+  const rule = [...(await site.hits('back2')).keys()].find((each) => each.startsWith('p/'));
+  const name = rule?.slice(2) ?? '';
+  const hits = (await site.hits('back2')).get(`p/${name}`);
+  const ask = (path: string) =>
+    site.apiOf(1).ask({ method: 'GET', path: `/api/v1/inspect/${path}/` });
+  expect(await ask(`rules/blue:p:${name}`)).toMatchObject({ Oper: { hits } });
+  const { Oper: policy } = (await ask('policys/blue:p')) as { Oper: { ruleHits: string[] } };
+  expect(policy.ruleHits).toContain(`${name}: ${hits}`);
+  const shown = await site.agents.ok(site.hostOf('back2'), [
+    'rule',
+    'get',
+    '-t',
+    'blue',
+    'p',
+    name,
+  ]);
+  expect(shown).toMatch(new RegExp(`^hits +${hits}$`, 'm'));
+  const { Oper: group } = (await ask('endpointGroups/blue:back')) as {
+    Oper: { defaultHits: string[] };
+  };
+  expect(group.defaultHits).toEqual([expect.stringMatching(/^in: [1-9]/)]);
+});
+
+it('goes on while there is no agent, and after it', async () => {
+  const host = site.hostOf('back2');
+  const before = await allHits();
+  await site.agents.kill(host);
+  const said: Talk = { client: 'free3', server: 'back2', family: 4, protocol: 'tcp', port: 80 };
+  const denied: Talk = { ...said, protocol: 'icmp', port: 0 };
+  expect([await site.speak(said), await site.speak(denied)]).toEqual([true, false]);
+  await site.agents.start(host);
+  const more = new Map(before);
+  for (const what of [...(await countsOf(said)), ...(await countsOf(denied))]) {
+    more.set(what, (more.get(what) ?? 0) + 1);
+  }
+  await until('the hits are those of before and of now', async () => {
+    const now = await allHits();
+    return (
+      JSON.stringify(sorted(Object.fromEntries(now))) ===
+      JSON.stringify(sorted(Object.fromEntries(more)))
+    );
+  });
+});
+
+it.each([
+  [
+    'by a rule',
+    { client: 'front1', server: 'back5', family: 4, protocol: 'udp', port: 81 },
+    { direction: 'in', fromGroup: 'front', toGroup: 'back', port: 81, default: '', audit: false },
+  ],
+  [
+    'by a rule of who begins',
+    { client: 'front1', server: 'back5', family: 6, protocol: 'icmp', port: 0 },
+    { direction: 'out', fromGroup: 'front', toGroup: 'back', default: '', audit: false },
+  ],
+  [
+    'by default',
+    { client: 'free3', server: 'back2', family: 6, protocol: 'icmp', port: 0 },
+    { direction: 'in', fromGroup: '', toGroup: 'back', rule: '', default: 'group', audit: false },
+  ],
+  [
+    'by default, in audit',
+    { client: 'free7', server: 'data1', family: 4, protocol: 'icmp', port: 0 },
+    { direction: 'in', fromGroup: '', toGroup: 'data', rule: '', default: 'group', audit: true },
+  ],
+] as const)(
+  'what is denied %s is said in the log of the host that denies it',
+  async (_how, talk, wanted) => {
+    const { direction } = wanted;
+    const host = site.hostOf(direction === 'in' ? talk.server : talk.client);
+    const { rule } = (await site.explained(talk))?.[direction] ?? { rule: '?' };
+    const line = {
+      ...{ part: 'denials', tenant: 'blue', protocol: talk.protocol, rule },
+      from: addressOf(talk.client, talk.family),
+      to: addressOf(talk.server, talk.family),
+      ...wanted,
+    };
+    const has = async () => {
+      const text = await readFile(site.agents.of(host).logFile, 'utf8');
+      const lines = text.split('\n').filter((each) => each.includes('"denials"'));
+      return lines.some((each) => {
+        const said = JSON.parse(each) as Record<string, unknown>;
+        return Object.entries(line).every(([name, value]) => said[name] === value);
+      });
+    };
+    await until(`the log of ${host.name} has ${JSON.stringify(line)}`, async () => {
+      await site.speak(talk);
+      return has();
+    });
+  },
+);
