@@ -31,9 +31,5 @@ export function policyGroupAt(
 
 /** The places of the groups that a network's settings are about: `TENANT/NAME`. */
 export function groupPlaces(rows: SiteRows, tenant: string, network: string): readonly string[] {
-  const { policies } = rows;
-  const own = [...policies.groups(tenant)].filter(
-    (group) => policies.group(tenant, group)?.network === network,
-  );
-  return [network, ...own].map((name) => `${tenant}/${name}`);
+  return [network, ...rows.policies.groupsOn(tenant, network)].map((name) => `${tenant}/${name}`);
 }

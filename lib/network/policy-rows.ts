@@ -32,6 +32,9 @@ export interface RulePlace {
 
 class TenantPolicyRows {
   readonly groups = new Map<string, GroupRow>();
+  /** Groups by their network, and by their profile. */
+  readonly onNetwork = new Map<string, Set<string>>();
+  readonly profiled = new Map<string, Set<string>>();
   readonly rules = new Map<string, RuleConfig>();
   /** Rules by the groups and networks that they name; see `namesIn`. */
   readonly naming = new Map<string, Set<string>>();
@@ -51,9 +54,7 @@ export class PolicyRows {
   apply(seen: PolicyKey, row: KeyValue | undefined): void {
     const rows = this.#tenants.get(seen.tenant) ?? new TenantPolicyRows();
     if (seen.kind === 'group') {
-      const group = row && groupIn(row);
-      if (group === undefined) rows.groups.delete(seen.group);
-      else rows.groups.set(seen.group, group);
+      setGroup(rows, seen.group, row && groupIn(row));
     } else {
       setRule(rows, `${seen.policy}/${seen.rule}`, row && ruleIn(row));
     }
@@ -71,6 +72,16 @@ export class PolicyRows {
     return this.#tenants.get(tenant)?.groups.keys() ?? [];
   }
 
+  /** The groups of a network. */
+  groupsOn(tenant: string, network: string): Iterable<string> {
+    return this.#tenants.get(tenant)?.onNetwork.get(network) ?? [];
+  }
+
+  /** The groups that have a profile. */
+  groupsProfiled(tenant: string, profile: string): Iterable<string> {
+    return this.#tenants.get(tenant)?.profiled.get(profile) ?? [];
+  }
+
   /** A rule, by `policy/rule`. */
   rule(tenant: string, place: string): RuleConfig | undefined {
     return this.#tenants.get(tenant)?.rules.get(place);
@@ -85,6 +96,21 @@ export class PolicyRows {
   rulesNaming(tenant: string, name: string): Iterable<string> {
     return this.#tenants.get(tenant)?.naming.get(name) ?? [];
   }
+}
+
+function setGroup(rows: TenantPolicyRows, name: string, group: GroupRow | undefined): void {
+  const before = rows.groups.get(name);
+  if (before !== undefined) {
+    delist(rows.onNetwork, before.network, name);
+    delist(rows.profiled, before.netProfile, name);
+  }
+  if (group === undefined) {
+    rows.groups.delete(name);
+    return;
+  }
+  rows.groups.set(name, group);
+  enlist(rows.onNetwork, group.network, name);
+  if (group.netProfile !== '') enlist(rows.profiled, group.netProfile, name);
 }
 
 function setRule(rows: TenantPolicyRows, place: string, rule: RuleConfig | undefined): void {

@@ -201,9 +201,7 @@ export class SiteView {
 
   /** A profile came, went, or is another: so are the members here of the groups that have it. */
   #touchProfile(tenant: string, profile: string, touched: Touched): void {
-    const { policies } = this.#rows;
-    for (const group of policies.groups(tenant)) {
-      if (policies.group(tenant, group)?.netProfile !== profile) continue;
+    for (const group of this.#rows.policies.groupsProfiled(tenant, profile)) {
       this.#touchGroupLocals(tenant, group, touched);
     }
   }
