@@ -2,7 +2,7 @@
  * What commands of an operator cost, by how many objects there are: sites of different sizes are asked in turns, so
  * that what else the machine does is the same for all. `versus` is the smallest site in the same run: flat is 1.
  *
- * The runtime compiles what runs often: a change costs twice as much in the first rounds after a start as some 200
+ * The runtime compiles what runs often: a change costs twice as much in the first rounds after a start as some 500
  * later, and what is measured first would pay for what all changes have in common. So there are that many rounds
  * before it is measured; `firstP50` is what the first ten of them cost, of an agent that has just been started.
  */
@@ -34,7 +34,7 @@ function made(name: string, path: string, body: object): Operation {
     name,
     measured: (site) => site.ask('POST', path, body),
     undone: (site) => site.ask('DELETE', path),
-    warmUpRounds: 200,
+    warmUpRounds: 500,
   };
 }
 
