@@ -23,6 +23,7 @@ import { operOf, type Oper } from '../network/objects/oper.ts';
 import { showAll, showObject, type ShownObject } from '../network/objects/show.ts';
 import { planPutObject, planRemoveObject } from '../network/objects/write.ts';
 import { freshReads } from '../store/fresh-reads.ts';
+import { runPlanNear } from '../store/near-first.ts';
 import type { Plan, Step } from '../store/plan.ts';
 import type { StateStore, WatchBatch } from '../store/port.ts';
 import { Rehearsal } from '../store/rehearsal.ts';
@@ -172,8 +173,7 @@ export class SiteObjects {
       const beganMs = this.#clock.monotonicMs();
       for (let busy = 0; ;) {
         try {
-          const store = freshReads(this.#store, 'linearizable');
-          const answer = await runPlan(store, plan);
+          const answer = await runPlanNear(this.#store, plan);
           if (answer.done) return answer;
         } catch (thrown) {
           const patienceMs = patienceWith(thrown);
