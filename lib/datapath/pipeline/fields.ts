@@ -55,6 +55,8 @@ export const tables = {
   inDenied: 68,
   /** Allowed: a new conversation is remembered. */
   admitted: 69,
+  /** Of what was cut, all pieces are there. */
+  whole: 70,
   /** Out of the bridge. */
   exit: 71,
   /** To all of a network. */
@@ -62,9 +64,13 @@ export const tables = {
   /** Out of the tenant, by the host's address. */
   outside: 81,
   leaving: 82,
+  /** A connection that has begun, to the host. */
+  left: 83,
   /** From the host and from outside. */
   returning: 85,
   returned: 86,
+  /** The host's own connections. */
+  called: 87,
 } as const;
 
 /** OpenFlow ports that are asked for by number. */
@@ -98,6 +104,8 @@ const flagBits = {
   notOwn: 6,
   /** The agent has seen that it asks for no name of ours. */
   named: 7,
+  /** A container was chosen for what it asks of a service. */
+  chosen: 8,
 } as const;
 
 type Flag = keyof typeof flagBits;

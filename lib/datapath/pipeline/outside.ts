@@ -28,6 +28,7 @@ import {
   neighbourSolicitation,
 } from './packets.ts';
 import { gatewayMac, keepSender } from './routing.ts';
+import { dropGivenUp } from './given-up.ts';
 import { drop, type FlowWriter } from './unit.ts';
 import type { LocalEndpoint, Outside, Segment } from '../../network/world.ts';
 
@@ -76,6 +77,12 @@ export function outsideBase(flow: FlowWriter, outside: Outside): void {
     { apply: [raise('fromOutside'), keepSender], goto: tables.returning },
   );
   for (const block of outside.blocks) hostNeighbour(flow, block);
+  for (const table of [tables.left, tables.called]) dropGivenUp(flow, table);
+  for (const family of bothFamilies) {
+    flow.add({ table: tables.left, priority: 100 }, family, { apply: toHost });
+  }
+  const onward: Action = { kind: 'resubmit', table: tables.route };
+  flow.add({ table: tables.called, priority: 0 }, {}, { apply: [onward] });
 }
 
 /** The host asks for the addresses of tenants: all are at the gateway's MAC. Answered as in `neighbours.ts`. */
@@ -162,7 +169,7 @@ export function domainOutside(
 }
 
 /** To the host's port. */
-export const toHost: readonly Action[] = [
+const toHost: readonly Action[] = [
   { kind: 'decTtl' },
   { kind: 'setField', field: 'ethSrc', value: gatewayMacNumber },
   { kind: 'setField', field: 'ethDst', value: hostMacNumber },
@@ -176,7 +183,7 @@ function aliasWays(flow: FlowWriter, domain: number, block: Cidr): void {
     apply: [tracked(domain, tables.leaving)],
   });
   flow.add({ table: tables.leaving, priority: 100 }, [...here, isNew], {
-    apply: [committed(domain, alias), ...toHost],
+    apply: [committed(domain, alias, tables.left)],
   });
   flow.add({ table: tables.returning, priority: 200 }, toAddress(alias), {
     apply: [loadRegister('domain', domain), tracked(domain, tables.returned)],
@@ -224,7 +231,7 @@ export function endpointReached(
     if (block === undefined || subnet?.gateway === undefined) continue;
     const call: Match = { ...fromAddress(hostAddressOf(block)), ...toAddress(address), ...isNew };
     flow.add({ table: tables.returned, priority: 90 }, [ofDomain(segment.domain), call], {
-      apply: [committed(segment.domain, subnet.gateway), { kind: 'resubmit', table: tables.route }],
+      apply: [committed(segment.domain, subnet.gateway, tables.called)],
     });
   }
 }
@@ -237,12 +244,13 @@ export const tracked = (domain: number, table: number): Ct => ({
   table,
 });
 
-/** Begins such a connection, which leaves as `source`. */
-export const committed = (domain: number, source: IpAddress): Ct => ({
+/** Begins such a connection, which leaves as `source`, and goes on at `table`. */
+export const committed = (domain: number, source: IpAddress, table: number): Ct => ({
   kind: 'ct',
   commit: true,
   zone: zones.outside(domain),
   nat: behind(source),
+  table,
 });
 
 const behind = (source: IpAddress): Ct['nat'] =>

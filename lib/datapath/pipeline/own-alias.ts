@@ -12,7 +12,7 @@ import type { LocalEndpoint, Outside } from '../../network/world.ts';
 import { toAddress } from './addresses.ts';
 import { loadRegister, ofDomain, ports, tables } from './fields.ts';
 import { icmpOf } from './packets.ts';
-import { committed, isNew, nextHopOf, toHost, tracked } from './outside.ts';
+import { committed, isNew, nextHopOf, tracked } from './outside.ts';
 import type { FlowWriter } from './unit.ts';
 
 /** Behind the addresses of tenants, and of networks of this host. */
@@ -63,7 +63,7 @@ export function endpointLeaves(
     const alias = ownAliasOf(block, place);
     const from = [ofDomain(domain), { ...icmpOf(block.family), inPort: endpoint.port }, isNew];
     flow.add({ table: tables.leaving, priority: 105 }, from, {
-      apply: [committed(domain, alias), ...toHost],
+      apply: [committed(domain, alias, tables.left)],
     });
     flow.add({ table: tables.returning, priority: 200 }, toAddress(alias), {
       apply: [loadRegister('domain', domain), tracked(domain, tables.returned)],

@@ -36,12 +36,16 @@ import {
   routerSolicitation,
   toMany,
 } from './packets.ts';
+import { dropGivenUp } from './given-up.ts';
 import { isNew } from './outside.ts';
 import { drop, type FlowWriter } from './unit.ts';
 
 /** Bits of `ct_state` (ovs-fields(7)). */
-const ctState = { reply: 0x08, invalid: 0x10, tracked: 0x20 } as const;
+const ctState = { related: 0x04, reply: 0x08, invalid: 0x10, tracked: 0x20 } as const;
 const isInvalid = { ctState: { value: ctState.invalid, mask: ctState.invalid } };
+/** An ICMP error about a packet of a conversation (RFC 5927 tells what can be done with false ones). */
+const relatedMask = ctState.tracked | ctState.related;
+const isRelated = { ctState: { value: relatedMask, mask: relatedMask } };
 /** What fields of a conversation may be matched of. */
 export const isTracked = {
   ctState: { value: ctState.tracked, mask: ctState.tracked | ctState.invalid },
@@ -80,15 +84,19 @@ export const policyTables = {
   },
 } as const satisfies Readonly<Record<Direction, object>>;
 
+const ofContainer = flags({ fromPeer: false, fromUplink: false, fromOutside: false });
+
 /** What is there for all tenants with groups. */
 export function policyBase(flow: FlowWriter): void {
   flow.add({ table: tables.clientGroup, priority: 200 }, isInvalid, drop);
+  for (const table of [tables.clientGroup, tables.whole]) dropGivenUp(flow, table);
   const steps = [
     tables.clientGroup,
     tables.serverGroup,
     tables.policyOut,
     tables.policyIn,
     tables.admitted,
+    tables.whole,
     tables.exit,
   ] as const;
   for (const [index, table] of steps.entries()) {
@@ -150,12 +158,11 @@ export function domainTracked(flow: FlowWriter, domain: number): void {
     const packets = [here, family];
     flow.add({ table: tables.admission, priority: 90 }, packets, { apply: [tracked(domain)] });
     flow.add({ table: tables.admitted, priority: 100 }, [...packets, isNew], {
-      apply: [remember],
-      goto: tables.exit,
+      apply: [{ ...remember, table: tables.whole }],
     });
-    // conntrack holds pieces until it has all of them
+    // conntrack holds pieces until it has all of them; those that it gives up are as before, which is not known here
     flow.add({ table: tables.admitted, priority: 110 }, [...packets, isPiece], {
-      apply: [{ ...remember, table: tables.exit }],
+      apply: [{ kind: 'ctClear' }, { ...remember, table: tables.whole }],
     });
     // nobody has decided where else it goes: it has not been judged
     const unjudged = { [registers.exit]: 0 };
@@ -181,6 +188,9 @@ export function domainPoliced(
   const here = ofDomain(domain);
   for (const family of bothFamilies) {
     flow.add({ table: tables.split, priority: 104 }, [here, family, toMany], drop);
+    // conntrack does not ask who says that something is wrong with the conversation of others
+    const told = [here, family, isRelated, ofContainer];
+    flow.add({ table: tables.admitted, priority: 120 }, told, drop);
   }
   const at = { table: tables.split, priority: 106 };
   const then = { goto: tables.flood };
@@ -220,14 +230,28 @@ export function endpointAdmission(
 ): void {
   const { domain } = segment;
   const to = { ...ofDomain(domain), [registers.exit]: endpoint.port };
-  for (const [, address] of addressesOf(endpoint, segment)) {
+  for (const [where, address] of addressesOf(endpoint, segment)) {
     flow.add({ table: tables.admission, priority: 100 }, [to, toAddress(address)], {
       apply: [tracked(domain)],
     });
+    // what is wrong with a conversation of its own it may say
+    for (const end of Object.values(endOf(address))) {
+      const says = [where, familyOf(address), isRelated, { inPort: endpoint.port }, end];
+      flow.add({ table: tables.admitted, priority: 130 }, says, { goto: tables.exit });
+    }
   }
   for (const family of bothFamilies) {
     flow.add({ table: tables.admission, priority: 95 }, [to, family], drop);
   }
+}
+
+const familyOf = ({ family }: IpAddress): Match => (family === 4 ? ipv4 : ipv6);
+
+/** Conversations of which this is an end. */
+function endOf(address: IpAddress): { readonly client: Match; readonly server: Match } {
+  return address.family === 4
+    ? { client: { ctNwSrc: ipv4Number(address) }, server: { ctNwDst: ipv4Number(address) } }
+    : { client: { ctIpv6Src: address.value }, server: { ctIpv6Dst: address.value } };
 }
 
 /** In which group a container is; in none, it is in its network's own. */
@@ -239,11 +263,8 @@ export function endpointGroup(
   const group = endpoint.group ?? bareGroupOf(segment.number);
   const known = { priority: 100 };
   for (const [where, address] of addressesOf(endpoint, segment)) {
-    const from = address.family === 4 ? ipv4 : ipv6;
-    const [client, server]: readonly [Match, Match] =
-      address.family === 4
-        ? [{ ctNwSrc: ipv4Number(address) }, { ctNwDst: ipv4Number(address) }]
-        : [{ ctIpv6Src: address.value }, { ctIpv6Dst: address.value }];
+    const from = familyOf(address);
+    const { client, server } = endOf(address);
     const load = (register: 'clientGroup' | 'serverGroup'): readonly Action[] => [
       loadRegister(register, group),
     ];

@@ -31,6 +31,7 @@ import {
   zones,
 } from './fields.ts';
 import { bothFamilies, icmpOf } from './packets.ts';
+import { dropGivenUp } from './given-up.ts';
 import { isNew } from './outside.ts';
 import { gatewayMac, toAgent } from './routing.ts';
 import type { FlowWriter } from './unit.ts';
@@ -70,6 +71,11 @@ const toItself: Instructions = {
 
 /** What is there as soon as there is a service. */
 export function servicesBase(flow: FlowWriter): void {
+  for (const table of [tables.services, tables.ownService, tables.ownServiceBack]) {
+    dropGivenUp(flow, table);
+  }
+  dropGivenUp(flow, tables.route, flags({ chosen: true }));
+  dropGivenUp(flow, tables.exit, flags({ answered: true }));
   flow.add({ table: tables.services, priority: 110 }, isChosen, { goto: tables.route });
   flow.add({ table: tables.ownService, priority: 110 }, having(ctState.source), toItself);
   flow.add(
@@ -159,14 +165,14 @@ export function serviceFlows(
         for (const [at, backend] of ready.entries()) {
           const theirs = { [registers.backend]: at };
           flow.add({ table: tables.serviceTarget, priority: 100 }, [match, theirs], {
-            apply: [chosen(domain, backend, { family: address.family, port })],
+            apply: chosen(domain, backend, { family: address.family, port }),
           });
         }
       } else {
         const id = groups.service(number, index * 2 + (address.family === 4 ? 0 : 1));
         flow.add(...begins, { apply: [{ kind: 'group', group: id }] });
         const buckets = ready.map((backend) => ({
-          actions: [chosen(domain, backend, { family: address.family, port })],
+          actions: chosen(domain, backend, { family: address.family, port }),
         }));
         made.push({ id, type: 'select', buckets });
       }
@@ -199,19 +205,20 @@ function chosen(
   domain: number,
   backend: ServiceBackend,
   { family, port }: { readonly family: 4 | 6; readonly port: ServicePort },
-): Action {
+): readonly Action[] {
   const ports = { first: port.target };
   // ports of SCTP stay as they are: a switch in user space knows nothing of them
   const nat = { side: 'destination', ...(port.protocol === 'sctp' ? {} : { ports }) } as const;
   const ipv4 = { first: backend.ipv4 === undefined ? 0 : ipv4Number(backend.ipv4) };
   const ipv6 = { first: backend.ipv6?.value ?? 0n };
-  return {
+  const translate: Ct = {
     kind: 'ct',
     commit: true,
     zone: zones.services(domain),
     nat: family === 4 ? { ...nat, ipv4 } : { ...nat, ipv6 },
     table: tables.route,
   };
+  return [raise('chosen'), translate];
 }
 
 /** A container behind services: its answers, and in a network that is not routed the way to it. */

@@ -36,6 +36,8 @@ const bits = {
 /** All zones of a switch. */
 export class Connections {
   readonly #zones = new Map<number, Connection[]>();
+  /** Pieces of packets never become whole: they are passed on untouched. */
+  losesPieces = false;
 
   /** There are none any more. */
   forget(): void {
@@ -46,6 +48,7 @@ export class Connections {
   track(action: Ct, state: State): State {
     const { zone } = action;
     if (typeof zone !== 'number') throw new Error('zones from fields are not on paper');
+    if (this.losesPieces && state.has('ipFrag')) return new Map(state);
     const known = this.#zones.get(zone) ?? [];
     this.#zones.set(zone, known);
     const now = new Map(state);

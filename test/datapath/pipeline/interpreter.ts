@@ -69,6 +69,11 @@ export class PaperSwitch {
     }
   }
 
+  /** From now on conntrack gives up pieces of packets, as it does when the others do not come. */
+  losePieces(): void {
+    this.#connections.losesPieces = true;
+  }
+
   /** Knows of no connections any more. */
   forget(): void {
     this.#connections.forget();
@@ -187,6 +192,8 @@ export class PaperSwitch {
         return writeSlice(state, action.to, run.length > action.bytes ? 1n : 0n);
       case 'ct':
         return this.#track(action, state, run);
+      case 'ctClear':
+        return void state.set('ctState', 0n);
       case 'controller': {
         const { meter } = action;
         const meters = meter === undefined ? run.meters : [...run.meters, meter];
@@ -195,7 +202,6 @@ export class PaperSwitch {
       case 'push':
       case 'pop':
       case 'setQueue':
-      case 'ctClear':
       case 'conjunction':
       case 'note':
       case 'opaque':

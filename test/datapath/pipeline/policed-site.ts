@@ -133,6 +133,11 @@ export class PolicedFabric {
     for (const { bridge } of this.#hosts) bridge.forget();
   }
 
+  /** From now on conntrack gives up pieces of packets. */
+  losePieces(): void {
+    for (const { bridge } of this.#hosts) bridge.losePieces();
+  }
+
   /** How many packets the flows of all hosts have carried, by cookie. */
   carried(): ReadonlyMap<bigint, number> {
     const sums = new Map<bigint, number>();

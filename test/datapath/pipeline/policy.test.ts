@@ -103,6 +103,9 @@ it('of a packet that was cut the first piece is judged', () => {
   };
   site.change({ rules: [deny, ruleOf({ name: '2', priority: 2, traffic: http })], groups });
   expect([piece(1n, 80), piece(3n, 80), piece(1n, 81)]).toEqual([[server.id], [server.id], []]);
+  // those whose others do not come are passed on unseen by conntrack, as they are
+  site.losePieces();
+  expect([piece(1n, 80), piece(3n, 80), piece(3n, 81)]).toEqual([[], [], []]);
 });
 
 describe('a packet round the rules', () => {
