@@ -47,7 +47,8 @@ const names = Object.keys(containers) as Name[];
 const kindOf = (name: Name): string => name.slice(0, -1);
 const groupOf = (name: Name): Group | '' =>
   kindOf(name) === 'free' ? '' : (kindOf(name) as Group);
-const networkOf = (name: Name): Network => {
+/** The network of a container. */
+export const networkOf = (name: Name): Network => {
   const group = groupOf(name);
   return group === '' ? 'web' : groups[group];
 };

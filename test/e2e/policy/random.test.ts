@@ -1,6 +1,6 @@
 /**
- * Policies drawn from a seed, on three hosts: of drawn talks a plain reading of the texts, `explain` and real packets
- * say the same, and flows are as many as groups and rules come to.
+ * Policies drawn from a seed, on three hosts: of drawn talks a plain reading of the texts, `explain`, `ofproto/trace` and
+ * real packets say the same, and flows are as many as groups and rules come to.
  */
 import { randomBytes } from 'node:crypto';
 import { beforeAll, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { PolicySite, textOf } from '../../support/policy-site.ts';
 import { Random } from '../../sim/random.ts';
 import { until } from '../../support/until.ts';
 import { drawPolicies, drawTalk } from './drawn-sets.ts';
+import { PolicyTraces } from './policy-traces.ts';
 
 const seed = BigInt(process.env['FAIRLEAD_SEED'] ?? `0x${randomBytes(4).toString('hex')}`);
 const sets = Number(process.env['FAIRLEAD_SETS'] ?? 1_000);
@@ -28,8 +29,9 @@ beforeAll(async () => {
 }, 240_000);
 
 it(
-  'what is read, what is explained and what packets do is the same',
+  'what is read, what is explained, what switches say and what packets do is the same',
   async () => {
+    const traces = new PolicyTraces(site);
     const count = { allowed: 0, denied: 0, rules: 0 };
     for (let number = 0; number < sets; number += 1) {
       const random = new Random(seed, number);
@@ -40,6 +42,7 @@ it(
       const what = `FAIRLEAD_SEED=${seed}, set ${number}: ${JSON.stringify(policies)}`;
       expect(await site.misexplained(unique), what).toEqual([]);
       expect(await site.wrong(unique), what).toEqual([]);
+      expect(await traces.wrong(unique), what).toEqual([]);
       for (const talk of unique) count[site.isAllowed(talk) ? 'allowed' : 'denied'] += 1;
       count.rules += Object.values(policies.rules).flat().length;
     }
