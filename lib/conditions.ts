@@ -36,6 +36,7 @@ export const conditionTable = {
   HOST_BLOCK_CONFLICT: { severity: 'error', touchesTraffic: true },
   OUTSIDE_FAILED: { severity: 'error', touchesTraffic: true },
   BANDWIDTH_UNSUPPORTED: { severity: 'error', touchesTraffic: true },
+  GROUPS_TIED: { severity: 'error', touchesTraffic: true },
   ENDPOINT_DETACHED: { severity: 'warning', touchesTraffic: true },
   STORE_UNAVAILABLE: { severity: 'error', touchesTraffic: false },
   RECONCILE_FAILED: { severity: 'error', touchesTraffic: false },

@@ -528,6 +528,8 @@ export const contractsMax = 256;
 export const serviceSelectorsMax = 64;
 /** Longest label of a service, key and value together. */
 export const serviceSelectorCharactersMax = 512;
+/** Labels that one group asks for: as many as a service. */
+export const groupSelectorsMax = serviceSelectorsMax;
 /** Ports of one service. */
 export const servicePortsMax = 64;
 /** Containers behind one service that get new connections: a bucket of each takes up to 88 bytes of a message of at

@@ -20,6 +20,7 @@ import { Announcer } from './announcer.ts';
 import { HostBandwidth } from './bandwidth.ts';
 import { answerPackets } from './gateway-answers.ts';
 import { logDenials } from './denials.ts';
+import { showTies } from './group-ties.ts';
 import { readPolicyHits, type PolicyHits } from './policy-hits.ts';
 import { showPaths } from './peer-families.ts';
 import { startNameAnswers, type NameAnswers, type NameCounts } from './name-answers.ts';
@@ -108,7 +109,10 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     names,
     clock,
     log: log.child({ part: 'site' }),
-    onChange: (changes) => dataPlane.take(changes),
+    onChange(changes) {
+      dataPlane.take(changes);
+      showTies(parts.conditions, view.rows, hostName);
+    },
     onSelf: parts.onWays,
     onRead: parts.onSite,
   });

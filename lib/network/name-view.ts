@@ -16,7 +16,7 @@ import type { KeyValue } from '../store/port.ts';
 import { shortId } from './containers.ts';
 import { configIn } from './objects/object-rows.ts';
 import { serviceRange } from './service-view.ts';
-import type { RowChange, SiteRows } from './site-rows.ts';
+import type { RowChange, SiteEndpointPlace, SiteRows } from './site-rows.ts';
 import { TenantIndex, type Attached, type ServedName } from './tenant-index.ts';
 
 /** The names of one site. */
@@ -26,6 +26,8 @@ export class NameView {
   readonly #tenants = new Map<string, TenantIndex>();
   /** Tenants by the number that stands for them in flows. */
   readonly #numbers = new Map<number, string>();
+  /** Networks of groups that ask for labels, by `TENANT/GROUP`. */
+  readonly #asking = new Map<string, string>();
   #isRead = false;
 
   /**
@@ -55,6 +57,7 @@ export class NameView {
     const before = new Map(this.#tenants);
     this.#tenants.clear();
     this.#numbers.clear();
+    this.#asking.clear();
     for (const row of rows) this.#take({ type: 'put', row });
     for (const [tenant, index] of this.#tenants) {
       const known = before.get(tenant);
@@ -107,18 +110,42 @@ export class NameView {
       case 'group': {
         const network = row && groupNetworkIn(row);
         this.#index(tenant).setGroup(seen.group, network, this.#now());
+        this.#choose(tenant, seen.group);
         return this.#forgetEmpty(tenant);
       }
-      case 'endpoint': {
-        const endpoint = rows.siteEndpoints(seen).get(seen.endpointId);
-        const attached = endpoint && attachedOf(endpoint, seen.network);
-        const place = `${seen.network}/${seen.endpointId}`;
-        this.#index(tenant).setAttached(place, attached, this.#now());
+      case 'endpoint':
+        this.#attach(seen);
         return this.#forgetEmpty(tenant);
-      }
       case 'rule':
       case 'netprofile':
         return;
+    }
+  }
+
+  #attach(where: SiteEndpointPlace): void {
+    const { tenant, network, endpointId } = where;
+    const rows = this.#rows();
+    const endpoint = rows.siteEndpoints(where).get(endpointId);
+    const attached = endpoint && attachedOf(endpoint, network, rows.groupOf(where));
+    this.#index(tenant).setAttached(`${network}/${endpointId}`, attached, this.#now());
+  }
+
+  /** A group that asks for labels, or asked, may have other members. */
+  #choose(tenant: string, group: string): void {
+    const rows = this.#rows();
+    const key = `${tenant}/${group}`;
+    const row = rows.policies.group(tenant, group);
+    const after = row !== undefined && row.requirements.length > 0 ? row.network : undefined;
+    const before = this.#asking.get(key);
+    if (after === undefined) this.#asking.delete(key);
+    else this.#asking.set(key, after);
+    for (const network of new Set([before, after])) {
+      if (network === undefined) continue;
+      for (const endpointId of rows.siteEndpoints({ tenant, network }).keys()) {
+        const where = { tenant, network, endpointId };
+        const known = this.#index(tenant).groupAt(`${network}/${endpointId}`);
+        if (known !== rows.groupOf(where)?.toLowerCase()) this.#attach(where);
+      }
     }
   }
 
@@ -171,9 +198,12 @@ function groupNetworkIn(row: KeyValue): string {
   return configIn('endpointGroup', value).networkName;
 }
 
-/** An attachment has its group's name from the start, and names of its own as soon as its host has told them. */
-function attachedOf(endpoint: SiteEndpoint, network: string): Attached {
-  const { container, ipv4, ipv6, group } = endpoint;
+/** An attachment has names of its own, and a group by its labels, as soon as its host has told them. */
+function attachedOf(
+  { container, ipv4, ipv6 }: SiteEndpoint,
+  network: string,
+  group: string | undefined,
+): Attached {
   const own = container === undefined ? [] : namesOf(container);
   const addresses: IpAddress[] = [ipv4, ipv6].flatMap((text) =>
     text === undefined ? [] : [parseAddress(text)],

@@ -2,12 +2,15 @@
  * The rows of groups and rules as the view (`site-view.ts`) keeps them: decoded, of all tenants, and which rules
  * name which groups and networks. Decides nothing.
  */
+import { readRequirements, type LabelRequirement, type Labels } from '../model/labels.ts';
 import { endpointGroupKind } from '../model/objects/endpoint-group.ts';
 import type { PolicySettings } from '../model/objects/policy-settings.ts';
 import { ruleKind, type RuleConfig } from '../model/objects/rule.ts';
 import { objectRowSchema } from '../model/objects/rows.ts';
 import { decodeRecord } from '../model/record.ts';
 import type { SeenKey } from '../model/site-keys.ts';
+import type { SiteNetworkName } from '../model/site.ts';
+import { LabelledGroups, unchosen, type Choice } from '../policy/labelled-groups.ts';
 import { delist, enlist } from '../sets-by-key.ts';
 import type { KeyValue } from '../store/port.ts';
 import { configIn } from './objects/object-rows.ts';
@@ -22,6 +25,8 @@ export interface GroupRow {
   readonly policies: readonly string[];
   /** The name of its network profile; nothing for none. */
   readonly netProfile: string;
+  /** The labels that it asks for; none when it asks for none. */
+  readonly requirements: readonly LabelRequirement[];
 }
 
 /** What a rule is named by in its tenant. */
@@ -35,6 +40,7 @@ class TenantPolicyRows {
   /** Groups by their network, and by their profile. */
   readonly onNetwork = new Map<string, Set<string>>();
   readonly profiled = new Map<string, Set<string>>();
+  readonly labelled = new LabelledGroups();
   readonly rules = new Map<string, RuleConfig>();
   /** Rules by the groups and networks that they name; see `namesIn`. */
   readonly naming = new Map<string, Set<string>>();
@@ -77,6 +83,11 @@ export class PolicyRows {
     return this.#tenants.get(tenant)?.onNetwork.get(network) ?? [];
   }
 
+  /** Which group of a network a container is in by its labels. */
+  choose({ tenant, network }: SiteNetworkName, labels: Labels): Choice {
+    return this.#tenants.get(tenant)?.labelled.choose(network, labels) ?? unchosen;
+  }
+
   /** The groups that have a profile. */
   groupsProfiled(tenant: string, profile: string): Iterable<string> {
     return this.#tenants.get(tenant)?.profiled.get(profile) ?? [];
@@ -103,6 +114,7 @@ function setGroup(rows: TenantPolicyRows, name: string, group: GroupRow | undefi
   if (before !== undefined) {
     delist(rows.onNetwork, before.network, name);
     delist(rows.profiled, before.netProfile, name);
+    rows.labelled.remove({ ...before, name });
   }
   if (group === undefined) {
     rows.groups.delete(name);
@@ -111,6 +123,7 @@ function setGroup(rows: TenantPolicyRows, name: string, group: GroupRow | undefi
   rows.groups.set(name, group);
   enlist(rows.onNetwork, group.network, name);
   if (group.netProfile !== '') enlist(rows.profiled, group.netProfile, name);
+  rows.labelled.add({ ...group, name });
 }
 
 function setRule(rows: TenantPolicyRows, place: string, rule: RuleConfig | undefined): void {
@@ -136,6 +149,7 @@ function groupIn(row: KeyValue): GroupRow | undefined {
   const {
     policies,
     netProfile,
+    selectors,
     networkName: network,
     ...config
   } = configIn('endpointGroup', value);
@@ -143,7 +157,10 @@ function groupIn(row: KeyValue): GroupRow | undefined {
   const settings = { defaultAction, enforcement };
   return value.number === undefined
     ? undefined
-    : { number: value.number, network, settings, policies, netProfile };
+    : {
+        ...{ number: value.number, network, settings, policies, netProfile },
+        requirements: readRequirements(selectors),
+      };
 }
 
 function ruleIn(row: KeyValue): RuleConfig {

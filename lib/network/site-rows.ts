@@ -19,8 +19,11 @@ import {
   type Tenant,
 } from '../model/site.ts';
 import type { SeenKey } from '../model/site-keys.ts';
+import { meets } from '../model/labels.ts';
+import { unchosen, type Choice } from '../policy/labelled-groups.ts';
+import { choiceOf } from './chosen-group.ts';
 import { NodeMtus } from './node-mtus.ts';
-import { PolicyRows } from './policy-rows.ts';
+import { PolicyRows, type GroupRow } from './policy-rows.ts';
 import { ProfileRows } from './profile-rows.ts';
 
 /** A row that came, changed or went; what `StateStore.watch` gives is one. */
@@ -42,6 +45,8 @@ class TenantRows {
   /** Attachments by their host, and by their group. */
   readonly places = new Map<string, Map<string, SiteEndpointPlace>>();
   readonly members = new Map<string, Map<string, SiteEndpointPlace>>();
+  /** What groups ask for attachments by their labels, by `NETWORK/ID`; nothing for those nobody asks for. */
+  readonly choices = new Map<string, Choice>();
 }
 
 /** Rows by what they are. */
@@ -53,15 +58,28 @@ export class SiteRows {
   readonly #grouped = new Map<string, Map<string, true>>();
   readonly #tenants = new Map<string, TenantRows>();
   readonly #nodes = new Map<string, SiteNode>();
+  /** Attachments that are in no group since several ask for them with equal right, by `TENANT/NETWORK/ID`. */
+  readonly #ties = new Map<string, SiteEndpointPlace>();
   readonly mtus = new NodeMtus();
   readonly policies = new PolicyRows();
   readonly profiles = new ProfileRows();
 
   /**
-   * Keeps or forgets the row that a key stands for.
+   * Keeps or forgets the row that a key stands for. Answers which attachments a row of a group moved from group to
+   * group.
    * @throws STORE_DAMAGED; nothing has changed then
    */
-  apply(seen: SeenKey, change: RowChange): void {
+  apply(seen: SeenKey, change: RowChange): readonly SiteEndpointPlace[] {
+    if (seen.kind !== 'group') {
+      this.#apply(seen, change);
+      return [];
+    }
+    const before = this.policies.group(seen.tenant, seen.group);
+    this.#apply(seen, change);
+    return this.#rechoose(seen.tenant, before, this.policies.group(seen.tenant, seen.group));
+  }
+
+  #apply(seen: SeenKey, change: RowChange): void {
     const row = change.type === 'put' ? change.row : undefined;
     switch (seen.kind) {
       case 'host-network':
@@ -153,6 +171,21 @@ export class SiteRows {
     return this.#tenants.get(tenant)?.places.get(host)?.values() ?? [];
   }
 
+  /** The group that an attachment is in: that of its Docker network, or the one that its labels choose. */
+  groupOf(where: SiteEndpointPlace): string | undefined {
+    const { group } = this.siteEndpoints(where).get(where.endpointId) ?? {};
+    return group ?? this.#tenants.get(where.tenant)?.choices.get(nameOfPlace(where))?.group;
+  }
+
+  /** The attachments on one host that several groups ask for with equal right, and these groups. */
+  *tiesOn(host: string): Generator<readonly [SiteEndpointPlace, readonly string[]]> {
+    for (const where of this.#ties.values()) {
+      if (this.siteEndpoints(where).get(where.endpointId)?.host !== host) continue;
+      const choice = this.#tenants.get(where.tenant)?.choices.get(nameOfPlace(where));
+      yield [where, choice?.tied ?? []];
+    }
+  }
+
   /** The attachments, on all hosts, that are in a group. */
   membersOf(tenant: string, group: string): Iterable<SiteEndpointPlace> {
     return this.#tenants.get(tenant)?.members.get(group)?.values() ?? [];
@@ -194,24 +227,71 @@ export class SiteRows {
   #siteEndpoint(where: SiteEndpointPlace, endpoint: SiteEndpoint | undefined): void {
     const { network, endpointId: id } = where;
     const rows = this.#tenant(where.tenant);
+    const placeName = nameOfPlace(where);
     const before = rows.endpoints.get(network)?.get(id);
-    const placeName = `${network}/${id}`;
-    indexEndpoint(rows, placeName, before, undefined);
+    if (before !== undefined) {
+      place(rows.places, before.host, placeName, undefined);
+      this.#leaveGroup(rows, where);
+    }
     place(rows.endpoints, network, id, endpoint);
-    indexEndpoint(rows, placeName, endpoint, where);
+    if (endpoint === undefined) return;
+    place(rows.places, endpoint.host, placeName, where);
+    this.#enterGroup(rows, where, endpoint);
+  }
+
+  #leaveGroup(rows: TenantRows, where: SiteEndpointPlace): void {
+    const placeName = nameOfPlace(where);
+    const group = this.groupOf(where);
+    if (group !== undefined) place(rows.members, group, placeName, undefined);
+    rows.choices.delete(placeName);
+    this.#ties.delete(`${where.tenant}/${placeName}`);
+  }
+
+  #enterGroup(rows: TenantRows, where: SiteEndpointPlace, endpoint: SiteEndpoint): void {
+    const placeName = nameOfPlace(where);
+    const choice = choiceOf(endpoint, (labels) => this.policies.choose(where, labels));
+    if (choice !== unchosen) rows.choices.set(placeName, choice);
+    if (choice.tied.length > 0) this.#ties.set(`${where.tenant}/${placeName}`, where);
+    const group = endpoint.group ?? choice.group;
+    if (group !== undefined) place(rows.members, group, placeName, where);
+  }
+
+  /** A group asks for other labels: whom it asked for, and whom it asks for now, chooses again. */
+  #rechoose(
+    tenant: string,
+    before: GroupRow | undefined,
+    after: GroupRow | undefined,
+  ): readonly SiteEndpointPlace[] {
+    if (asksOf(before) === asksOf(after)) return [];
+    const rows = this.#tenant(tenant);
+    const asking = [before, after].flatMap((one) => (one !== undefined && asks(one) ? [one] : []));
+    const moved: SiteEndpointPlace[] = [];
+    for (const network of new Set(asking.map((one) => one.network))) {
+      for (const [endpointId, endpoint] of rows.endpoints.get(network) ?? none) {
+        const labels = endpoint.container?.labels ?? {};
+        const isAsked = asking.some(
+          (one) => one.network === network && meets(labels, one.requirements),
+        );
+        if (!isAsked || endpoint.group !== undefined) continue;
+        const where = { tenant, network, endpointId };
+        const from = this.groupOf(where);
+        this.#leaveGroup(rows, where);
+        this.#enterGroup(rows, where, endpoint);
+        if (this.groupOf(where) !== from) moved.push(where);
+      }
+    }
+    return moved;
   }
 }
 
-function indexEndpoint(
-  { places, members }: TenantRows,
-  placeName: string,
-  endpoint: SiteEndpoint | undefined,
-  where: SiteEndpointPlace | undefined,
-): void {
-  if (endpoint === undefined) return;
-  place(places, endpoint.host, placeName, where);
-  if (endpoint.group !== undefined) place(members, endpoint.group, placeName, where);
-}
+const asks = ({ requirements }: GroupRow): boolean => requirements.length > 0;
+
+/** What a group asks for, as a text to compare. */
+const asksOf = (group: GroupRow | undefined): string | undefined =>
+  group && asks(group) ? JSON.stringify([group.network, group.requirements]) : undefined;
+
+const nameOfPlace = ({ network, endpointId }: SiteEndpointPlace): string =>
+  `${network}/${endpointId}`;
 
 const settingsText = (row: SiteNetwork | Tenant): string =>
   `${row.defaultAction ?? '-'} ${row.enforcement ?? '-'}`;

@@ -19,8 +19,9 @@ export const siteViewRanges: readonly Required<KeyRange>[] = [
   tenantRange,
   siteNetworkRange,
   nodeRange,
-  siteEndpointRange,
+  // before who chooses among them
   objectRange('endpointGroup', []),
+  siteEndpointRange,
   objectRange('rule', []),
   objectRange('netprofile', []),
 ];

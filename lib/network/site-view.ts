@@ -18,7 +18,7 @@ import { compileRule } from '../policy/compile.ts';
 import { domainOf, Interest, tenantDomain, tenantOf } from './interest.ts';
 import { groupPlaces, policyGroupAt } from './policy-groups.ts';
 import { Shown } from './shown.ts';
-import { SiteRows, type RowChange } from './site-rows.ts';
+import { SiteRows, type RowChange, type SiteEndpointPlace } from './site-rows.ts';
 import {
   hostSegment,
   localAttachment,
@@ -117,7 +117,8 @@ export class SiteView {
     const seen = parseSeenKey(key);
     if (seen === undefined) return;
     const before = rows.glance(seen);
-    rows.apply(seen, change);
+    const attached = seen.kind === 'endpoint' ? this.#ownPlace(seen) : undefined;
+    const moved = rows.apply(seen, change);
     switch (seen.kind) {
       case 'host-network':
         touched.segments.add(seen.networkId);
@@ -142,6 +143,7 @@ export class SiteView {
       case 'group':
         touched.groups.add(`${seen.tenant}/${seen.group}`);
         if (rows.glance(seen) !== before) this.#touchGroup(seen.tenant, seen.group, touched);
+        for (const where of moved) this.#touchAttached(where, touched);
         return;
       case 'rule':
         touched.rules.add(`${seen.tenant}/${seen.policy}/${seen.rule}`);
@@ -149,8 +151,9 @@ export class SiteView {
       case 'netprofile':
         return this.#touchProfile(seen.tenant, seen.profile, touched);
       case 'endpoint':
-        touched.remotes.add(`${placeOf(seen)}/${seen.endpointId}`);
-        return;
+        // of one that went
+        if (attached !== undefined) touched.locals.add(attached);
+        return this.#touchAttached(seen, touched);
       case 'node':
         if (rows.glance(seen) !== before) this.#touchNode(seen.host, touched);
         return;
@@ -187,22 +190,39 @@ export class SiteView {
   /** A group came, went, or is another: so are the rules that name it, and its members. */
   #touchGroup(tenant: string, group: string, touched: Touched): void {
     this.#touchRules(tenant, group, touched);
-    this.#touchGroupLocals(tenant, group, touched);
-    for (const where of this.#rows.membersOf(tenant, group)) {
-      touched.remotes.add(`${placeOf(where)}/${where.endpointId}`);
-    }
-  }
-
-  #touchGroupLocals(tenant: string, group: string, touched: Touched): void {
     for (const networkId of this.#rows.partsOfGroup(tenant, group)) {
       this.#touchLocals(networkId, touched);
     }
+    for (const where of this.#rows.membersOf(tenant, group)) this.#touchAttached(where, touched);
+  }
+
+  /** What the site says of an attachment is another, on whichever host it is. */
+  #touchAttached(where: SiteEndpointPlace, touched: Touched): void {
+    touched.remotes.add(`${placeOf(where)}/${where.endpointId}`);
+    const own = this.#ownPlace(where);
+    if (own !== undefined) touched.locals.add(own);
+  }
+
+  /** The place on this host of an attachment that the site knows; undefined for those of other hosts. */
+  #ownPlace(where: SiteEndpointPlace): string | undefined {
+    const endpoint = this.#rows.siteEndpoints(where).get(where.endpointId);
+    if (endpoint?.host !== this.#host) return undefined;
+    return `${endpoint.dockerNetworkId}/${where.endpointId}`;
   }
 
   /** A profile came, went, or is another: so are the members here of the groups that have it. */
   #touchProfile(tenant: string, profile: string, touched: Touched): void {
-    for (const group of this.#rows.policies.groupsProfiled(tenant, profile)) {
-      this.#touchGroupLocals(tenant, group, touched);
+    const { policies } = this.#rows;
+    for (const group of policies.groupsProfiled(tenant, profile)) {
+      for (const networkId of this.#rows.partsOfGroup(tenant, group)) {
+        this.#touchLocals(networkId, touched);
+      }
+    }
+    // by labels
+    for (const where of this.#rows.placesOn(tenant, this.#host)) {
+      const group = this.#rows.groupOf(where);
+      const row = group === undefined ? undefined : policies.group(tenant, group);
+      if (row?.netProfile === profile) this.#touchAttached(where, touched);
     }
   }
 
@@ -302,9 +322,11 @@ export class SiteView {
       network.site === undefined ? networkId : placeOf(network.site),
     );
     const tenant = network.site?.tenant;
-    const membership = this.#membership(tenant, network.group);
+    const group =
+      network.group ?? (network.site && this.#rows.groupOf({ ...network.site, endpointId }));
+    const membership = this.#membership(tenant, group);
     if (segment === undefined || membership === undefined) return undefined;
-    const profile = this.#profile(tenant, network.group);
+    const profile = this.#profile(tenant, group);
     return localAttachment(endpoint, { network, segmentId: segment.id, profile, ...membership });
   }
 
@@ -315,7 +337,10 @@ export class SiteView {
     if (segment === undefined || endpoint === undefined || endpoint.host === this.#host) {
       return undefined;
     }
-    const membership = this.#membership(tenant, endpoint.group);
+    const membership = this.#membership(
+      tenant,
+      this.#rows.groupOf({ tenant, network, endpointId }),
+    );
     if (this.#rows.node(endpoint.host) === undefined || membership === undefined) return undefined;
     return remoteEndpoint(endpoint, { segmentId: segment.id, ...membership });
   }

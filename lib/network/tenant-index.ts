@@ -114,6 +114,11 @@ export class TenantIndex {
     for (const name of before?.names ?? []) this.#depart(name, nowMs);
   }
 
+  /** The group of an attachment; undefined for none. */
+  groupAt(place: string): string | undefined {
+    return this.#attached.get(place)?.group;
+  }
+
   /** A service is now so, or no more. */
   setService(key: string, service: ServedName | undefined, nowMs: number): void {
     const before = this.#services.get(key);

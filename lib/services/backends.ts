@@ -1,5 +1,6 @@
 /** Which containers are behind a service, and which of them get new connections. The README says why so. */
 import { serviceBackendsMax } from '../limits.ts';
+import { meets } from '../model/labels.ts';
 import type { ServiceSpec } from './service.ts';
 
 /**
@@ -63,10 +64,7 @@ export function chooseBackends<Each extends Candidate>(
 function isMeant(spec: Pick<ServiceSpec, 'network' | 'selectors'>, candidate: Candidate): boolean {
   const labels = candidate.container?.labels ?? {};
   const isReached = candidate.isRouted || candidate.network === spec.network;
-  return (
-    isReached &&
-    spec.selectors.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value)
-  );
+  return isReached && meets(labels, spec.selectors);
 }
 
 function isBefore(spec: Pick<ServiceSpec, 'network'>, one: Candidate, other: Candidate): boolean {

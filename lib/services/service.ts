@@ -1,5 +1,6 @@
 /** A service as it is written, as data: ports in numbers, labels in pairs. The README says what services mean. */
 import { assert } from '../assert.ts';
+import { readRequirements, type LabelRequirement } from '../model/labels.ts';
 import type { ServiceLbConfig } from '../model/objects/service-lb.ts';
 
 /** What is spoken to a service. */
@@ -22,7 +23,7 @@ export interface ServiceSpec {
   /** The network that its address is of. */
   readonly network: string;
   /** Labels that a container has to have, all of them. */
-  readonly selectors: readonly (readonly [key: string, value: string])[];
+  readonly selectors: readonly LabelRequirement[];
   readonly ports: readonly ServicePort[];
   readonly affinity: Affinity;
 }
@@ -40,7 +41,7 @@ export function readService(config: ServiceLbConfig): ServiceSpec {
   }
   return {
     network: config.networkName,
-    selectors: config.selectors.map(readSelector),
+    selectors: readRequirements(config.selectors),
     ports: [...ports.values()],
     affinity: config.affinity === 'client' ? 'client' : 'connection',
   };
@@ -54,9 +55,4 @@ function readPort(text: string): ServicePort {
     'the model takes no other protocol',
   );
   return { protocol, port: Number(port), target: Number(target) };
-}
-
-function readSelector(text: string): readonly [key: string, value: string] {
-  const at = text.indexOf('=');
-  return [text.slice(0, at), text.slice(at + 1)];
 }

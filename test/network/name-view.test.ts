@@ -10,6 +10,7 @@ import { NameView } from '../../lib/network/name-view.ts';
 import { SiteView, type RowChange } from '../../lib/network/site-view.ts';
 import { TenantIndex } from '../../lib/network/tenant-index.ts';
 import type { KeyValue } from '../../lib/store/port.ts';
+import { plainChoice } from '../policy/plain-choice.ts';
 import { hex, row } from '../support/site-row.ts';
 
 const tenants = ['T1', 'u'] as const;
@@ -36,10 +37,11 @@ interface Container {
   readonly group?: string | undefined;
   readonly name?: string | undefined;
   readonly alias?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>>;
 }
-const endpointRow = ({ tenant, network, at, group, name, alias }: Container) => {
+const endpointRow = ({ tenant, network, at, group, name, alias, labels = {} }: Container) => {
   const number = networks.indexOf(network as 'n') + 1;
-  const container = { id: `ABCDEF${at}`.padEnd(64, '0'), name: `/${name}`, labels: {} };
+  const container = { id: `ABCDEF${at}`.padEnd(64, '0'), name: `/${name}`, labels };
   return row(`/endpoint/${tenant}/${network}/${hex(at)}`, {
     ...{ id: hex(at), host: 'a', mac: `02:00:00:00:00:0${at}`, dockerNetworkId: hex(0) },
     ipv4: `10.${number}.0.${at}`,
@@ -55,9 +57,14 @@ const serviceRow = (tenantName: string, serviceName: string, networkName: string
     config: { tenantName, serviceName, networkName, selectors: ['a=b'], ports: ['1:1:TCP'] },
     address: `10.${networks.indexOf(networkName as 'n') + 1}.0.200`,
   });
-const groupRow = (tenantName: string, groupName: string, networkName: string) =>
+const groupRow = (
+  tenantName: string,
+  groupName: string,
+  networkName: string,
+  selectors: readonly string[] = [],
+) =>
   row(`/object/endpointGroup/${tenantName}/${groupName}`, {
-    config: { tenantName, groupName, networkName },
+    config: { tenantName, groupName, networkName, selectors },
     number: groups.indexOf(groupName as 'g') + 1,
   });
 
@@ -67,7 +74,9 @@ const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
   tenant.map(tenantRow),
   fc.tuple(tenant, network, fc.constantFrom('routing', 'bridge')).map((of) => networkRow(...of)),
   fc.tuple(tenant, fc.constantFrom(...names), network).map((of) => serviceRow(...of)),
-  fc.tuple(tenant, fc.constantFrom(...groups), network).map((of) => groupRow(...of)),
+  fc
+    .tuple(tenant, fc.constantFrom(...groups), network, fc.subarray(['x=1', 'y=1']))
+    .map((of) => groupRow(...of)),
   ...[1, 2, 3, 4].map(() =>
     fc
       .record({
@@ -77,6 +86,7 @@ const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
         group: fc.constantFrom(undefined, ...groups),
         name: fc.constantFrom(undefined, ...names),
         alias: fc.constantFrom(undefined, 'D', 'other'),
+        labels: fc.constantFrom({}, { x: '1' }, { x: '1', y: '1' }),
       })
       .map(endpointRow),
   ),
@@ -89,13 +99,22 @@ const change: fc.Arbitrary<RowChange> = fc
 
 /** What a row of any kind may have. */
 interface Row {
-  readonly config: { readonly networkName: string };
+  readonly config: {
+    readonly groupName: string;
+    readonly networkName: string;
+    readonly selectors: readonly string[];
+  };
   readonly address: string;
   readonly mode: string;
   readonly group?: string;
   readonly ipv4: string;
   readonly ipv6?: string;
-  readonly container?: { readonly id: string; readonly name: string; readonly aliases?: string[] };
+  readonly container?: {
+    readonly id: string;
+    readonly name: string;
+    readonly aliases?: string[];
+    readonly labels: Readonly<Record<string, string>>;
+  };
 }
 
 /** A meaning of a text: the smaller rank counts; of one rank all addresses do. */
@@ -157,7 +176,10 @@ function meanings(rows: ReadonlyMap<string, KeyValue>, of: string): Map<string, 
   for (const { rest, value } of below('/endpoint')) {
     const where = rest.split('/')[0] ?? '';
     const addresses = [value.ipv4, value.ipv6].flatMap((text) => text ?? []);
-    const group = value.group?.toLowerCase();
+    const written = below('/object/endpointGroup').map((each) => each.value.config);
+    const within = networks.find((each) => each.toLowerCase() === where) ?? '';
+    const chosen = value.container && plainChoice(written, within, value.container.labels);
+    const group = (value.group ?? chosen)?.toLowerCase();
     if (group !== undefined && groupsOf.has(group)) {
       sayAllOfGroup(group, groupsOf.get(group)?.toLowerCase() ?? '', where, addresses);
     }

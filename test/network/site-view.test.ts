@@ -256,6 +256,16 @@ const endpointNumber = fc.integer({ min: 1, max: 4 });
 
 const groupName = fc.constantFrom('web', 'db');
 const group = fc.option(groupName, { nil: undefined, freq: 1 });
+const asked = fc.constantFrom(
+  ...[[], [], ['x=1'], ['y=1'], ['x=1', 'y=1'], ['y=2', 'x=1']].map((selectors) => ({ selectors })),
+);
+const labels = fc.constantFrom<Record<string, string>>(
+  ...[{}, { x: '1' }, { y: '1' }, { x: '1', y: '1' }, { x: '1', y: '2' }],
+);
+const container = fc.option(
+  labels.map((own) => ({ container: { id: 'c', name: '/c', labels: own } })),
+  { nil: {} },
+);
 const policies = fc.subarray(['p', 'q']);
 const ruleTraffic = fc.constantFrom<object>(
   {},
@@ -274,6 +284,13 @@ const settings = fc.constantFrom<object>(
   { defaultAction: 'allow' },
   { enforcement: 'enforce' },
 );
+
+/** Of this host: the site's row of one that a row of the host speaks of, too. */
+function ownEndpoint(t: string, n: string, docker: string, at: number, told: object): KeyValue {
+  const id = hex(at + 10 * Number(docker.slice(1)));
+  const shown = siteEndpoint(t, n, at, self, { id, dockerNetworkId: hex(docker), ...told });
+  return { ...shown, key: `/endpoint/${t}/${n}/${id}` };
+}
 
 const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
   fc
@@ -298,18 +315,32 @@ const anyRow: fc.Arbitrary<KeyValue> = fc.oneof(
       networkName,
       endpointNumber,
       hostName,
-      group.map((name) => (name === undefined ? {} : { group: name })),
+      fc
+        .tuple(group, container)
+        .map(([name, told]) => ({ ...told, ...(name === undefined ? {} : { group: name }) })),
     )
     // an id is in one network at a time
     .map(([t, n, id, host, member]) =>
       siteEndpoint(t, n, id + (t === 't' ? 0 : 4) + (n === 'n' ? 0 : 1) * 100, host, member),
     ),
+  fc
+    .tuple(tenantName, networkName, dockerId, endpointNumber, container)
+    .map((of) => ownEndpoint(...of)),
   fc.tuple(dockerId, site, group).map(([id, where, member]) => hostNetwork(id, where, member)),
   fc
-    .tuple(tenantName, groupName, fc.integer({ min: 1, max: 2 }), policies, settings)
+    .tuple(
+      tenantName,
+      groupName,
+      fc.integer({ min: 1, max: 2 }),
+      policies,
+      fc.tuple(settings, asked, networkName).map(([said, asks, of]) => ({
+        ...{ ...said, ...asks },
+        networkName: of,
+      })),
+    )
     // a number is one group's
-    .map(([t, name, n, own, said]) =>
-      groupRow(t, name, n * 4 + (t === 't' ? 0 : 2) + (name === 'web' ? 0 : 1), own, said),
+    .map(([t, name, n, own, more]) =>
+      groupRow(t, name, n * 4 + (t === 't' ? 0 : 2) + (name === 'web' ? 0 : 1), own, more),
     ),
   fc
     .tuple(tenantName, fc.constantFrom('p', 'q'), fc.constantFrom('1', '2'), ruleTraffic)
@@ -351,6 +382,74 @@ describe('any sequence of changes', () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+/** What has to do with labels, of a tenant that is here. */
+const labelledRow: fc.Arbitrary<KeyValue> = fc.oneof(
+  fc
+    .tuple(groupName, fc.integer({ min: 1, max: 2 }), asked, networkName)
+    .map(([name, n, asks, of]) =>
+      groupRow('t', name, n * 4 + (name === 'web' ? 0 : 1), [], {
+        ...asks,
+        networkName: of,
+      }),
+    ),
+  fc
+    .tuple(fc.constantFrom('d1', 'd2'), endpointNumber, container)
+    .map(([docker, at, told]) => ownEndpoint('t', docker === 'd1' ? 'n' : 'm', docker, at, told)),
+  fc.tuple(networkName, endpointNumber, container, group).map(([n, at, told, name]) =>
+    siteEndpoint('t', n, at + (n === 'n' ? 4 : 30), 'b', {
+      ...told,
+      ...(name === undefined ? {} : { group: name }),
+    }),
+  ),
+);
+const labelledStep: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc
+      .array(labelledRow, { minLength: 1, maxLength: 3 })
+      .map((rows): Step => ({ kind: 'put', rows })),
+  },
+  { weight: 3, arbitrary: fc.nat().map((index): Step => ({ kind: 'delete', index })) },
+);
+
+describe('any sequence of changes of labels, and of groups that ask for some', () => {
+  it('leaves each attachment in the group that a plain reading says', () => {
+    const ids = [1, 2, 3, 4];
+    const there = [
+      ...blue,
+      hostNetwork('d1', { tenant: 't', network: 'n' }),
+      hostNetwork('d2', { tenant: 't', network: 'm' }),
+      ...ids.flatMap((at) => [hostEndpoint('d1', at + 10), hostEndpoint('d2', at + 20)]),
+    ];
+    let moved = 0;
+    fc.assert(
+      fc.property(fc.array(labelledStep, { maxLength: 40, size: 'max' }), (steps) => {
+        const view = new SiteView(self);
+        const world = emptyWorld();
+        // what is there stays: deletions are of what comes
+        const fixed = new Map(there.map((one) => [one.key, one]));
+        const rows = new Map<string, KeyValue>();
+        follow(world, view.apply(put(...there)));
+        for (const one of steps) {
+          const changes = play(one, view, rows);
+          follow(world, changes);
+          expect(world).toEqual(worldOf([...fixed.values(), ...rows.values()], self));
+          moved += changes.filter(({ kind }) => kind === 'local').length;
+        }
+        const anew = new SiteView(self);
+        const fresh = emptyWorld();
+        follow(fresh, anew.restart([...fixed.values(), ...rows.values()]));
+        expect(fresh).toEqual(world);
+        expect([...view.rows.tiesOn(self)].toSorted()).toEqual(
+          [...anew.rows.tiesOn(self)].toSorted(),
+        );
+      }),
+      { numRuns: 60 },
+    );
+    expect(moved).toBeGreaterThan(100);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   siteNetworkSchema,
   tenantSchema,
   type SiteNetwork,
+  type SiteNetworkName,
 } from '../../lib/model/site.ts';
 import type { KeyValue } from '../../lib/store/port.ts';
 import { endpointGroupKind } from '../../lib/model/objects/endpoint-group.ts';
@@ -20,6 +21,7 @@ import { typed } from '../../lib/network/objects/object-rows.ts';
 import { compileRule, type RuleNames } from '../../lib/policy/compile.ts';
 import type { Stance } from '../../lib/policy/stance.ts';
 import type { SiteChange } from '../../lib/network/site-view.ts';
+import { plainChoice } from '../policy/plain-choice.ts';
 
 /** The world without uplinks and ports, as plain maps. */
 export type PlainWorld = {
@@ -101,6 +103,13 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
   });
   const groupOf = (tenant: string | undefined, name: string | undefined) =>
     groups.find(({ config }) => config.tenantName === tenant && config.groupName === name);
+  const chosenGroup = (site: SiteNetworkName, id: string): string | undefined => {
+    const key = `/endpoint/${site.tenant}/${site.network}/${id}`;
+    const { group, container } = attached.find((one) => one.key === key)?.row ?? {};
+    if (group !== undefined || container === undefined) return group;
+    const own = groups.map(({ config }) => config).filter((one) => one.tenantName === site.tenant);
+    return plainChoice(own, site.network, container.labels);
+  };
   for (const row of tenants.filter(({ name }) => here(name))) {
     const { name: tenant, number: domain } = row;
     for (const { number, config } of groups.filter((each) => each.config.tenantName === tenant)) {
@@ -148,8 +157,9 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
       : undefined;
     const segmentId = segment ? idOf(segment.network) : site ? undefined : network?.id;
     if (segmentId === undefined || network === undefined) continue;
-    const group = groupOf(site?.tenant, network.group)?.number;
-    if (network.group !== undefined && group === undefined) continue;
+    const named = network.group ?? (site && chosenGroup(site, endpoint.id));
+    const group = groupOf(site?.tenant, named)?.number;
+    if (named !== undefined && group === undefined) continue;
     world.local.set(endpoint.id, {
       id: endpoint.id,
       segmentId,
@@ -167,8 +177,12 @@ export function worldOf(rows: readonly KeyValue[], host: string): PlainWorld {
     );
     const node = nodes.find(({ name }) => name === row.host);
     if (segment === undefined || node === undefined || row.host === host) continue;
-    const group = groupOf(segment.tenant.name, row.group)?.number;
-    if (row.group !== undefined && group === undefined) continue;
+    const named = chosenGroup(
+      { tenant: segment.tenant.name, network: segment.network.name },
+      row.id,
+    );
+    const group = groupOf(segment.tenant.name, named)?.number;
+    if (named !== undefined && group === undefined) continue;
     world.remote.set(row.id, {
       id: row.id,
       segmentId: idOf(segment.network),

@@ -2,7 +2,9 @@
 import {
   groupContractsMax,
   groupPoliciesMax,
+  groupSelectorsMax,
   objectTagCharactersMax,
+  serviceSelectorCharactersMax,
   siteNameCharactersMax,
 } from '../../limits.ts';
 import { describeKind, type ConfigOf } from './kind.ts';
@@ -80,6 +82,13 @@ export const endpointGroupKind = describeKind({
       charactersMax: objectTagCharactersMax,
       fixed: 'Cannot change group tag after epg is created.',
       doc: 'Name by which Docker networks refer to it; GROUP.TENANT when it is not given.',
+    },
+    selectors: {
+      type: 'list',
+      format: 'groupSelector',
+      charactersMax: serviceSelectorCharactersMax,
+      itemsMax: groupSelectorsMax,
+      doc: 'Labels, KEY=VALUE: running containers of its network that have all of them, and were not attached to a group, are in it; `none` takes them back. Of several groups that which asks for most labels has it.',
     },
     ...policySettings,
   },

@@ -48,6 +48,11 @@ const tagRange = (last: number): Format => ({
   },
 });
 
+/** What a group says instead of labels when it asks for none any more. */
+export const noSelectors = 'none';
+
+const isSelector = (text: string): boolean => /^[^=\s]+=[^=\s]+$/.test(text);
+
 /** The formats by name. An empty text is never asked about: it is a field that was not given. */
 export const formats = {
   name: {
@@ -116,7 +121,11 @@ export const formats = {
     expected: 'paths of an APIC topology, with commas between them',
     fits: (text) => text.split(',').every((path) => topologyPath.test(path.trim())),
   },
-  selector: { expected: 'KEY=VALUE', fits: (text) => /^[^=\s]+=[^=\s]+$/.test(text) },
+  selector: { expected: 'KEY=VALUE', fits: isSelector },
+  groupSelector: {
+    expected: 'KEY=VALUE, or none alone',
+    fits: (text) => text === noSelectors || isSelector(text),
+  },
   servicePort: {
     expected: 'PORT:TARGET:PROTOCOL such as 80:8080:TCP',
     fits: (text) => {

@@ -14,7 +14,10 @@ import {
 import { decodeRecord } from '../../model/record.ts';
 import type { KeyValue } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
+import type { LabelledGroups } from '../../policy/labelled-groups.ts';
+import { groupOfEndpoint } from '../chosen-group.ts';
 import { linkNames } from '../port.ts';
+import { readLabelled } from './labelled.ts';
 import { readAll, readObject } from './object-rows.ts';
 
 /** An attachment in Contiv's JSON. */
@@ -23,9 +26,12 @@ export type EndpointOper = Readonly<Record<string, unknown>>;
 /** The attachments to a network, or those of them that are members of a group. */
 export function* networkEndpoints(
   name: SiteNetworkName,
+  labelled: LabelledGroups,
   group?: string,
 ): Step<readonly EndpointOper[]> {
-  const all = (yield* readAll(networkSiteEndpointRange(name))).map(endpointIn);
+  const all = (yield* readAll(networkSiteEndpointRange(name))).map((row) =>
+    groupedIn(row, name, labelled),
+  );
   const endpoints = group === undefined ? all : all.filter((one) => one.group === group);
   if (endpoints.length === 0) return [];
   const vteps = yield* readVteps();
@@ -56,10 +62,25 @@ export function* findEndpoint(text: string): Step<EndpointOper | undefined> {
     found.find((one) => namesOf(one).includes(text)) ??
     found.find((one) => namesOf(one).some((name) => name.startsWith(text))) ??
     found.find((one) => namesOf(one).some((name) => name.includes(text)));
-  return meant && (yield* shapeOf(meant.endpoint, meant.name, yield* readVteps(), 'alone'));
+  if (meant === undefined) return undefined;
+  const labelled = yield* readLabelled(meant.name.tenant);
+  const grouped = withGroup(meant.endpoint, meant.name, labelled);
+  return yield* shapeOf(grouped, meant.name, yield* readVteps(), 'alone');
 }
 
 const endpointIn = (row: KeyValue): SiteEndpoint => decodeRecord(siteEndpointSchema, row).value;
+
+/** An attachment with the group that it is in. */
+function withGroup(
+  endpoint: SiteEndpoint,
+  { network }: SiteNetworkName,
+  labelled: LabelledGroups,
+): SiteEndpoint {
+  return { ...endpoint, group: groupOfEndpoint(endpoint, network, labelled) };
+}
+
+const groupedIn = (row: KeyValue, name: SiteNetworkName, labelled: LabelledGroups): SiteEndpoint =>
+  withGroup(endpointIn(row), name, labelled);
 
 function* membershipOf(tenant: string, group: string): Step<EndpointOper> {
   const stored = yield* readObject({ kind: 'endpointGroup', parts: [tenant, group] });

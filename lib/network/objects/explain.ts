@@ -22,7 +22,9 @@ import { compileRule, type IcmpTypes, type Verdict } from '../../policy/compile.
 import { bareGroupOf, stanceOf, type Stance, type StancePlace } from '../../policy/stance.ts';
 import { judge, type Decision, type TenantPolicies } from '../../policy/judge.ts';
 import type { Step } from '../../store/plan.ts';
+import { groupOfEndpoint } from '../chosen-group.ts';
 import { readTenant } from '../tenants.ts';
+import { labelledAmong } from './labelled.ts';
 import { configIn, readAll, unknownObject } from './object-rows.ts';
 
 /** What is asked. */
@@ -77,6 +79,8 @@ interface Surroundings {
 interface Attached {
   readonly network: string;
   readonly endpoint: SiteEndpoint;
+  /** The name of the group that it is in. */
+  readonly group: string | undefined;
 }
 
 /** One end as asked for: a container, or an address of nobody in the tenant. */
@@ -140,12 +144,12 @@ function explainFamily(
   };
 }
 
-const groupOf = (party: Party): string => ('endpoint' in party ? (party.endpoint.group ?? '') : '');
+const groupOf = (party: Party): string => ('endpoint' in party ? (party.group ?? '') : '');
 
 /** The number of the group that somebody is in. */
 function numberOf({ groupNumbers, networks }: Surroundings, party: Party): number | undefined {
   if (!('endpoint' in party)) return undefined;
-  const { group } = party.endpoint;
+  const { group } = party;
   if (group !== undefined) return groupNumbers.get(group);
   const network = networks.get(party.network);
   return network && bareGroupOf(network.number);
@@ -201,9 +205,11 @@ function* readSurroundings(stored: Tenant): Step<Surroundings> {
     const { value } = decodeRecord(objectRowSchema(objectKinds.rule), row);
     return compileRule(configIn('rule', value), names) ?? [];
   });
+  const labelled = labelledAmong(groups.map(({ config }) => config));
   const endpoints = (yield* readAll(tenantSiteEndpointRange(tenant))).map((row) => {
     const [, , , network = ''] = row.key.split('/');
-    return { network, endpoint: decodeRecord(siteEndpointSchema, row).value };
+    const endpoint = decodeRecord(siteEndpointSchema, row).value;
+    return { network, endpoint, group: groupOfEndpoint(endpoint, network, labelled) };
   });
   const policies = {
     rules,

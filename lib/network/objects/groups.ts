@@ -2,6 +2,7 @@
 import { FairleadError } from '../../errors.ts';
 import { contains, formatAddress, formatCidr, parseCidr } from '../../ip/ip.ts';
 import type { EndpointGroupConfig } from '../../model/objects/endpoint-group.ts';
+import { formats, noSelectors } from '../../model/objects/formats.ts';
 import {
   groupEndpointRange,
   linkRange,
@@ -9,6 +10,7 @@ import {
   type ObjectName,
 } from '../../model/objects/object-keys.ts';
 import { noSettings, settingsAfter } from '../../model/objects/policy-settings.ts';
+import { invalid } from '../../model/objects/read-config.ts';
 import type { ObjectRow } from '../../model/objects/rows.ts';
 import { numberKey } from '../../model/site-keys.ts';
 import type { SiteNetwork, SiteNetworkName } from '../../model/site.ts';
@@ -30,7 +32,11 @@ const kind = 'endpointGroup';
 export const groupSpecial: Special = {
   check(config, before) {
     const there = before === undefined ? noSettings : typed(kind, before);
-    const settled = { ...config, ...settingsAfter(typed(kind, config), there) };
+    const settled = {
+      ...config,
+      ...settingsAfter(typed(kind, config), there),
+      selectors: selectorsAfter(typed(kind, config), before && typed(kind, before)),
+    };
     // Contiv ignored it, and so its clients leave it out
     if (before === undefined || config['cfgdTag'] !== '') return settled;
     return { ...settled, cfgdTag: before['cfgdTag'] ?? '' };
@@ -67,6 +73,17 @@ export const groupSpecial: Special = {
     yield* freeWhatItHas(draft, row);
   },
 };
+
+/** Contiv's clients know no selectors: what is not given stays, and `none` takes them back. To ask twice is to ask. */
+function selectorsAfter(
+  { selectors }: EndpointGroupConfig,
+  before: EndpointGroupConfig | undefined,
+): readonly string[] {
+  if (selectors.length === 0) return before?.selectors ?? [];
+  if (!selectors.includes(noSelectors)) return [...new Set(selectors)];
+  if (selectors.length === 1) return [];
+  throw invalid(`selectors string invalid format, expected ${formats.groupSelector.expected}`);
+}
 
 /** Networks and groups of a tenant have their names in common. */
 function* requireNoNetwork(draft: TxnDraft, { parts }: ObjectName): Step<void> {

@@ -6,6 +6,7 @@ import { isZero } from '../../model/objects/shape.ts';
 import { numberSpan, siteNetworkRange } from '../../model/site-keys.ts';
 import { siteNetworkSchema, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
 import { decodeRecord } from '../../model/record.ts';
+import type { LabelledGroups } from '../../policy/labelled-groups.ts';
 import { prefixRange } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
 import { parseSpan } from '../ipam/block.ts';
@@ -15,6 +16,7 @@ import { readSiteNetwork } from '../site-networks.ts';
 import { groupAddresses, networkAddresses } from './address-texts.ts';
 import { countTenantEndpoints, networkEndpoints } from './endpoint-oper.ts';
 import { subnetFor } from './groups.ts';
+import { readLabelled } from './labelled.ts';
 import { siteName } from './links.ts';
 import { serviceProviders } from './service-oper.ts';
 import { configIn, countRows, readAll, readObject, typed } from './object-rows.ts';
@@ -30,9 +32,9 @@ export type Oper = Readonly<Record<string, unknown>>;
 export function* operOf(shown: ShownObject): Step<Oper | undefined> {
   switch (shown.name.kind) {
     case 'network':
-      return yield* networkOper(siteName(shown.name));
+      return yield* networkOper(siteName(shown.name), yield* labelledBeside(shown));
     case 'endpointGroup':
-      return yield* groupOper(shown);
+      return yield* groupOper(shown, yield* labelledBeside(shown));
     case 'tenant':
       return yield* tenantOper(shown.name);
     case 'serviceLB':
@@ -58,12 +60,16 @@ export function* operOf(shown: ShownObject): Step<Oper | undefined> {
   }
 }
 
-function* networkOper(name: SiteNetworkName): Step<Oper> {
+/** The groups of an object's tenant that ask for labels. */
+const labelledBeside = ({ name: { parts } }: ShownObject): Step<LabelledGroups> =>
+  readLabelled(parts[0] ?? '');
+
+function* networkOper(name: SiteNetworkName, labelled: LabelledGroups): Step<Oper> {
   const network = (yield* readSiteNetwork(name))?.value;
   if (network === undefined) return {};
   const pool = yield* ipv4Pool(network);
   const addresses = pool && (yield* networkAddresses(pool));
-  const endpoints = yield* networkEndpoints(name);
+  const endpoints = yield* networkEndpoints(name, labelled);
   const owner = { kind: 'network', tenant: name.tenant, name: name.network } as const;
   return filled({
     allocatedAddressesCount: addresses?.count ?? 0,
@@ -89,14 +95,14 @@ function* ipv4Pool(network: SiteNetwork): Step<StoredPool | undefined> {
   return yield* readPoolNamed(space, cidr);
 }
 
-function* groupOper(shown: ShownObject): Step<Oper> {
+function* groupOper(shown: ShownObject, labelled: LabelledGroups): Step<Oper> {
   const group = typed('endpointGroup', shown.config);
   const { tenantName: tenant, networkName, ipPool, cfgdTag, groupName } = group;
   const network = (yield* readSiteNetwork({ tenant, network: networkName }))?.value;
   const pool = network && ipPool !== '' ? yield* ipv4Pool(network) : undefined;
   const addresses = pool && (yield* groupAddresses(pool, parseSpan(ipPool)));
   const owner = { kind: 'endpointGroup', tenant, name: groupName } as const;
-  const endpoints = yield* networkEndpoints({ tenant, network: networkName }, groupName);
+  const endpoints = yield* networkEndpoints({ tenant, network: networkName }, labelled, groupName);
   return filled({
     allocatedIPAddresses: addresses?.allocated ?? '',
     availableIPAddresses: addresses?.available ?? '',
@@ -116,13 +122,16 @@ function* serviceOper(shown: ShownObject): Step<Oper> {
 /** A policy's containers are those of the groups that it is attached to. */
 function* policyOper({ naming, name: { parts } }: ShownObject): Step<Oper> {
   const [tenant = ''] = parts;
+  const labelled = yield* readLabelled(tenant);
   const endpoints: Oper[] = [];
   for (const { kind, parts: named } of naming) {
     if (kind !== 'endpointGroup') continue;
     const stored = yield* readObject({ kind, parts: named });
     if (stored === undefined) continue;
     const { networkName, groupName } = configIn(kind, stored.value);
-    endpoints.push(...(yield* networkEndpoints({ tenant, network: networkName }, groupName)));
+    endpoints.push(
+      ...(yield* networkEndpoints({ tenant, network: networkName }, labelled, groupName)),
+    );
   }
   return filled({ endpoints, numEndpoints: endpoints.length });
 }
@@ -141,17 +150,21 @@ function* tenantOper({ parts: [tenant = ''] }: ObjectName): Step<Oper> {
   for (const [name, kind] of totals) {
     counts[name] = yield* countRows(objectRange(kind, [tenant]));
   }
+  const labelled = yield* readLabelled(tenant);
   const networks: Oper[] = [];
   for (const row of yield* readAll(prefixRange(`${siteNetworkRange.start}${tenant}/`))) {
     const { name } = decodeRecord(siteNetworkSchema, row).value;
-    const { networkTag: _unnamed, ...oper } = yield* networkOper({ tenant, network: name });
+    const { networkTag: _unnamed, ...oper } = yield* networkOper(
+      { tenant, network: name },
+      labelled,
+    );
     networks.push(oper);
   }
   const groups: Oper[] = [];
   for (const row of yield* readAll(objectRange('endpointGroup', [tenant]))) {
     const shown = yield* showObject({ kind: 'endpointGroup', parts: row.key.split('/').slice(3) });
     if (shown === undefined) continue;
-    const { externalPktTag, pktTag, numEndpoints } = yield* groupOper(shown);
+    const { externalPktTag, pktTag, numEndpoints } = yield* groupOper(shown, labelled);
     groups.push(filled({ externalPktTag, pktTag, numEndpoints }));
   }
   return filled({

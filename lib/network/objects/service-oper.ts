@@ -7,6 +7,7 @@ import { readService } from '../../services/service.ts';
 import { prefixRange } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
 import { networkEndpoints, type EndpointOper } from './endpoint-oper.ts';
+import { readLabelled } from './labelled.ts';
 import { readAll, typed } from './object-rows.ts';
 import type { ShownObject } from './show.ts';
 
@@ -32,8 +33,9 @@ export function* serviceProviders(shown: ShownObject): Step<readonly EndpointOpe
   }
   const chosen = chooseBackends(spec, candidates);
   const shapes = new Map<unknown, EndpointOper>();
+  const labelled = yield* readLabelled(tenant);
   for (const network of new Set(chosen.map(({ candidate }) => candidate.network))) {
-    for (const shape of yield* networkEndpoints({ tenant, network })) {
+    for (const shape of yield* networkEndpoints({ tenant, network }, labelled)) {
       shapes.set(shape['endpointID'], shape);
     }
   }
