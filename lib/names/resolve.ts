@@ -148,7 +148,8 @@ function bearersOf(
       (one) => (network ?? one.network) === one.network && (inGroup ?? one.group) === one.group,
     );
   if (bearers.length > 0) return { bearers, isNear: true };
-  return names.wasKnown(name) ? 'departed' : undefined;
+  const wasIn = inGroup !== undefined && names.wasKnown(`${name}.${inGroup}`);
+  return wasIn || names.wasKnown(name) ? 'departed' : undefined;
 }
 
 /** A container on several networks is spoken to in one's own, if it is there. */

@@ -112,6 +112,10 @@ export class TenantIndex {
       this.#attached.set(place, attached);
     }
     for (const name of before?.names ?? []) this.#depart(name, nowMs);
+    const left = attached?.group === before?.group ? undefined : before?.group;
+    // one that is in another group now, and still there
+    if (attached === undefined || left === undefined) return;
+    for (const name of before?.names ?? []) this.#depart(`${name}.${left}`, nowMs);
   }
 
   /** The group of an attachment; undefined for none. */

@@ -376,6 +376,23 @@ describe('questions', () => {
     expect([ask('web'), ask('db')]).toEqual(['unknown', ['10.1.0.1']]);
   });
 
+  it('for the name of a group are answered with whom it has by labels, as long as it asks for them', () => {
+    const told = endpointRow({ tenant: 'T1', network: 'n', at: 1, name: 'c', labels: { x: '1' } });
+    const { ask, apply, restart } = scene(groupRow('T1', 'g', 'n', ['x=1']));
+    expect([ask('g'), ask('c.g')]).toEqual([[], 'outside']);
+    apply({ type: 'put', row: told });
+    expect([ask('g'), ask('c.g')]).toEqual([['10.1.0.1'], ['10.1.0.1']]);
+    restart();
+    expect(ask('g')).toEqual(['10.1.0.1']);
+    apply({ type: 'put', row: groupRow('T1', 'n.g', 'n', ['x=1']) });
+    // both ask for it with equal right
+    expect([ask('g'), ask('n.g')]).toEqual([[], []]);
+    apply({ type: 'put', row: groupRow('T1', 'g', 'n') });
+    expect([ask('g'), ask('n.g')]).toEqual([[], ['10.1.0.1']]);
+    apply({ type: 'delete', key: '/object/endpointGroup/T1/n.g' });
+    expect([ask('c.g'), ask('c')]).toEqual(['unknown', ['10.1.0.1']]);
+  });
+
   it('are answered from their own tenant alone', () => {
     const { ask, apply } = scene();
     apply({ type: 'put', row: endpointRow({ tenant: 'u', network: 'n', at: 2, name: 'c' }) });

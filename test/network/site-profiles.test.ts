@@ -21,7 +21,7 @@ const network = put('/network/t/n', {
   options: {},
   createdBy: 'docker',
 });
-const dockerNetwork = (id: string, group: string) =>
+const dockerNetwork = (id: string, group?: string) =>
   put(`network/${hex(id)}`, {
     id: hex(id),
     internal: false,
@@ -30,7 +30,7 @@ const dockerNetwork = (id: string, group: string) =>
     subnets: [{ addressSpace: 's', cidr: '10.1.0.0/24', auxiliary: {} }],
     options: {},
     site: { tenant: 't', network: 'n' },
-    group,
+    ...(group === undefined ? {} : { group }),
   });
 const endpoint = (networkId: string, id: number) =>
   put(`endpoint/${hex(networkId)}/${hex(id)}`, {
@@ -41,12 +41,25 @@ const endpoint = (networkId: string, id: number) =>
     macDerived: true,
     state: 'joined',
   });
-const group = (groupName: string, number: number, netProfile?: string) =>
+/** What its host tells of a container of this host. */
+const labelled = (networkId: string, id: number, labels: Record<string, string>) =>
+  put(`/endpoint/t/n/${hex(id)}`, {
+    ...{ id: hex(id), host: 'a', mac: `02:00:00:00:00:0${id}`, ipv4: `10.1.0.${id}` },
+    dockerNetworkId: hex(networkId),
+    container: { id: 'c', name: '/c', labels },
+  });
+const group = (
+  groupName: string,
+  number: number,
+  netProfile?: string,
+  selectors: readonly string[] = [],
+) =>
   put(`/object/endpointGroup/t/${groupName}`, {
     config: {
       tenantName: 't',
       groupName,
       networkName: 'n',
+      selectors,
       ...(netProfile === undefined ? {} : { netProfile }),
     },
     number,
@@ -121,6 +134,30 @@ describe('a network profile', () => {
       [1, { ...sends(1_048, 'q'), sharedBy: 11 }],
     ]);
     expect(told(view.apply([group('web', 11)]))).toEqual([[1, undefined]]);
+  });
+
+  it('is for who is in the group by labels, as long as it is', () => {
+    const web = (...selectors: readonly string[]) => group('web', 11, 'p', selectors);
+    const view = siteWith(
+      dockerNetwork('d3'),
+      endpoint('d3', 3),
+      labelled('d3', 3, { app: 'web', env: 'test' }),
+      group('db', 12, 'q', ['app=db']),
+      profile('p', { bandwidth: '5m' }),
+      profile('q', { bandwidth: '1m' }),
+    );
+    expect(told(view.apply([web('app=web')]))).toContainEqual([3, sends(5_242)]);
+    expect(told(view.apply([profile('p', { bandwidth: '1000k' })]))).toContainEqual([
+      3,
+      sends(1_024),
+    ]);
+    expect(told(view.apply([web('app=web', 'env=live')]))).toEqual([[3, undefined]]);
+    expect(told(view.apply([labelled('d3', 3, { app: 'db' })]))).toEqual([[3, sends(1_048, 'q')]]);
+    expect(told(view.apply([{ type: 'delete', key: '/object/endpointGroup/t/db' }]))).toEqual([
+      [2, undefined],
+      ['group', undefined],
+      [3, undefined],
+    ]);
   });
 
   it('is there again after a watch was lost', () => {

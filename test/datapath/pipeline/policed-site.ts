@@ -109,6 +109,7 @@ export function feedPolicies(
 export class PolicedFabric {
   readonly fabric: Fabric;
   readonly #hosts: readonly {
+    readonly name: string;
     readonly pipeline: Pipeline;
     readonly units: Map<string, Unit>;
     readonly bridge: PaperSwitch;
@@ -122,7 +123,7 @@ export class PolicedFabric {
       feedPipeline(pipeline, policedSite, host);
       const bridge = switches.get(host.name);
       if (bridge === undefined) throw new Error('no switch');
-      return { pipeline, units: new Map(), bridge };
+      return { name: host.name, pipeline, units: new Map(), bridge };
     });
     this.fabric = new Fabric(policedSite, switches);
     this.change(this.#policies);
@@ -149,14 +150,42 @@ export class PolicedFabric {
 
   /** From now on these are the rules. */
   change(policies: TenantPolicies): void {
-    for (const { pipeline, units, bridge } of this.#hosts) {
-      feedPolicies(pipeline, policies, this.#policies);
-      for (const [key, unit] of pipeline.take()) {
-        if (unit === undefined) units.delete(key);
-        else units.set(key, unit);
-      }
-      bridge.install(units.values());
+    for (const host of this.#hosts) {
+      feedPolicies(host.pipeline, policies, this.#policies);
+      follow(host);
     }
     this.#policies = policies;
   }
+
+  /** A container is in another group from now on, as the hosts of these names know. */
+  move(
+    { host: at, port, serves, ...container }: Container,
+    group: number | undefined,
+    told: readonly string[] = hosts.map(({ name }) => name),
+  ): void {
+    for (const host of this.#hosts) {
+      if (!told.includes(host.name)) continue;
+      const { pipeline } = host;
+      if (host.name === at) pipeline.setLocal({ ...container, port, serves, group });
+      else pipeline.setRemote({ ...container, peer: at, group });
+      follow(host);
+    }
+  }
+}
+
+/** The switch has what the pipeline says now. */
+function follow({
+  pipeline,
+  units,
+  bridge,
+}: {
+  readonly pipeline: Pipeline;
+  readonly units: Map<string, Unit>;
+  readonly bridge: PaperSwitch;
+}): void {
+  for (const [key, unit] of pipeline.take()) {
+    if (unit === undefined) units.delete(key);
+    else units.set(key, unit);
+  }
+  bridge.install(units.values());
 }

@@ -28,6 +28,7 @@ import {
   talk,
   tcp80,
   tenants,
+  type Talk,
 } from './talks.ts';
 
 const asText = (_key: string, value: unknown): unknown =>
@@ -82,6 +83,100 @@ describe('a conversation', () => {
       { numRuns: 12 },
     );
     expect(Math.min(count.allow, count.deny)).toBeGreaterThan(0);
+  });
+});
+
+describe('a container that is moved from group to group', () => {
+  const groups = [undefined, ...new Set(tenants.map(({ group }) => group))];
+  const drawn = {
+    policies,
+    talks: fc.array(talk, { minLength: 6, maxLength: 6 }),
+    group: fc.constantFrom(...groups),
+    isClient: fc.boolean(),
+  };
+  const movedIn = (said: Talk, group: number | undefined, isClient: boolean): Talk =>
+    isClient
+      ? { ...said, client: { ...said.client, group } }
+      : { ...said, server: { ...said.server, group } };
+
+  it('keeps what it has open exactly where it could begin now, both ways', () => {
+    const count = { allow: 0, deny: 0 };
+    const site = new PolicedFabric();
+    fc.assert(
+      fc.property(fc.record(drawn), ({ policies: rules, talks, group, isClient }) => {
+        site.change(rules);
+        for (const said of talks.filter((each) => allowed(rules, each))) {
+          const who = isClient ? said.client : said.server;
+          const after = movedIn(said, group, isClient);
+          site.forget();
+          expect(speak(site, said)).toEqual({ there: true, back: true });
+          site.move(who, group);
+          const isAllowed = allowed(rules, after);
+          // who answers speaks first now
+          expect([after, answer(site, said)]).toEqual([after, isAllowed]);
+          expect([after, speak(site, said).there]).toEqual([after, isAllowed]);
+          count[isAllowed ? 'allow' : 'deny'] += 1;
+          site.move(who, who.group);
+        }
+      }),
+      { numRuns: 25 },
+    );
+    expect(Math.min(count.allow, count.deny)).toBeGreaterThan(0);
+  });
+
+  it('loses nothing that is allowed before and after while hosts hear of it one after the other', () => {
+    const site = new PolicedFabric();
+    const names = policedSite.hosts.map(({ name }) => name);
+    let kept = 0;
+    fc.assert(
+      fc.property(
+        fc.record({ ...drawn, order: fc.shuffledSubarray(names, { minLength: names.length }) }),
+        ({ policies: rules, talks, group, isClient, order }) => {
+          site.change(rules);
+          for (const said of talks) {
+            if (!allowed(rules, said) || !allowed(rules, movedIn(said, group, isClient))) continue;
+            const who = isClient ? said.client : said.server;
+            site.forget();
+            expect(speak(site, said)).toEqual({ there: true, back: true });
+            for (const name of order) {
+              site.move(who, group, [name]);
+              expect([said, answer(site, said), speak(site, said)]).toEqual([
+                said,
+                true,
+                { there: true, back: true },
+              ]);
+              kept += 1;
+            }
+            site.move(who, who.group);
+          }
+        },
+      ),
+      { numRuns: 25 },
+    );
+    expect(kept).toBeGreaterThan(50);
+  });
+
+  it('changes its own flows only', () => {
+    const pipeline = new Pipeline();
+    const [host] = policedSite.hosts;
+    if (host === undefined) throw new Error('no host');
+    feedPolicies(pipeline, { rules: [ruleOf({})], groups: new Map([[11, ['base']]]) });
+    feedPipeline(pipeline, policedSite, host);
+    const before = new Map(pipeline.take());
+    const here = tenants.find(({ host: at }) => at === host.name);
+    if (here === undefined) throw new Error('no container');
+    const { host: _at, ...endpoint } = here;
+    pipeline.setLocal({ ...endpoint, group: 12 });
+    const flowsIn = (units: UnitChanges, key: string): ReadonlyMap<string, number> =>
+      new Map(units.get(key)?.flows.map((flow) => [JSON.stringify(flow, asText), flow.table]));
+    const after = pipeline.take();
+    const changed = [...after.keys()].flatMap((key) => {
+      const old = flowsIn(before, key);
+      return [...flowsIn(after, key)].flatMap(([flow, table]) => (old.has(flow) ? [] : [table]));
+    });
+    // an address of each family, and the link-local one
+    const each = [tables.clientGroup, tables.serverGroup];
+    expect(changed.toSorted()).toEqual([...each, ...each, ...each].toSorted());
   });
 });
 

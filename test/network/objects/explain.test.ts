@@ -6,11 +6,12 @@ import {
   type PolicyQuestion,
 } from '../../../lib/network/objects/explain.ts';
 import { icmpQuestions } from '../../../lib/model/objects/icmp-types.ts';
+import { planTellContainer } from '../../../lib/network/containers.ts';
 import { planDefaultTenant } from '../../../lib/network/objects/tenants.ts';
 import type { Plan } from '../../../lib/store/plan.ts';
 import { runPlan } from '../../../lib/store/run-plan.ts';
 import { MapStore } from '../../support/map-store.ts';
-import { Operator } from '../../support/operator.ts';
+import { Operator, type Json } from '../../support/operator.ts';
 import { sharedAs, SiteHost } from '../../support/site-hosts.ts';
 
 let host: SiteHost;
@@ -27,6 +28,13 @@ async function attach(group: string, letter: string): Promise<string> {
   });
   const { ipv4 = '' } = await host.attach(made, id(letter));
   return ipv4.replace(/\/.*/, '');
+}
+
+/** What a host tells of a container once it runs. */
+function tell(letter: string, labels: Readonly<Record<string, string>>): Promise<boolean> {
+  const place = { network: { tenant: 'default', network: 'net' }, endpointId: id(letter) };
+  const container = { id: id(letter), name: `/${letter}`, labels };
+  return runPlan(host.store, () => planTellContainer(place, container));
 }
 
 beforeEach(async () => {
@@ -136,6 +144,53 @@ describe('explain', () => {
     expect(await of(web)).toEqual(['allow', '', true]);
     await operator.put('endpointGroup', 'default:web', { ...group, enforcement: 'enforce' });
     expect(await of(web)).toEqual(['deny', '', false]);
+  });
+
+  it('knows the group that labels choose, and none where two ask with equal right', async () => {
+    const bare = await attach('', 'c');
+    const groupOf = async () => {
+      const [said] = await explain('192.0.2.7', bare);
+      const [shown] = (await operator.oper('network', 'default:net'))?.['endpoints'] as Json[];
+      expect([said?.in.group, said?.in.group]).toEqual([
+        shown?.['serviceName'] ?? '',
+        String(shown?.['endpointGroupKey'] ?? '').replace(/:default$/, ''),
+      ]);
+      return [said?.in.group, said?.in.rule];
+    };
+    await rule('all', {});
+    const asks = (selectors: readonly string[], more: Json = {}) => ({
+      ...{ networkName: 'net', selectors },
+      ...more,
+    });
+    const web = { policies: ['base'] };
+    await operator.put('endpointGroup', 'default:web', asks(['app=web'], web));
+    // its host has not told yet whose it is
+    expect(await groupOf()).toEqual(['', '']);
+    await tell('c', { app: 'web', tier: 'front' });
+    expect(await groupOf()).toEqual(['web', 'base/all']);
+    expect(await operator.oper('endpointGroup', 'default:web')).toMatchObject({
+      numEndpoints: 1,
+      endpoints: [{ endpointID: id('c'), endpointGroupKey: 'web:default', serviceName: 'web' }],
+    });
+    expect(await operator.oper('policy', 'default:base')).toMatchObject({ numEndpoints: 1 });
+    expect(await operator.oper('tenant', 'default')).toMatchObject({
+      endpointGroups: [{}, { numEndpoints: 1 }],
+    });
+    await operator.put('endpointGroup', 'default:app', asks(['tier=front']));
+    expect(await groupOf()).toEqual(['', '']);
+    await operator.put('endpointGroup', 'default:app', asks(['tier=front', 'app=web']));
+    expect(await groupOf()).toEqual(['app', '']);
+    // nobody was attached to it: its members go on in the next
+    await operator.remove('endpointGroup', 'default:app');
+    expect(await groupOf()).toEqual(['web', 'base/all']);
+    // who was attached to a group stays in it
+    await attach('web', 'd');
+    await tell('d', { tier: 'front' });
+    await operator.put('endpointGroup', 'default:app', asks(['tier=front']));
+    expect(await operator.oper('endpointGroup', 'default:app')).toMatchObject({
+      groupTag: 'app.default',
+    });
+    expect((await operator.oper('endpointGroup', 'default:app'))?.['numEndpoints']).toBe(undefined);
   });
 
   it('reads the model as it is now', async () => {

@@ -98,6 +98,43 @@ describe('settings of policies', () => {
   });
 });
 
+describe('labels that a group asks for', () => {
+  const asked = async () => (await operator.get('endpointGroup', 'default:g'))?.['selectors'];
+  const ask = (selectors?: readonly string[], more: Json = {}) =>
+    put('endpointGroup', 'default:g', group('net', { ...(selectors && { selectors }), ...more }));
+
+  it('change while it is there, stay when they are not given, and are taken back by a word', async () => {
+    await operator.put('network', 'default:net', net());
+    await operator.put('policy', 'default:p');
+    expect(await ask()).toBe('done');
+    // Contiv's clients never see them
+    expect(await operator.get('endpointGroup', 'default:g')).not.toHaveProperty('selectors');
+    expect(await ask(['app=web', 'release=2', 'app=web'])).toBe('done');
+    expect(await asked()).toEqual(['app=web', 'release=2']);
+    expect(await ask(undefined, { policies: ['p'] })).toBe('done');
+    expect(await asked()).toEqual(['app=web', 'release=2']);
+    expect(await ask([])).toBe('done');
+    expect(await asked()).toEqual(['app=web', 'release=2']);
+    expect(await ask(['none'])).toBe('done');
+    expect(await operator.get('endpointGroup', 'default:g')).not.toHaveProperty('selectors');
+  });
+
+  it.each([
+    [['web'], /^422 selectors string invalid format, expected KEY=VALUE, or none alone$/],
+    [['app='], /^422 .*KEY=VALUE/],
+    [['=web'], /^422 .*KEY=VALUE/],
+    [['a b=c'], /^422 .*KEY=VALUE/],
+    [['none', 'app=web'], /^422 .*none alone$/],
+    [[`app=${'x'.repeat(512)}`], /^422 selectors string too long$/],
+    [Array.from({ length: 65 }, (_, n) => `k${n}=1`), /^422 selectors has 65 entries, .* 64$/],
+  ])('are refused as %j', async (selectors, said) => {
+    await operator.put('network', 'default:net', net());
+    await operator.put('endpointGroup', 'default:g', group('net', { selectors: ['app=web'] }));
+    expect(await ask(selectors)).toMatch(said);
+    expect(await asked()).toEqual(['app=web']);
+  });
+});
+
 describe('tenants', () => {
   it('are made once, and removed when nothing is in them, in Contiv’s order of looking', async () => {
     expect(await put('tenant', 'blue')).toBe('done');
