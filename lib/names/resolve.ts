@@ -38,7 +38,7 @@ export interface TenantNames {
   nameOf(address: IpAddress): string | undefined;
   /** Blocks of networks whose addresses are all ours to give: nobody else knows their names. */
   ownBlocks(): Iterable<Cidr>;
-  /** Whether a name was one not long ago. */
+  /** Whether a name was one not long ago, also `NAME.GROUP` of a container that is in another group now. */
   wasKnown(name: string): boolean;
 }
 

@@ -88,7 +88,7 @@ export const endpointGroupKind = describeKind({
       format: 'groupSelector',
       charactersMax: serviceSelectorCharactersMax,
       itemsMax: groupSelectorsMax,
-      doc: 'Labels, KEY=VALUE: running containers of its network that have all of them, and were not attached to a group, are in it; `none` takes them back. Of several groups that which asks for most labels has it.',
+      doc: 'Labels, KEY=VALUE: running containers of its network that have all of them, and are attached to no group, are in it; `none` takes them back.',
     },
     ...policySettings,
   },

@@ -176,7 +176,8 @@ describe('a container that is moved from group to group', () => {
     });
     // an address of each family, and the link-local one
     const each = [tables.clientGroup, tables.serverGroup];
-    expect(changed.toSorted()).toEqual([...each, ...each, ...each].toSorted());
+    const count = (table: number) => changed.filter((one) => one === table).length;
+    expect([changed.length, ...each.map(count)]).toEqual([6, 3, 3]);
   });
 });
 

@@ -150,11 +150,13 @@ describe('explain', () => {
     const bare = await attach('', 'c');
     const groupOf = async () => {
       const [said] = await explain('192.0.2.7', bare);
-      const [shown] = (await operator.oper('network', 'default:net'))?.['endpoints'] as Json[];
-      expect([said?.in.group, said?.in.group]).toEqual([
-        shown?.['serviceName'] ?? '',
-        String(shown?.['endpointGroupKey'] ?? '').replace(/:default$/, ''),
-      ]);
+      const group = said?.in.group ?? '';
+      const shown =
+        group === '' ? {} : { serviceName: group, endpointGroupKey: `${group}:default` };
+      const { endpoints = [] } = (await operator.oper('network', 'default:net')) ?? {};
+      const [first] = endpoints as readonly Json[];
+      const { serviceName, endpointGroupKey } = first ?? {};
+      expect({ serviceName, endpointGroupKey }).toEqual(shown);
       return [said?.in.group, said?.in.rule];
     };
     await rule('all', {});

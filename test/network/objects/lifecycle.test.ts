@@ -127,10 +127,10 @@ describe('labels that a group asks for', () => {
     [['none', 'app=web'], /^422 .*none alone$/],
     [[`app=${'x'.repeat(512)}`], /^422 selectors string too long$/],
     [Array.from({ length: 65 }, (_, n) => `k${n}=1`), /^422 selectors has 65 entries, .* 64$/],
-  ])('are refused as %j', async (selectors, said) => {
+  ])('are refused as %j', async (selectors, refusal) => {
     await operator.put('network', 'default:net', net());
     await operator.put('endpointGroup', 'default:g', group('net', { selectors: ['app=web'] }));
-    expect(await ask(selectors)).toMatch(said);
+    expect(await ask(selectors)).toMatch(refusal);
     expect(await asked()).toEqual(['app=web']);
   });
 });
