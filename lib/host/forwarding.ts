@@ -25,7 +25,7 @@ import { readPolicyHits, type PolicyHits } from './policy-hits.ts';
 import { showPaths } from './peer-families.ts';
 import { startNameAnswers, type NameAnswers, type NameCounts } from './name-answers.ts';
 import { startPeerProbes } from './peer-probes.ts';
-import { startSiteLoop } from './site-loop.ts';
+import { startSiteLoop, type SiteLoopParts } from './site-loop.ts';
 
 /** What it is made of. */
 export interface ForwardingParts {
@@ -109,10 +109,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     names,
     clock,
     log: log.child({ part: 'site' }),
-    onChange(changes) {
-      dataPlane.take(changes);
-      showTies(parts.conditions, view.rows, hostName);
-    },
+    onChange: takeFor(parts, { dataPlane, view }),
     onSelf: parts.onWays,
     onRead: parts.onSite,
   });
@@ -134,6 +131,17 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
       await flows.close();
       await connection.close();
     },
+  };
+}
+
+/** What the site says is the data plane's, and shows whom several groups ask for. */
+function takeFor(
+  { conditions, hostName }: ForwardingParts,
+  { dataPlane, view }: Pick<Forwarding, 'dataPlane'> & { readonly view: SiteView },
+): SiteLoopParts['onChange'] {
+  return (changes) => {
+    dataPlane.take(changes);
+    showTies(conditions, view.rows, hostName);
   };
 }
 

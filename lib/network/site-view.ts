@@ -151,7 +151,6 @@ export class SiteView {
       case 'netprofile':
         return this.#touchProfile(seen.tenant, seen.profile, touched);
       case 'endpoint':
-        // of one that went
         if (attached !== undefined) touched.locals.add(attached);
         return this.#touchAttached(seen, touched);
       case 'node':
@@ -220,9 +219,8 @@ export class SiteView {
     }
     // by labels
     for (const where of this.#rows.placesOn(tenant, this.#host)) {
-      const group = this.#rows.groupOf(where);
-      const row = group === undefined ? undefined : policies.group(tenant, group);
-      if (row?.netProfile === profile) this.#touchAttached(where, touched);
+      const group = policies.group(tenant, this.#rows.groupOf(where) ?? '');
+      if (group?.netProfile === profile) this.#touchAttached(where, touched);
     }
   }
 
@@ -337,10 +335,8 @@ export class SiteView {
     if (segment === undefined || endpoint === undefined || endpoint.host === this.#host) {
       return undefined;
     }
-    const membership = this.#membership(
-      tenant,
-      this.#rows.groupOf({ tenant, network, endpointId }),
-    );
+    const group = this.#rows.groupOf({ tenant, network, endpointId });
+    const membership = this.#membership(tenant, group);
     if (this.#rows.node(endpoint.host) === undefined || membership === undefined) return undefined;
     return remoteEndpoint(endpoint, { segmentId: segment.id, ...membership });
   }

@@ -96,8 +96,8 @@ default  web      data     vxlan       -           10.1.1.0/24  -        -      
   [
     'group ls -o wide',
     ['GET /api/v1/endpointGroups/'],
-    `TENANT NAME  GROUP NAME  NETWORK  IP POOL  POLICIES  EXTERNAL CONTRACTS  NETPROFILE  TAG  DEFAULT ACTION  ENFORCEMENT
-default      app         -        -        a,b       -                   -           -    -               -
+    `TENANT NAME  GROUP NAME  NETWORK  IP POOL  POLICIES  EXTERNAL CONTRACTS  NETPROFILE  TAG  SELECTORS  DEFAULT ACTION  ENFORCEMENT
+default      app         -        -        a,b       -                   -           -    -          -               -
 `,
   ],
   [
