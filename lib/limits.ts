@@ -535,6 +535,9 @@ export const servicePortsMax = 64;
 /** Containers behind one service that get new connections: a bucket of each takes up to 88 bytes of a message of at
  *  most 65 535, and Open vSwitch shares out 256 hashes at most, so that more would have unequal shares. */
 export const serviceBackendsMax = 64;
+/** Ways a service was, the latest, whose connections are kept: as many as fit the row of one that asks for all that it
+ *  may; who gives new versions a label of their own needs two. */
+export const serviceEarlierMax = 4;
 /** Parts into which clients of a service are divided that stay with their container: six bits of an address. */
 export const serviceSlotsMax = 64;
 /** Labels of a container that its host tells the others, the first by name, and the longest, key and value together:

@@ -93,7 +93,7 @@ export class ServiceView {
     if (row === undefined) services.delete(key);
     else {
       const { value } = decodeRecord(objectRowSchema(serviceLbKind), row);
-      const spec = readService(configIn('serviceLB', value));
+      const spec = readService(configIn('serviceLB', value), value.earlier);
       services.set(key, { spec, address: value.address });
     }
     if (services.size === 0) this.#services.delete(tenant);
@@ -110,12 +110,13 @@ export class ServiceView {
     const row = this.#services.get(tenant)?.get(key);
     const network = row && this.#rows().siteNetworks(tenant).get(row.spec.network);
     if (row?.address === undefined || network === undefined) return undefined;
-    const { ports, affinity } = row.spec;
+    const { ports, affinity, earlier } = row.spec;
     return {
       id: `${tenant}:${name}`,
       segmentId: segmentIdOf(network),
       addresses: [parseAddress(row.address)],
       ports,
+      earlierPorts: earlier.ports,
       affinity,
       backends: chooseBackends(row.spec, this.#attachments(tenant)).map(({ candidate, isReady }) =>
         backendOf(candidate, isReady),

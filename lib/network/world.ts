@@ -165,6 +165,8 @@ export interface Service {
   readonly addresses: readonly IpAddress[];
   /** Protocol and port together are unique. */
   readonly ports: readonly ServicePort[];
+  /** What it had before, none of `ports`: open connections go on with them. */
+  readonly earlierPorts: readonly ServicePort[];
   readonly affinity: Affinity;
   /** In an order that is the same on all hosts; `serviceBackendsMax` are ready at most. */
   readonly backends: readonly ServiceBackend[];

@@ -26,46 +26,60 @@ export interface Candidate {
     | undefined;
 }
 
-/** A container behind a service. */
+/** A container behind a service, or one that was and still has connections from then. */
 export interface Chosen<Each> {
   readonly candidate: Each;
+  /** Is behind it now. */
+  readonly isMember: boolean;
   /** Gets new connections; the others keep those that they have. */
   readonly isReady: boolean;
 }
 
+/** What of a service says who is behind it. */
+export type Choosing = Pick<ServiceSpec, 'network' | 'selectors'> & {
+  readonly earlier: Pick<ServiceSpec['earlier'], 'selectors'>;
+};
+
 /**
- * The containers behind a service, in an order that is the same on all hosts and does not change for those who stay.
- * Of several attachments of a container the one to the service's own network counts, or else the first by name.
+ * The containers behind a service, and those that have been, in an order that is the same on all hosts and does not
+ * change for those who stay. Of several attachments of a container the one to the service's own network counts, or else
+ * the first by name; the others may have counted before it was attached there.
  */
 export function chooseBackends<Each extends Candidate>(
-  spec: Pick<ServiceSpec, 'network' | 'selectors'>,
+  spec: Choosing,
   candidates: Iterable<Each>,
 ): readonly Chosen<Each>[] {
-  const byContainer = new Map<string, Each>();
+  const found: Each[] = [];
+  const counting = new Map<string, Each>();
   for (const candidate of candidates) {
     const { container } = candidate;
-    if (container === undefined || !isMeant(spec, candidate)) continue;
-    const other = byContainer.get(container.id);
-    if (other === undefined || isBefore(spec, candidate, other)) {
-      byContainer.set(container.id, candidate);
+    if (container === undefined || !isReached(spec, candidate)) continue;
+    const isMeant = isMatched(spec.selectors, candidate);
+    if (!isMeant && !spec.earlier.selectors.some((each) => isMatched(each, candidate))) continue;
+    found.push(candidate);
+    const other = counting.get(container.id);
+    if (isMeant && (other === undefined || isBefore(spec, candidate, other))) {
+      counting.set(container.id, candidate);
     }
   }
-  const all = [...byContainer.values()].toSorted((one, other) =>
-    compare(one.endpointId, other.endpointId),
-  );
+  const members = new Set(counting.values());
   let ready = 0;
-  return all.map((candidate) => {
-    const isReady = candidate.container?.state === 'ready' && ready < serviceBackendsMax;
-    if (isReady) ready += 1;
-    return { candidate, isReady };
-  });
+  return found
+    .toSorted((one, other) => compare(one.endpointId, other.endpointId))
+    .map((candidate) => {
+      const isMember = members.has(candidate);
+      const isReady =
+        isMember && candidate.container?.state === 'ready' && ready < serviceBackendsMax;
+      if (isReady) ready += 1;
+      return { candidate, isMember, isReady };
+    });
 }
 
-function isMeant(spec: Pick<ServiceSpec, 'network' | 'selectors'>, candidate: Candidate): boolean {
-  const labels = candidate.container?.labels ?? {};
-  const isReached = candidate.isRouted || candidate.network === spec.network;
-  return isReached && meets(labels, spec.selectors);
-}
+const isReached = (spec: Pick<ServiceSpec, 'network'>, { isRouted, network }: Candidate): boolean =>
+  isRouted || network === spec.network;
+
+const isMatched = (selectors: ServiceSpec['selectors'], { container }: Candidate): boolean =>
+  meets(container?.labels ?? {}, selectors);
 
 function isBefore(spec: Pick<ServiceSpec, 'network'>, one: Candidate, other: Candidate): boolean {
   const rank = ({ network }: Candidate): number => (network === spec.network ? 0 : 1);

@@ -1,7 +1,7 @@
 /** A service as it is written, as data: ports in numbers, labels in pairs. The README says what services mean. */
 import { assert } from '../assert.ts';
 import { readRequirements, type LabelRequirement } from '../model/labels.ts';
-import type { ServiceLbConfig } from '../model/objects/service-lb.ts';
+import type { EarlierService, ServiceLbConfig } from '../model/objects/service-lb.ts';
 
 /** What is spoken to a service. */
 export type ServiceProtocol = 'tcp' | 'udp' | 'sctp';
@@ -26,26 +26,53 @@ export interface ServiceSpec {
   readonly selectors: readonly LabelRequirement[];
   readonly ports: readonly ServicePort[];
   readonly affinity: Affinity;
+  /** What it asked for before: connections from then go on. */
+  readonly earlier: {
+    readonly selectors: readonly (readonly LabelRequirement[])[];
+    /** Those of then that are not its own now, each once. */
+    readonly ports: readonly ServicePort[];
+  };
 }
 
 /**
  * Reads a service that the model has taken. Of two that are written alike one is left, as of two ports with one
  * number and protocol the first.
  */
-export function readService(config: ServiceLbConfig): ServiceSpec {
+export function readService(
+  config: ServiceLbConfig,
+  earlier: readonly EarlierService[] = [],
+): ServiceSpec {
+  const ports = readPorts(config.ports);
+  const own = new Set(ports.map(textOf));
+  const before = new Map(
+    earlier
+      .flatMap((each) => readPorts(each.ports))
+      .filter((port) => !own.has(textOf(port)))
+      .map((port) => [textOf(port), port] as const),
+  );
+  return {
+    network: config.networkName,
+    selectors: readRequirements(config.selectors),
+    ports,
+    affinity: config.affinity === 'client' ? 'client' : 'connection',
+    earlier: {
+      selectors: earlier.map(({ selectors }) => readRequirements(selectors)),
+      ports: [...before.values()],
+    },
+  };
+}
+
+function readPorts(texts: readonly string[]): readonly ServicePort[] {
   const ports = new Map<string, ServicePort>();
-  for (const text of config.ports) {
+  for (const text of texts) {
     const port = readPort(text);
     const key = `${port.protocol} ${port.port}`;
     if (!ports.has(key)) ports.set(key, port);
   }
-  return {
-    network: config.networkName,
-    selectors: readRequirements(config.selectors),
-    ports: [...ports.values()],
-    affinity: config.affinity === 'client' ? 'client' : 'connection',
-  };
+  return [...ports.values()];
 }
+
+const textOf = ({ protocol, port, target }: ServicePort): string => `${protocol} ${port} ${target}`;
 
 function readPort(text: string): ServicePort {
   const [port = '', target = '', name = ''] = text.split(':');

@@ -45,15 +45,16 @@ const endpoint = fc
     app: fc.constantFrom('web', 'db', undefined),
     state: fc.constantFrom(undefined, 'failing', 'stopping'),
   })
-  .map(({ tenant, name, at, host, app, state }) =>
-    row(`/endpoint/${tenant}/${name}/${hex(at)}`, {
-      ...{ id: hex(at), host, mac: `02:00:00:00:00:0${at}`, ipv4: `10.1.0.${at}` },
+  .map(({ tenant, name, at, host, app, state }) => {
+    const id = hex(name === 'n' ? at : at + 4);
+    return row(`/endpoint/${tenant}/${name}/${id}`, {
+      ...{ id, host, mac: `02:00:00:00:00:0${at}`, ipv4: `10.1.0.${at}` },
       dockerNetworkId: hex(0),
       ...(app === undefined
         ? {}
         : { container: { id: `c${at}`, name: '/c', labels: { app }, ...(state && { state }) } }),
-    }),
-  );
+    });
+  });
 const service = fc
   .record({
     tenantName: fc.constantFrom(...tenants),
@@ -61,11 +62,13 @@ const service = fc
     networkName: fc.constantFrom(...networks),
     selectors: fc.constantFrom(['app=web'], ['app=db']),
     affinity: fc.constantFrom('client', 'connection'),
+    earlier: fc.constantFrom(undefined, 'web', 'db'),
   })
-  .map((config) =>
+  .map(({ earlier, ...config }) =>
     row(`/object/serviceLB/${config.tenantName}/${config.serviceName}`, {
       config: { ...config, ports: ['80:8080:TCP'] },
       address: '10.1.0.200',
+      ...(earlier && { earlier: [{ selectors: [`app=${earlier}`], ports: ['80:80:TCP'] }] }),
     }),
   );
 const change: fc.Arbitrary<RowChange> = fc
@@ -82,6 +85,7 @@ interface Row {
     readonly affinity: string;
   };
   readonly address: string;
+  readonly earlier?: readonly { readonly selectors: readonly string[] }[];
   readonly mode: string;
   readonly id: string;
   readonly host: string;
@@ -109,7 +113,7 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
   for (const [key, { value }] of rows) {
     const [, , kind, tenant, name] = key.split('/');
     if (kind !== 'serviceLB') continue;
-    const { config, address } = read(value);
+    const { config, address, earlier = [] } = read(value);
     const own = rows.get(`/network/${tenant}/${config.networkName}`);
     if (own === undefined) continue;
     const [label, wanted] = config.selectors[0]?.split('=') ?? [];
@@ -125,22 +129,31 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
         if (!place.startsWith(`/endpoint/${tenant}/${at}/`)) continue;
         const { id, host, container } = read(text);
         if (container === undefined || !rows.has(`/node/${host}`)) continue;
-        if (container.labels[label ?? ''] !== wanted || seen.has(container.id)) continue;
-        seen.add(container.id);
-        found.push(`${id} ${host} ${at} ${container.state === undefined}`);
+        const has = container.labels[label ?? ''];
+        const isCounted = has === wanted && !seen.has(container.id);
+        if (isCounted) seen.add(container.id);
+        else if (has !== wanted && `app=${has}` !== earlier[0]?.selectors[0]) continue;
+        found.push(`${id} ${host} ${at} ${isCounted && container.state === undefined}`);
       }
     }
-    all[`${tenant}:${name}`] = [address, config.affinity, config.networkName, found.toSorted()];
+    all[`${tenant}:${name}`] = [
+      address,
+      config.affinity,
+      config.networkName,
+      earlier.map(() => 80),
+      found.toSorted(),
+    ];
   }
   return all;
 }
 
-function shownAs({ affinity, segmentId, backends }: Service): unknown {
+function shownAs({ affinity, segmentId, backends, earlierPorts }: Service): unknown {
   const networkOf = (id: string): string | undefined => id.split(':')[1];
   const found = backends.map(
     (one) => `${one.endpointId} ${one.host} ${networkOf(one.segmentId)} ${one.isReady}`,
   );
-  return ['10.1.0.200', affinity, networkOf(segmentId), found];
+  const targets = earlierPorts.map(({ target }) => target);
+  return ['10.1.0.200', affinity, networkOf(segmentId), targets, found];
 }
 
 describe('services', () => {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { serviceBackendsMax, serviceSlotsMax } from '../../lib/limits.ts';
-import { chooseBackends, type Candidate } from '../../lib/services/backends.ts';
+import { chooseBackends, type Candidate, type Choosing } from '../../lib/services/backends.ts';
 import { readService } from '../../lib/services/service.ts';
 import { slotsOf } from '../../lib/services/slots.ts';
 
@@ -31,11 +31,20 @@ const spec = fc.record({
     minLength: 1,
     maxLength: 2,
   }),
+  earlier: fc.record({
+    selectors: fc.array(
+      fc.array(fc.tuple(fc.constantFrom('app', 'tier'), fc.constantFrom('web', 'db')), {
+        minLength: 1,
+        maxLength: 2,
+      }),
+      { maxLength: 2 },
+    ),
+  }),
 });
 
 /** One container after the other, looking at all there is each time. */
 function plainly(
-  { network, selectors }: { network: string; selectors: readonly (readonly [string, string])[] },
+  { network, selectors }: Pick<Choosing, 'network' | 'selectors'>,
   all: readonly Candidate[],
 ): readonly string[] {
   const found: string[] = [];
@@ -66,11 +75,33 @@ describe('behind a service', () => {
     fc.assert(
       fc.property(spec, candidates, fc.nat(), (asked, all, turn) => {
         const chosen = chooseBackends(asked, all);
-        const texts = chosen.map((one) => `${one.candidate.endpointId} ${one.isReady}`);
+        const members = chosen.filter(({ isMember }) => isMember);
+        const texts = members.map((one) => `${one.candidate.endpointId} ${one.isReady}`);
         expect(texts).toEqual(plainly(asked, all));
         const turned = [...all.slice(turn % 8), ...all.slice(0, turn % 8)];
         expect(chooseBackends(asked, turned)).toEqual(chosen);
         some += chosen.length;
+      }),
+    );
+    expect(some).toBeGreaterThan(20);
+  });
+
+  it('are also those that were, for what they have: by labels of before, or by another attachment', () => {
+    let some = 0;
+    fc.assert(
+      fc.property(spec, candidates, (asked, all) => {
+        const chosen = chooseBackends(asked, all);
+        const ids = chosen.map(({ candidate }) => candidate.endpointId);
+        // each attachment by itself, as if its container had no other
+        const alone = all.flatMap((one) =>
+          [asked.selectors, ...asked.earlier.selectors].flatMap((selectors) =>
+            plainly({ network: asked.network, selectors }, [one]).map(() => one.endpointId),
+          ),
+        );
+        expect(ids).toEqual([...new Set(alone)].toSorted());
+        const left = chosen.filter(({ isMember }) => !isMember);
+        expect(left.filter(({ isReady }) => isReady)).toEqual([]);
+        some += left.length;
       }),
     );
     expect(some).toBeGreaterThan(20);
@@ -87,22 +118,31 @@ describe('behind a service', () => {
         state: index === 0 ? 'failing' : 'ready',
       },
     }));
-    const chosen = chooseBackends({ network: 'n1', selectors: [['app', 'web']] }, many);
+    const chosen = chooseBackends(
+      { network: 'n1', selectors: [['app', 'web']], earlier: { selectors: [] } },
+      many,
+    );
     expect(chosen.length).toBe(serviceBackendsMax + 3);
     expect(chosen.filter(({ isReady }) => isReady).length).toBe(serviceBackendsMax);
     expect(chosen.map(({ isReady }) => isReady).slice(-2)).toEqual([false, false]);
   });
 
-  it('are asked for as the object says', () => {
-    const read = readService({
-      tenantName: 't',
-      serviceName: 's',
-      networkName: 'n1',
-      selectors: ['app=web', 'eq=a=b'],
-      ports: ['80:8080:TCP', '53:5353:udp', '80:81:tcp'],
-      ipAddress: '',
-      affinity: '',
-    });
+  it('are asked for as the object says, and said before', () => {
+    const read = readService(
+      {
+        tenantName: 't',
+        serviceName: 's',
+        networkName: 'n1',
+        selectors: ['app=web', 'eq=a=b'],
+        ports: ['80:8080:TCP', '53:5353:udp', '80:81:tcp'],
+        ipAddress: '',
+        affinity: '',
+      },
+      [
+        { selectors: ['app=old'], ports: ['80:8080:TCP', '80:9090:TCP', '443:8443:TCP'] },
+        { selectors: ['app=older'], ports: ['80:80:tcp', '443:8443:tcp'] },
+      ],
+    );
     expect(read).toEqual({
       network: 'n1',
       selectors: [
@@ -114,6 +154,13 @@ describe('behind a service', () => {
         { protocol: 'udp', port: 53, target: 5353 },
       ],
       affinity: 'connection',
+      earlier: {
+        selectors: [[['app', 'old']], [['app', 'older']]],
+        ports: [
+          { protocol: 'tcp', port: 443, target: 8443 },
+          { protocol: 'tcp', port: 80, target: 80 },
+        ],
+      },
     });
   });
 });

@@ -149,12 +149,12 @@ export class ServiceBook {
     },
   ): void {
     const { backend, segment, services } = of;
-    const ports = services.flatMap(({ service }) => service.ports);
-    backendFlows(flow, backend, { segment, targets: targetsOf(ports) });
+    const all = services.map(({ service }) => service);
+    backendFlows(flow, backend, { segment, targets: targetsOf(all) });
     const endpoint = this.#around.local(backend.endpointId);
     if (endpoint === undefined) return;
     for (const { service } of services) {
-      const targets = targetsOf(service.ports);
+      const targets = targetsOf([service]);
       for (const address of service.addresses) {
         ownServiceFlows(flow, endpoint, { domain: segment.domain, address, targets });
       }
@@ -183,8 +183,9 @@ function made({ number }: { readonly number?: number }, write: (flow: FlowWriter
   return flowsOnly(flow.flows);
 }
 
-/** What ports lead to, each once. */
-function targetsOf(ports: readonly ServicePort[]): readonly ServicePort[] {
+/** What ports lead to, or have led to, each once. */
+function targetsOf(services: readonly Service[]): readonly ServicePort[] {
+  const ports = services.flatMap((each) => [...each.ports, ...each.earlierPorts]);
   const targets = new Map(ports.map((port) => [`${port.protocol} ${port.target}`, port] as const));
   return [...targets.values()];
 }

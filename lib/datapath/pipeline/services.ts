@@ -129,6 +129,13 @@ function asked(domain: number, address: IpAddress, { protocol, port }: ServicePo
 
 const isReady = ({ isReady: ready }: ServiceBackend): boolean => ready;
 
+/** To a service: what has a container goes on to it, the rest is looked at. */
+function lookedUp(flow: FlowWriter, domain: number, match: Match): void {
+  flow.add({ table: tables.route, priority: 260 }, match, {
+    apply: [tracked(domain, tables.services)],
+  });
+}
+
 /** A service, and the groups that choose; `number` stands for it on this host. */
 export function serviceFlows(
   flow: FlowWriter,
@@ -155,9 +162,7 @@ export function serviceFlows(
     }
     for (const [index, port] of service.ports.entries()) {
       const match = asked(domain, address, port);
-      flow.add({ table: tables.route, priority: 260 }, match, {
-        apply: [tracked(domain, tables.services)],
-      });
+      lookedUp(flow, domain, match);
       const begins = [{ table: tables.services, priority: 100 }, [match, isNew]] as const;
       if (ready.length === 0) unreachable.add(...begins, toAgent);
       else if (service.affinity === 'client') {
@@ -177,8 +182,21 @@ export function serviceFlows(
         made.push({ id, type: 'select', buckets });
       }
     }
+    for (const port of closedPorts(service)) {
+      const match = asked(domain, address, port);
+      lookedUp(flow, domain, match);
+      unreachable.add({ table: tables.services, priority: 100 }, [match, isNew], toAgent);
+    }
   }
   return made;
+}
+
+/** Ports that are its own no more, each once. */
+function closedPorts({ ports, earlierPorts }: Service): readonly ServicePort[] {
+  const numberOf = ({ protocol, port }: ServicePort): string => `${protocol} ${port}`;
+  const own = new Set(ports.map(numberOf));
+  const closed = new Map(earlierPorts.map((port) => [numberOf(port), port] as const));
+  return [...closed.values()].filter((port) => !own.has(numberOf(port)));
 }
 
 /** Which container a client has by the last bits of its address: those of containers are given one after the other. */

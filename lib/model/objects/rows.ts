@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { endpointGroupNumberMax } from '../../limits.ts';
 import { siteNameSchema } from '../site.ts';
+import type { EarlierService } from './service-lb.ts';
 import type { Config, Field, KindName, ObjectKind } from './kind.ts';
 import { fieldNames, zeroOf } from './read-config.ts';
 import { isZero } from './shape.ts';
@@ -14,6 +15,8 @@ export interface ObjectRow {
   readonly number?: number | undefined;
   /** Of a service: its address, canonical. */
   readonly address?: string | undefined;
+  /** Of a service: what it asked for before, the latest first. */
+  readonly earlier?: readonly EarlierService[] | undefined;
 }
 
 const schemas = new Map<KindName, z.ZodType<ObjectRow>>();
@@ -30,6 +33,9 @@ export function objectRowSchema(kind: ObjectKind): z.ZodType<ObjectRow> {
     ),
     number: z.int().min(1).max(endpointGroupNumberMax).optional(),
     address: z.string().optional(),
+    earlier: z
+      .array(z.strictObject({ selectors: z.array(z.string()), ports: z.array(z.string()) }))
+      .optional(),
   });
   schemas.set(kind.name, schema);
   return schema;

@@ -87,3 +87,6 @@ export const serviceLbKind = describeKind({
 
 /** The configuration of a service. */
 export type ServiceLbConfig = ConfigOf<typeof serviceLbKind>;
+
+/** What a service asked for before, as it was written. */
+export type EarlierService = Pick<ServiceLbConfig, 'selectors' | 'ports'>;

@@ -31,7 +31,7 @@ export function* serviceProviders(shown: ShownObject): Step<readonly EndpointOpe
       });
     }
   }
-  const chosen = chooseBackends(spec, candidates);
+  const chosen = chooseBackends(spec, candidates).filter(({ isMember }) => isMember);
   const shapes = new Map<unknown, EndpointOper>();
   const labelled = yield* readLabelled(tenant);
   for (const network of new Set(chosen.map(({ candidate }) => candidate.network))) {

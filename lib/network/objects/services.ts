@@ -1,5 +1,6 @@
 /** What is special about services: an address of their network, theirs as long as they are there. Pure. */
 import { FairleadError } from '../../errors.ts';
+import { serviceEarlierMax } from '../../limits.ts';
 import {
   contains,
   formatAddress,
@@ -18,6 +19,7 @@ import type { ObjectRow } from '../../model/objects/rows.ts';
 import type { PoolAddress } from '../../model/pool.ts';
 import { encodeRecord } from '../../model/record.ts';
 import type { SiteNetworkName } from '../../model/site.ts';
+import type { EarlierService } from '../../model/objects/service-lb.ts';
 import { asRead, type Step, type TxnDraft } from '../../store/plan.ts';
 import { exhausted, rangeOf } from '../ipam/addresses.ts';
 import { spanOf } from '../ipam/block.ts';
@@ -25,6 +27,7 @@ import { passPool, readReserved, requireUnreserved } from '../ipam/group-pools.t
 import { readPoolAddress, readPoolNamed, type StoredPool } from '../ipam/read.ts';
 import { findFree } from '../ipam/search.ts';
 import { sharedSpace } from '../ipam/space.ts';
+import { sameValue } from '../same-value.ts';
 import { readSiteNetwork } from '../site-networks.ts';
 import { subnetFor } from './groups.ts';
 import { siteName } from './links.ts';
@@ -51,9 +54,11 @@ export const serviceSpecial: Special = {
   },
   first: ['tenantName', 'networkName'],
   *prepare(draft, _name, config, { before }) {
-    const kept = before && keptAddress(config, before);
-    if (kept !== undefined) return { address: kept };
-    if (before !== undefined) yield* giveBack(draft, before);
+    if (before !== undefined) {
+      const kept = keptAddress(config, before);
+      if (kept !== undefined) return { address: kept, ...earlierOf(config, before) };
+      yield* giveBack(draft, before);
+    }
     return { address: yield* takeAddress(draft, config) };
   },
   *remove(draft, _name, row) {
@@ -67,6 +72,21 @@ function keptAddress(config: Config, row: ObjectRow): string | undefined {
   const { networkName, ipAddress } = typed(kind, config);
   const same = networkName === before.networkName && ['', row.address].includes(ipAddress);
   return same ? row.address : undefined;
+}
+
+/** What a service that keeps its address asked for before: what is open goes on. With another address it would not. */
+function earlierOf(config: Config, row: ObjectRow): Pick<ObjectRow, 'earlier'> {
+  const now = askedFor(config);
+  const earlier: EarlierService[] = [];
+  for (const each of [askedFor(configIn(kind, row)), ...(row.earlier ?? [])]) {
+    if (![now, ...earlier].some((other) => sameValue(other, each))) earlier.push(each);
+  }
+  return earlier.length === 0 ? {} : { earlier: earlier.slice(0, serviceEarlierMax) };
+}
+
+function askedFor(config: Config): EarlierService {
+  const { selectors, ports } = typed(kind, config);
+  return { selectors, ports };
 }
 
 function* takeAddress(draft: TxnDraft, config: Config): Step<string> {

@@ -75,6 +75,7 @@ export function serviceIn(index: number, more: Partial<Service> & { id: string }
       { protocol: 'tcp', port: 80, target: 8080 },
       { protocol: 'udp', port: 53, target: 53 },
     ],
+    earlierPorts: [],
     affinity: 'connection',
     backends: [],
     ...more,

@@ -150,6 +150,54 @@ describe('who speaks to a service', () => {
     expect(stayed).toBeGreaterThan(30);
   });
 
+  it('is told so when his container has gone, and sent to no other', () => {
+    const site = new ServedFabric();
+    const [client, server, other] = inNetwork(1);
+    if (client === undefined || server === undefined || other === undefined) throw new Error('few');
+    const of = serviceIn(1, { id: 'web', backends: [backend(server)] });
+    const [port] = of.ports;
+    if (port === undefined) throw new Error('no port');
+    const call: Call = { client, service: of, port, family: 4, from: 4000 };
+    site.change([of]);
+    site.call(call);
+    site.change([{ ...of, backends: [backend(other)] }], (pipeline) => {
+      pipeline.removeLocal(server.id);
+      pipeline.removeRemote(server.id);
+    });
+    const told = site.fabric.send(client, callPacket(call)).map(({ to, why }) => [to, why]);
+    expect(told).toEqual([['agent', cookieKinds.unreachable]]);
+    expect(site.call({ ...call, from: 4001 }).server.id).toBe(other.id);
+  });
+
+  it('goes on with a port that the service has no more, or that leads elsewhere, and begins nothing there', () => {
+    const site = new ServedFabric();
+    const [client, server] = inNetwork(1);
+    if (client === undefined || server === undefined) throw new Error('no containers');
+    const web = { protocol: 'tcp', port: 80, target: 8080 } as const;
+    const names = { protocol: 'udp', port: 53, target: 5353 } as const;
+    const of = serviceIn(1, { id: 'web', backends: [backend(server)], ports: [web, names] });
+    site.change([of]);
+    const calls = [web, names].flatMap((port) =>
+      [4, 6].map((family): Call => ({
+        ...{ client, service: of, port, from: 4000 },
+        family: family === 4 ? 4 : 6,
+      })),
+    );
+    for (const call of calls) site.call(call);
+    const moved = { ...web, target: 9090 };
+    const after = { ...of, ports: [moved], earlierPorts: [web, names] };
+    for (const backends of [of.backends, [backend(server, false)]]) {
+      site.change([{ ...after, backends }]);
+      for (const call of calls) expectSeen(call, site.call(call));
+    }
+    site.change([after]);
+    const anew: Call = { client, service: after, port: moved, family: 4, from: 4001 };
+    expectSeen(anew, site.call(anew));
+    const closed = callPacket({ ...anew, port: names });
+    const told = site.fabric.send(client, closed).map(({ to, why }) => [to, why]);
+    expect(told).toEqual([['agent', cookieKinds.unreachable]]);
+  });
+
   it('is always sent to the same container by a service whose clients stay', () => {
     const site = new ServedFabric();
     fc.assert(

@@ -4,7 +4,13 @@ import { systemClock } from '../../../lib/clock.ts';
 import { probeIntervalMs, probeRepeatMs, probesMissedMax } from '../../../lib/limits.ts';
 import type { Instrument, Vantage } from '../../lab/traffic/instrument.ts';
 import { reaches, untilReaches } from '../../lab/traffic/pings.ts';
-import { callTcp, serveTcp, startTcp, type TcpServed } from '../../lab/traffic/tcp.ts';
+import {
+  callTcp,
+  serveTcp,
+  startTcp,
+  type TcpClient,
+  type TcpServed,
+} from '../../lab/traffic/tcp.ts';
 import { listenUdp, sendUdp, type UdpHeard } from '../../lab/traffic/udp.ts';
 import { containerOf } from '../../lab/traffic/vantages.ts';
 import { dockerOk } from '../../support/docker.ts';
@@ -18,6 +24,7 @@ import { until } from '../../support/until.ts';
 const serviceSilentHostMs = probeIntervalMs + (probesMissedMax + 2) * probeRepeatMs;
 const lab = labOfSite(3);
 const vip = '10.90.1.200';
+const servicePorts = '-p 80:8080:TCP -p 53:5353:UDP';
 let agents: SiteAgents;
 
 /** A container with what listens in it. */
@@ -42,8 +49,8 @@ const clientOn = (host: number): Vantage => {
   return found;
 };
 
-async function serve(host: number, name: string): Promise<void> {
-  const options = ['--ip', addressOf(name), '--label', 'app=web'];
+async function serve(host: number, name: string, labels = ['app=web']): Promise<void> {
+  const options = ['--ip', addressOf(name), ...labels.flatMap((label) => ['--label', label])];
   await runContainer(lab.host(host), { name, network: 'web/blue', options });
   const at = await containerOf(lab.host(host), name);
   const tcp = await serveTcp(at, { port: 8080, mode: 'echo' });
@@ -94,6 +101,45 @@ async function providers(): Promise<Record<string, string>> {
     (Oper.providers ?? []).map((one) => [one.containerName.slice(1), one.providerState]),
   );
 }
+/** Connections that exchange messages, of which one is with this server at least. */
+async function openWith(name: string): Promise<readonly Instrument<TcpClient>[]> {
+  const before = await counts();
+  const open: Instrument<TcpClient>[] = [];
+  const found = await until(
+    `${name} has a connection`,
+    async () => {
+      open.push(...(await Promise.all(Array.from({ length: 6 }, startExchange))));
+      return ((await more(before))[name] ?? 0) > 0 || undefined;
+    },
+    { timeoutMs: 30_000 },
+  );
+  expect(found).toBe(true);
+  return open;
+}
+const startExchange = () =>
+  startTcp(clientOn(1), {
+    ...{ to: vip, port: 80, mode: 'exchange', sizes: [100] },
+    ...{ everyMs: 100, durationMs: 600_000 },
+  } as const);
+
+/** Each goes on: it has had an answer since it was asked. */
+async function expectGoingOn(open: readonly Instrument<TcpClient>[]): Promise<void> {
+  const exchangesOf = () => Promise.all(open.map(async (each) => (await each.ask()).exchanges));
+  const before = await exchangesOf();
+  await until(
+    'all go on',
+    async () => (await exchangesOf()).every((n, at) => n > (before[at] ?? 0)) || undefined,
+    { timeoutMs: 10_000, everyMs: 100 },
+  );
+}
+
+/** Ends them: none has had an error. */
+async function expectUnharmed(open: readonly Instrument<TcpClient>[]): Promise<void> {
+  const ends = await Promise.all(open.map((each) => each.stop()));
+  expect(ends.map(({ flow }) => [flow.error, flow.damaged])).toEqual(ends.map(() => ['', false]));
+  expect(Math.min(...ends.map(({ exchanges }) => exchanges))).toBeGreaterThan(10);
+}
+
 const untilAll = (names: readonly string[]) =>
   until(
     `${names.join(', ')} are behind it`,
@@ -102,6 +148,19 @@ const untilAll = (names: readonly string[]) =>
       return names.every((name) => found[name] === 'ready') || undefined;
     },
     { timeoutMs: 20_000, everyMs: 200 },
+  );
+
+/** Until new connections of the first host pass these by. */
+const untilNothingNew = (names: readonly string[]) =>
+  until(
+    `${names.join(', ')} get nothing new`,
+    async () => {
+      const before = await counts();
+      if ((await calls(clientOn(1), 12)) < 12) return undefined;
+      const got = await more(before);
+      return names.every((name) => got[name] === 0) || undefined;
+    },
+    { timeoutMs: 30_000 },
   );
 
 beforeAll(async () => {
@@ -118,8 +177,7 @@ beforeAll(async () => {
   for (const from of clients.values()) {
     for (const name of servers.keys()) await untilReaches(from, addressOf(name));
   }
-  const ports = '-p 80:8080:TCP -p 53:5353:UDP';
-  await typed(`service create -t blue -s web -l app=web ${ports} --ip ${vip} front`);
+  await typed(`service create -t blue -s web -l app=web ${servicePorts} --ip ${vip} front`);
   await untilAll(['s1', 's2', 's3']);
   for (const from of clients.values()) {
     await until('it answers', async () => (await call(from)) || undefined, { timeoutMs: 20_000 });
@@ -167,14 +225,7 @@ describe('a service', () => {
   });
 
   it('keeps open connections while containers come and go, and sends nobody to who has gone', async () => {
-    const open = await Promise.all(
-      Array.from({ length: 12 }, () =>
-        startTcp(clientOn(1), {
-          ...{ to: vip, port: 80, mode: 'exchange', sizes: [100] },
-          ...{ everyMs: 100, durationMs: 600_000 },
-        } as const),
-      ),
-    );
+    const open = await Promise.all(Array.from({ length: 12 }, startExchange));
     await serve(2, 's4');
     await untilAll(['s1', 's2', 's3', 's4']);
     await dockerOk(lab.host(2), ['rm', '-f', 's4']);
@@ -185,9 +236,61 @@ describe('a service', () => {
     const before = await counts();
     expect(await calls(clientOn(3), 20)).toBe(20);
     expect(Object.values(await more(before)).reduce((sum, one) => sum + one, 0)).toBe(20);
-    const ends = await Promise.all(open.map((each) => each.stop()));
-    expect(ends.map(({ flow }) => [flow.error, flow.damaged])).toEqual(ends.map(() => ['', false]));
-    expect(Math.min(...ends.map(({ exchanges }) => exchanges))).toBeGreaterThan(10);
+    await expectUnharmed(open);
+  });
+
+  it('lets a container that is being stopped go on with what it has, and sends it nothing new', async () => {
+    await serve(2, 's4');
+    await untilAll(['s1', 's2', 's3', 's4']);
+    const open = await openWith('s4');
+    // what runs in it does not mind SIGTERM
+    const stopped = dockerOk(lab.host(2), ['stop', '-t', '20', 's4']);
+    await until(
+      'it is stopping',
+      async () => (await providers())['s4'] === 'stopping' || undefined,
+      {
+        timeoutMs: 10_000,
+      },
+    );
+    await untilNothingNew(['s4']);
+    expect(await calls(clientOn(1), 10)).toBe(10);
+    await expectGoingOn(open);
+    await expectUnharmed(open);
+    await stopped;
+    servers.delete('s4');
+    await dockerOk(lab.host(2), ['rm', 's4']);
+  });
+
+  it('goes on with containers and ports that it no more asks for, also by an agent begun anew', async () => {
+    const withGen = `service create -t blue -s web -l app=web -l gen=2 -p 80:8080:TCP --ip ${vip} front`;
+    await serve(2, 's4', ['app=web', 'gen=2']);
+    await untilAll(['s1', 's2', 's3', 's4']);
+    const open = await openWith('s3');
+    const udp = { to: vip, port: 53, sizes: [64], count: 3, echo: true } as const;
+    expect((await sendUdp(clientOn(1), udp)).answered).toBe(3);
+    await typed(withGen);
+    await untilNothingNew(['s1', 's2', 's3']);
+    expect(Object.keys(await providers())).toEqual(['s4']);
+    expect((await sendUdp(clientOn(1), udp)).answered).toBe(0);
+    await expectGoingOn(open);
+    await agents.kill(lab.host(1));
+    await agents.start(lab.host(1));
+    await untilNothingNew(['s1', 's2', 's3']);
+    await expectGoingOn(open);
+    await typed(`service create -t blue -s web -l app=web ${servicePorts} --ip ${vip} front`);
+    await dockerOk(lab.host(2), ['rm', '-f', 's4']);
+    servers.delete('s4');
+    await untilAll(['s1', 's2', 's3']);
+    await until(
+      'all get some',
+      async () => {
+        const before = await counts();
+        await calls(clientOn(1), 12);
+        return Math.min(...Object.values(await more(before))) > 0 || undefined;
+      },
+      { timeoutMs: 20_000 },
+    );
+    await Promise.all(open.map((each) => each.stop()));
   });
 
   it('sends nothing new to a container that is paused', async () => {

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it, test } from 'vitest';
 import { asFairleadError, errorTable } from '../../../lib/errors.ts';
 import type { KindName } from '../../../lib/model/objects/kind.ts';
+import { serviceEarlierMax } from '../../../lib/limits.ts';
 import { planDefaultTenant } from '../../../lib/network/objects/tenants.ts';
 import { runPlan } from '../../../lib/store/run-plan.ts';
 import { MapStore } from '../../support/map-store.ts';
@@ -705,6 +706,35 @@ describe('services', () => {
     expect(await operator.list('serviceLB')).toEqual([]);
   });
 
+  interface StoredService {
+    readonly earlier?: readonly Json[];
+  }
+  const storedService = (name: string): StoredService =>
+    JSON.parse(whole.rows.get(`/object/serviceLB/${name}`)?.value ?? '{}') as StoredService;
+
+  it('remember how they were, for connections from then, while they keep their address', async () => {
+    const wereBefore = () => storedService('default/s').earlier?.map(({ selectors }) => selectors);
+    await operator.put('serviceLB', 'default:s', service());
+    expect(wereBefore()).toBeUndefined();
+    await put('serviceLB', 'default:s', service({ affinity: 'client' }));
+    expect(wereBefore()).toBeUndefined();
+    await put('serviceLB', 'default:s', service({ ports: ['80:80:TCP'] }));
+    expect(storedService('default/s').earlier).toEqual([
+      { selectors: ['a=b'], ports: ['80:8080:TCP'] },
+    ]);
+    for (const to of ['c', 'c', 'b', 'c', 'd']) {
+      await put('serviceLB', 'default:s', service({ selectors: [`a=${to}`] }));
+    }
+    // each way it was once, the latest first; not how it is
+    expect(wereBefore()).toEqual([['a=c'], ['a=b'], ['a=b']]);
+    for (let n = 0; n < 2 * serviceEarlierMax; n += 1) {
+      await put('serviceLB', 'default:s', service({ selectors: [`a=${n}`] }));
+    }
+    expect(wereBefore()).toEqual([['a=6'], ['a=5'], ['a=4'], ['a=3']]);
+    await put('serviceLB', 'default:s', service({ ipAddress: '10.1.1.6' }));
+    expect(wereBefore()).toBeUndefined();
+  });
+
   it('have an address of their network as long as they are there', async () => {
     await operator.put('serviceLB', 'default:s', service());
     await operator.put('serviceLB', 'default:t', service({ ipAddress: '10.1.1.6' }));
@@ -721,6 +751,7 @@ describe('services', () => {
     expect(await operator.oper('serviceLB', 'default:t')).toEqual({ serviceVip: '10.1.1.6' });
     expect(await put('serviceLB', 'default:t', service({ networkName: 'other' }))).toBe('done');
     expect(await operator.oper('serviceLB', 'default:t')).toEqual({ serviceVip: '10.2.0.1' });
+    expect(storedService('default/t').earlier).toBeUndefined();
     for (const name of ['a', 'b', 'c', 'd', 'e'])
       await operator.put('serviceLB', `default:${name}`, service());
     expect(await put('serviceLB', 'default:f', service())).toMatch(
