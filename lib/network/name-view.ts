@@ -15,7 +15,7 @@ import type { TenantNames } from '../names/resolve.ts';
 import type { KeyValue } from '../store/port.ts';
 import { shortId } from './containers.ts';
 import { configIn } from './objects/object-rows.ts';
-import { serviceRange } from './service-view.ts';
+import { serviceAddresses, serviceRange } from './service-view.ts';
 import type { RowChange, SiteEndpointPlace, SiteRows } from './site-rows.ts';
 import { TenantIndex, type Attached, type ServedName } from './tenant-index.ts';
 
@@ -184,12 +184,13 @@ export class NameView {
 
 function servedIn(row: KeyValue, name: string): ServedName | undefined {
   const { value } = decodeRecord(objectRowSchema(serviceLbKind), row);
-  if (value.address === undefined) return undefined;
+  const addresses = serviceAddresses(value);
+  if (addresses.length === 0) return undefined;
   const { networkName } = configIn('serviceLB', value);
   return {
     name: name.toLowerCase(),
     network: networkName.toLowerCase(),
-    addresses: [parseAddress(value.address)],
+    addresses,
   };
 }
 

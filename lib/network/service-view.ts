@@ -3,10 +3,10 @@
  * without services costs a look into a map for each row; of one that has some, a change of an attachment looks at
  * all of its services again.
  */
-import { parseAddress } from '../ip/ip.ts';
+import { parseAddress, type IpAddress } from '../ip/ip.ts';
 import { serviceLbKind } from '../model/objects/service-lb.ts';
 import { objectOfKey, objectRange } from '../model/objects/object-keys.ts';
-import { objectRowSchema } from '../model/objects/rows.ts';
+import { objectRowSchema, type ObjectRow } from '../model/objects/rows.ts';
 import { decodeRecord } from '../model/record.ts';
 import { parseSeenKey } from '../model/site-keys.ts';
 import type { SiteEndpoint } from '../model/site.ts';
@@ -31,7 +31,7 @@ export interface ServiceChange {
 
 interface ServiceRow {
   readonly spec: ServiceSpec;
-  readonly address: string | undefined;
+  readonly addresses: readonly IpAddress[];
 }
 
 /** An attachment that may be behind a service. */
@@ -94,7 +94,7 @@ export class ServiceView {
     else {
       const { value } = decodeRecord(objectRowSchema(serviceLbKind), row);
       const spec = readService(configIn('serviceLB', value), value.earlier);
-      services.set(key, { spec, address: value.address });
+      services.set(key, { spec, addresses: serviceAddresses(value) });
     }
     if (services.size === 0) this.#services.delete(tenant);
     else this.#services.set(tenant, services);
@@ -109,12 +109,12 @@ export class ServiceView {
     const [tenant = '', name = ''] = objectOfKey('serviceLB', key).parts;
     const row = this.#services.get(tenant)?.get(key);
     const network = row && this.#rows().siteNetworks(tenant).get(row.spec.network);
-    if (row?.address === undefined || network === undefined) return undefined;
+    if (row === undefined || row.addresses.length === 0 || network === undefined) return undefined;
     const { ports, affinity, earlier } = row.spec;
     return {
       id: `${tenant}:${name}`,
       segmentId: segmentIdOf(network),
-      addresses: [parseAddress(row.address)],
+      addresses: row.addresses,
       ports,
       earlierPorts: earlier.ports,
       affinity,
@@ -142,6 +142,10 @@ export class ServiceView {
     }
   }
 }
+
+/** The addresses of a service, of each family one at most; none as long as its row is being made. */
+export const serviceAddresses = ({ address, address6 }: ObjectRow): readonly IpAddress[] =>
+  [address, address6].flatMap((text) => (text === undefined ? [] : [parseAddress(text)]));
 
 const isService = (key: string): boolean => key.startsWith(serviceRange.start);
 

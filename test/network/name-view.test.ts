@@ -52,11 +52,15 @@ const endpointRow = ({ tenant, network, at, group, name, alias, labels = {} }: C
       : { container: { ...container, ...(alias === undefined ? {} : { aliases: [alias] }) } }),
   });
 };
-const serviceRow = (tenantName: string, serviceName: string, networkName: string) =>
-  row(`/object/serviceLB/${tenantName}/${serviceName}`, {
+/** In one of the networks it has an address of each family. */
+const serviceRow = (tenantName: string, serviceName: string, networkName: string) => {
+  const number = networks.indexOf(networkName as 'n') + 1;
+  return row(`/object/serviceLB/${tenantName}/${serviceName}`, {
     config: { tenantName, serviceName, networkName, selectors: ['a=b'], ports: ['1:1:TCP'] },
-    address: `10.${networks.indexOf(networkName as 'n') + 1}.0.200`,
+    address: `10.${number}.0.200`,
+    ...(number === 1 ? { address6: `fd00:${number}::c8` } : {}),
   });
+};
 const groupRow = (
   tenantName: string,
   groupName: string,
@@ -105,6 +109,7 @@ interface Row {
     readonly selectors: readonly string[];
   };
   readonly address: string;
+  readonly address6?: string;
   readonly mode: string;
   readonly group?: string;
   readonly ipv4: string;
@@ -168,7 +173,8 @@ function meanings(rows: ReadonlyMap<string, KeyValue>, of: string): Map<string, 
   };
   for (const { rest, value } of below('/object/serviceLB')) {
     const where = value.config.networkName.toLowerCase();
-    sayAll(rest, 0, { network: where, addresses: [value.address] });
+    const addresses = [value.address, value.address6].flatMap((text) => text ?? []);
+    sayAll(rest, 0, { network: where, addresses });
   }
   for (const [group, where] of groupsOf) {
     sayAll(group, 1, { network: where.toLowerCase(), addresses: [] });
@@ -347,6 +353,20 @@ describe('questions', () => {
     apply({ type: 'put', row: endpointRow({ tenant: 'T1', network: 'M', at: 3 }) });
     expect(named('10.2.0.3')).toBe('unknown');
     expect(contains(parseCidr('10.2.0.0/24'), parseAddress('10.2.0.3'))).toBe(true);
+  });
+
+  it('of services have their addresses of both families, which have their names', () => {
+    const { ask } = scene(serviceRow('T1', 's', 'n'), serviceRow('T1', 'four', 'M'));
+    expect([recordType.a, recordType.aaaa].map((type) => ask('s', type))).toEqual([
+      ['10.1.0.200'],
+      ['fd00:1::c8'],
+    ]);
+    expect([recordType.a, recordType.aaaa].map((type) => ask('four', type))).toEqual([
+      ['10.2.0.200'],
+      [],
+    ]);
+    const named = (text: string) => ask(reverseName(parseAddress(text)), recordType.ptr);
+    expect(['10.1.0.200', 'fd00:1::c8'].map(named)).toEqual([['s.n'], ['s.n']]);
   });
 
   it('for a name that has gone stay inside for a while, also over a new beginning', () => {

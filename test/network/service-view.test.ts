@@ -1,6 +1,7 @@
 /** Services as rows tell them, against a twin that reads all rows each time; and what hosts tell of containers. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatAddress } from '../../lib/ip/ip.ts';
 import { containerLabelsMax } from '../../lib/limits.ts';
 import { planTellContainer, toldLabels } from '../../lib/network/containers.ts';
 import { ServiceView, type ServiceChange } from '../../lib/network/service-view.ts';
@@ -63,11 +64,13 @@ const service = fc
     selectors: fc.constantFrom(['app=web'], ['app=db']),
     affinity: fc.constantFrom('client', 'connection'),
     earlier: fc.constantFrom(undefined, 'web', 'db'),
+    address6: fc.constantFrom(undefined, 'fd00::c8'),
   })
-  .map(({ earlier, ...config }) =>
+  .map(({ earlier, address6, ...config }) =>
     row(`/object/serviceLB/${config.tenantName}/${config.serviceName}`, {
       config: { ...config, ports: ['80:8080:TCP'] },
       address: '10.1.0.200',
+      ...(address6 && { address6 }),
       ...(earlier && { earlier: [{ selectors: [`app=${earlier}`], ports: ['80:80:TCP'] }] }),
     }),
   );
@@ -85,6 +88,7 @@ interface Row {
     readonly affinity: string;
   };
   readonly address: string;
+  readonly address6?: string;
   readonly earlier?: readonly { readonly selectors: readonly string[] }[];
   readonly mode: string;
   readonly id: string;
@@ -113,7 +117,7 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
   for (const [key, { value }] of rows) {
     const [, , kind, tenant, name] = key.split('/');
     if (kind !== 'serviceLB') continue;
-    const { config, address, earlier = [] } = read(value);
+    const { config, address, address6, earlier = [] } = read(value);
     const own = rows.get(`/network/${tenant}/${config.networkName}`);
     if (own === undefined) continue;
     const [label, wanted] = config.selectors[0]?.split('=') ?? [];
@@ -137,7 +141,7 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
       }
     }
     all[`${tenant}:${name}`] = [
-      address,
+      [address, ...(address6 === undefined ? [] : [address6])],
       config.affinity,
       config.networkName,
       earlier.map(() => 80),
@@ -147,13 +151,13 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
   return all;
 }
 
-function shownAs({ affinity, segmentId, backends, earlierPorts }: Service): unknown {
+function shownAs({ addresses, affinity, segmentId, backends, earlierPorts }: Service): unknown {
   const networkOf = (id: string): string | undefined => id.split(':')[1];
   const found = backends.map(
     (one) => `${one.endpointId} ${one.host} ${networkOf(one.segmentId)} ${one.isReady}`,
   );
   const targets = earlierPorts.map(({ target }) => target);
-  return ['10.1.0.200', affinity, networkOf(segmentId), targets, found];
+  return [addresses.map(formatAddress), affinity, networkOf(segmentId), targets, found];
 }
 
 describe('services', () => {

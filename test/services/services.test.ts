@@ -136,6 +136,7 @@ describe('behind a service', () => {
         selectors: ['app=web', 'eq=a=b'],
         ports: ['80:8080:TCP', '53:5353:udp', '80:81:tcp'],
         ipAddress: '',
+        ipv6Address: '',
         affinity: '',
       },
       [

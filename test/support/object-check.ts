@@ -1,5 +1,5 @@
 /** What always holds of the rows of objects, looked at by going through all of them. */
-import { parseAddress, parseCidr } from '../../lib/ip/ip.ts';
+import { hexAddress, parseAddress, parseCidr } from '../../lib/ip/ip.ts';
 import type { Config } from '../../lib/model/objects/kind.ts';
 import { allKinds, describedKind } from '../../lib/model/objects/kinds.ts';
 import {
@@ -182,12 +182,12 @@ export function wrongOfObjects(whole: MapStore): readonly string[] {
       const hex = key.slice(key.lastIndexOf('/') + 1);
       return use === 'service' ? [`${space} ${service} ${hex}`] : [];
     }),
-    services.map(({ row: { config, address } }) => {
-      const hex = parseAddress(address ?? '')
-        .value.toString(16)
-        .padStart(8, '0');
-      return `${text(config, 'tenantName')}:${text(config, 'networkName')} ${text(config, 'serviceName')} ${hex}`;
-    }),
+    services.flatMap(({ row: { config, address = '', address6 } }) =>
+      [address, ...(address6 === undefined ? [] : [address6])].map((one) => {
+        const hex = hexAddress(parseAddress(one));
+        return `${text(config, 'tenantName')}:${text(config, 'networkName')} ${text(config, 'serviceName')} ${hex}`;
+      }),
+    ),
   );
   if (allKinds.length === 0) wrong.push('there are no kinds');
   return wrong;

@@ -59,7 +59,8 @@ export function readApplication(json: unknown): Application {
   });
   // whoever asks for a tag or address comes before those who take any
   const place = ({ kind, spec }: ApplicationItem): number =>
-    documentKinds.indexOf(kind) + (spec['pktTag'] || spec['ipAddress'] ? 0 : 0.5);
+    documentKinds.indexOf(kind) +
+    (spec['pktTag'] || spec['ipAddress'] || spec['ipv6Address'] ? 0 : 0.5);
   const ordered = items.toSorted((one, other) => place(one) - place(other));
   return { action, items: action === 'apply' ? ordered : ordered.toReversed() };
 }

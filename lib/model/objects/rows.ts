@@ -15,6 +15,8 @@ export interface ObjectRow {
   readonly number?: number | undefined;
   /** Of a service: its address, canonical. */
   readonly address?: string | undefined;
+  /** And that of IPv6; rows of before it have none. */
+  readonly address6?: string | undefined;
   /** Of a service: what it asked for before, the latest first. */
   readonly earlier?: readonly EarlierService[] | undefined;
 }
@@ -33,6 +35,7 @@ export function objectRowSchema(kind: ObjectKind): z.ZodType<ObjectRow> {
     ),
     number: z.int().min(1).max(endpointGroupNumberMax).optional(),
     address: z.string().optional(),
+    address6: z.string().optional(),
     earlier: z
       .array(z.strictObject({ selectors: z.array(z.string()), ports: z.array(z.string()) }))
       .optional(),

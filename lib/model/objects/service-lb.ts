@@ -12,7 +12,7 @@ import { describeKind, type ConfigOf } from './kind.ts';
 export const serviceLbKind = describeKind({
   name: 'serviceLB',
   plural: 'serviceLBs',
-  doc: 'A service has one address of a network, behind which are the containers with certain labels.',
+  doc: 'A service has an address of a network, one of each family, behind which are the containers with certain labels.',
   key: ['tenantName', 'serviceName'],
   access: 'all',
   fields: {
@@ -59,6 +59,12 @@ export const serviceLbKind = describeKind({
       charactersMax: 64,
       doc: 'Its address; a free one of the network when it is not given.',
     },
+    ipv6Address: {
+      type: 'text',
+      format: 'ipv6',
+      charactersMax: 64,
+      doc: 'Its IPv6 address, in a network with an IPv6 subnet; a free one when it is not given.',
+    },
     affinity: {
       type: 'text',
       format: 'affinity',
@@ -76,6 +82,7 @@ export const serviceLbKind = describeKind({
     numProviders: { type: 'whole', doc: 'Containers behind it.' },
     providers: { type: 'objects', doc: 'The containers behind it.' },
     serviceVip: { type: 'text', doc: 'Its address.' },
+    serviceVip6: { type: 'text', doc: 'Its IPv6 address.' },
   },
   columns: [
     { head: 'ServiceName', field: 'serviceName' },

@@ -115,8 +115,8 @@ function* groupOper(shown: ShownObject, labelled: LabelledGroups): Step<Oper> {
 
 function* serviceOper(shown: ShownObject): Step<Oper> {
   const providers = yield* serviceProviders(shown);
-  const serviceVip = shown.row.address ?? '';
-  return filled({ serviceVip, numProviders: providers.length, providers });
+  const { address: serviceVip = '', address6: serviceVip6 = '' } = shown.row;
+  return filled({ serviceVip, serviceVip6, numProviders: providers.length, providers });
 }
 
 /** A policy's containers are those of the groups that it is attached to. */

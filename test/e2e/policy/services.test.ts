@@ -50,7 +50,8 @@ const clientOn = (host: number): Vantage => {
 };
 
 async function serve(host: number, name: string, labels = ['app=web']): Promise<void> {
-  const options = ['--ip', addressOf(name), ...labels.flatMap((label) => ['--label', label])];
+  const addresses = ['--ip', addressOf(name), '--ip6', `fd90:1::10${name.slice(1)}`];
+  const options = [...addresses, ...labels.flatMap((label) => ['--label', label])];
   await runContainer(lab.host(host), { name, network: 'web/blue', options });
   const at = await containerOf(lab.host(host), name);
   const tcp = await serveTcp(at, { port: 8080, mode: 'echo' });
@@ -65,9 +66,9 @@ async function call(from: Vantage, to = vip): Promise<boolean> {
 }
 
 /** Calls one after the other; how many were answered. */
-async function calls(from: Vantage, count: number): Promise<number> {
+async function calls(from: Vantage, count: number, to = vip): Promise<number> {
   let answered = 0;
-  for (let n = 0; n < count; n += 1) if (await call(from)) answered += 1;
+  for (let n = 0; n < count; n += 1) if (await call(from, to)) answered += 1;
   return answered;
 }
 
@@ -88,18 +89,26 @@ async function more(before: Record<string, number>): Promise<Record<string, numb
 
 interface Shown {
   readonly Oper: {
+    readonly serviceVip6?: string;
     readonly providers?: readonly {
       readonly containerName: string;
       readonly providerState: string;
     }[];
   };
 }
+async function inspected(): Promise<Shown['Oper']> {
+  return (JSON.parse(await typed('service inspect -t blue front')) as Shown).Oper;
+}
+/** Its address of IPv6. */
+async function vip6(): Promise<string> {
+  const { serviceVip6 = '' } = await inspected();
+  expect(serviceVip6).toMatch(/^fd90:1::/);
+  return serviceVip6;
+}
 /** How it is with each container behind the service. */
 async function providers(): Promise<Record<string, string>> {
-  const { Oper } = JSON.parse(await typed('service inspect -t blue front')) as Shown;
-  return Object.fromEntries(
-    (Oper.providers ?? []).map((one) => [one.containerName.slice(1), one.providerState]),
-  );
+  const { providers: found = [] } = await inspected();
+  return Object.fromEntries(found.map((one) => [one.containerName.slice(1), one.providerState]));
 }
 /** Connections that exchange messages, of which one is with this server at least. */
 async function openWith(name: string): Promise<readonly Instrument<TcpClient>[]> {
@@ -166,11 +175,15 @@ const untilNothingNew = (names: readonly string[]) =>
 beforeAll(async () => {
   agents = await SiteAgents.start(lab.hosts, { form: 'binary' });
   await typed('tenant create blue');
-  await typed('network create -t blue -s 10.90.1.0/24 -g 10.90.1.254 web');
-  await typed('network create -t blue -s 10.90.2.0/24 -g 10.90.2.254 db');
+  await typed(
+    'network create -t blue -s 10.90.1.0/24 -g 10.90.1.254 --s6 fd90:1::/64 --g6 fd90:1::fe web',
+  );
+  await typed(
+    'network create -t blue -s 10.90.2.0/24 -g 10.90.2.254 --s6 fd90:2::/64 --g6 fd90:2::fe db',
+  );
   for (const host of [1, 2, 3]) {
     await serve(host, `s${host}`);
-    const options = ['--ip', `10.90.2.${host}`];
+    const options = ['--ip', `10.90.2.${host}`, '--ip6', `fd90:2::10${host}`];
     await runContainer(lab.host(host), { name: `c${host}`, network: 'db/blue', options });
     clients.set(host, await containerOf(lab.host(host), `c${host}`));
   }
@@ -212,6 +225,28 @@ describe('a service', () => {
     const heard = await Promise.all([...servers.values()].map(({ udp }) => udp.ask()));
     expect(heard.filter(({ senders }) => senders.length > 0).length).toBeGreaterThan(1);
     expect(await call(clientOn(1), '10.90.1.201')).toBe(false);
+  });
+
+  it('has an address of IPv6, too, with the same containers behind it', async () => {
+    const to = await vip6();
+    for (const host of [1, 2, 3]) {
+      const from = clientOn(host);
+      await until('it answers', async () => (await call(from, to)) || undefined, {
+        timeoutMs: 20_000,
+      });
+      const before = await counts();
+      expect(await calls(from, 30, to)).toBe(30);
+      expect(Math.min(...Object.values(await more(before)))).toBeGreaterThan(0);
+      const sent = await sendUdp(from, { to, port: 53, sizes: [64], count: 3, echo: true });
+      expect(sent.answered).toBe(3);
+      expect(await reaches(from, to)).toBe(true);
+    }
+    const peers = await Promise.all([...servers.values()].map(async ({ tcp }) => tcp.ask()));
+    const texts = peers.flatMap(({ connections }) => connections.map(({ peer }) => peer)).join(' ');
+    for (const host of [1, 2, 3]) expect(texts).toContain(`fd90:2::10${host}`);
+    const before = await counts();
+    expect(await calls(serverNamed('s1').at, 20, to)).toBe(20);
+    expect(Math.min(...Object.values(await more(before)))).toBeGreaterThan(0);
   });
 
   it('may be spoken to by those who are behind it, who get themselves, too', async () => {
@@ -342,12 +377,13 @@ describe('a service', () => {
   });
 
   it('is no more when it is removed, and its address is free', async () => {
+    const freed = await vip6();
     await typed('service rm -t blue front');
     await until('nobody answers', async () => !(await call(clientOn(1))) || undefined, {
       timeoutMs: 10_000,
     });
-    const options = ['--ip', vip];
+    const options = ['--ip', vip, '--ip6', freed];
     await runContainer(lab.host(1), { name: 'heir', network: 'web/blue', options });
-    await untilReaches(clientOn(2), vip);
+    for (const address of [vip, freed]) await untilReaches(clientOn(2), address);
   });
 });

@@ -707,6 +707,7 @@ describe('services', () => {
   });
 
   interface StoredService {
+    readonly address6?: string;
     readonly earlier?: readonly Json[];
   }
   const storedService = (name: string): StoredService =>
@@ -733,6 +734,92 @@ describe('services', () => {
     expect(wereBefore()).toEqual([['a=6'], ['a=5'], ['a=4'], ['a=3']]);
     await put('serviceLB', 'default:s', service({ ipAddress: '10.1.1.6' }));
     expect(wereBefore()).toBeUndefined();
+  });
+
+  it('have an IPv6 address of a network that has such, too, chosen or asked for', async () => {
+    const both = { ipv6Subnet: 'fd00:5::/64', ipv6Gateway: 'fd00:5::1' };
+    await operator.put('network', 'default:both', net('10.5.0.0/24', both));
+    await operator.put(
+      'network',
+      'default:more',
+      net('10.6.0.0/24', { ipv6Subnet: 'fd00:6::/64' }),
+    );
+    const at = (more: Json = {}) => service({ networkName: 'both', ...more });
+    const vips = async (name: string) => {
+      const oper = await operator.oper('serviceLB', `default:${name}`);
+      return [oper?.['serviceVip'], oper?.['serviceVip6']];
+    };
+    expect(await put('serviceLB', 'default:s', at())).toBe('done');
+    expect(await vips('s')).toEqual(['10.5.0.1', 'fd00:5::2']);
+    // whichever way it is written
+    expect(await put('serviceLB', 'default:t', at({ ipv6Address: 'FD00:5:0:0::9' }))).toBe('done');
+    expect(await vips('t')).toEqual(['10.5.0.2', 'fd00:5::9']);
+    expect(await put('serviceLB', 'default:t', at({ ipv6Address: 'fd00:5::9' }))).toBe('done');
+    expect(await put('serviceLB', 'default:u', at({ ipv6Address: 'fd00:5::9' }))).toBe(
+      '409 ip address fd00:5::9 is in use',
+    );
+    for (const [ipv6Address, why] of [
+      ['fd00:5::1', '409 ip address fd00:5::1 is in use'],
+      [
+        'fd00:6::1',
+        '422 ipv6Address fd00:6::1 is not an address that a host of fd00:5::/64 may have',
+      ],
+      [
+        'fd00:5::',
+        '422 ipv6Address fd00:5:: is not an address that a host of fd00:5::/64 may have',
+      ],
+      [
+        '10.5.0.9',
+        '422 ipv6Address string invalid format, expected an IPv6 address such as fd00::1',
+      ],
+    ] as const) {
+      expect(await put('serviceLB', 'default:u', at({ ipv6Address }))).toBe(why);
+    }
+    expect(await put('serviceLB', 'default:u', service({ ipv6Address: 'fd00:5::7' }))).toBe(
+      '422 Network net has no IPv6 subnet',
+    );
+
+    // each stays while it may; the other may change, and what is open goes on
+    expect(await put('serviceLB', 'default:t', at({ ipv6Address: 'fd00:5::a' }))).toBe('done');
+    expect(await vips('t')).toEqual(['10.5.0.2', 'fd00:5::a']);
+    expect(await put('serviceLB', 'default:t', at({ selectors: ['a=c'] }))).toBe('done');
+    expect(await vips('t')).toEqual(['10.5.0.2', 'fd00:5::a']);
+    expect(await put('serviceLB', 'default:t', at({ ipAddress: '10.5.0.7' }))).toBe('done');
+    expect(await vips('t')).toEqual(['10.5.0.7', 'fd00:5::a']);
+    expect(storedService('default/t').earlier).toHaveLength(1);
+    expect(await put('serviceLB', 'default:t', at({ networkName: 'more' }))).toBe('done');
+    expect(await vips('t')).toEqual(['10.6.0.1', 'fd00:6::1']);
+    expect(await put('serviceLB', 'default:t', at({ networkName: 'net' }))).toBe('done');
+    expect(await vips('t')).toEqual(['10.1.1.1', undefined]);
+    for (const name of ['s', 't']) await operator.remove('serviceLB', `default:${name}`);
+    expect(await put('serviceLB', 'default:u', at({ ipv6Address: 'fd00:5::a' }))).toBe('done');
+  });
+
+  it('of before, which have no IPv6 address, get one when they are written again', async () => {
+    await operator.put(
+      'network',
+      'default:both',
+      net('10.5.0.0/24', { ipv6Subnet: 'fd00:5::/64' }),
+    );
+    await operator.put('serviceLB', 'default:s', service({ networkName: 'both' }));
+    const key = '/object/serviceLB/default/s';
+    const { address6, ...rest } = storedService('default/s');
+    expect(address6).toBe('fd00:5::1');
+    const pool = '/ipam/address/default:both/fd00:5::/64/';
+    const held = [...whole.rows.keys()].filter((each) => each.startsWith(pool));
+    await whole.txn({
+      compare: [],
+      then: [
+        { op: 'put', key, value: JSON.stringify(rest) },
+        ...held.map((start) => ({ op: 'delete', start }) as const),
+      ],
+    });
+    expect(await operator.oper('serviceLB', 'default:s')).toEqual({ serviceVip: '10.5.0.1' });
+    await operator.put('serviceLB', 'default:s', service({ networkName: 'both' }));
+    expect(await operator.oper('serviceLB', 'default:s')).toEqual({
+      serviceVip: '10.5.0.1',
+      serviceVip6: 'fd00:5::1',
+    });
   });
 
   it('have an address of their network as long as they are there', async () => {

@@ -99,6 +99,7 @@ const objects: readonly fc.Arbitrary<Put>[] = [
       at: name('s', 't'),
       networkName: fc.constantFrom('a', 'b'),
       ipAddress: fc.constantFrom('', '10.1.0.3'),
+      ipv6Address: fc.constantFrom('', '', '', 'fd00::3'),
     })
     .map(({ at, ...body }) => ({
       kind: 'serviceLB' as const,
