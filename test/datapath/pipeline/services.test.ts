@@ -334,6 +334,7 @@ describe('flows', () => {
         ...serviceIn(Number(of.segmentId.at(-1)), { id }),
         affinity: of.affinity,
         backends: of.backends,
+        earlierPorts: of.affinity === 'client' ? of.ports : [],
       })),
       { maxLength: 3 },
     );
