@@ -312,6 +312,7 @@ describe('a service', () => {
     await agents.start(lab.host(1));
     await untilNothingNew(['s1', 's2', 's3']);
     await expectGoingOn(open);
+    await expectUnharmed(open);
     await typed(`service create -t blue -s web -l app=web ${servicePorts} --ip ${vip} front`);
     await dockerOk(lab.host(2), ['rm', '-f', 's4']);
     servers.delete('s4');
@@ -325,7 +326,6 @@ describe('a service', () => {
       },
       { timeoutMs: 20_000 },
     );
-    await Promise.all(open.map((each) => each.stop()));
   });
 
   it('sends nothing new to a container that is paused', async () => {
