@@ -146,7 +146,7 @@ async function expectGoingOn(open: readonly Instrument<TcpClient>[]): Promise<vo
 async function expectUnharmed(open: readonly Instrument<TcpClient>[]): Promise<void> {
   const ends = await Promise.all(open.map((each) => each.stop()));
   expect(ends.map(({ flow }) => [flow.error, flow.damaged])).toEqual(ends.map(() => ['', false]));
-  expect(Math.min(...ends.map(({ exchanges }) => exchanges))).toBeGreaterThan(10);
+  expect(Math.min(...ends.map(({ exchanges }) => exchanges))).toBeGreaterThan(0);
 }
 
 const untilAll = (names: readonly string[]) =>
