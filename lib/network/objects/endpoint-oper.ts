@@ -14,7 +14,7 @@ import {
 import { decodeRecord } from '../../model/record.ts';
 import type { KeyValue } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
-import type { LabelledGroups } from '../../policy/labelled-groups.ts';
+import { LabelledGroups } from '../../policy/labelled-groups.ts';
 import { groupOfEndpoint } from '../chosen-group.ts';
 import { linkNames } from '../port.ts';
 import { readLabelled } from './labelled.ts';
@@ -23,15 +23,20 @@ import { readAll, readObject } from './object-rows.ts';
 /** An attachment in Contiv's JSON. */
 export type EndpointOper = Readonly<Record<string, unknown>>;
 
-/** The attachments to a network, or those of them that are members of a group. */
+/**
+ * The attachments to a network, or those of them that are members of a group. The groups that ask for labels are read
+ * where nobody has read them and some attachment may be in one: a tenant may have very many.
+ */
 export function* networkEndpoints(
   name: SiteNetworkName,
-  labelled: LabelledGroups,
+  known?: LabelledGroups,
   group?: string,
 ): Step<readonly EndpointOper[]> {
-  const all = (yield* readAll(networkSiteEndpointRange(name))).map((row) =>
-    groupedIn(row, name, labelled),
-  );
+  const found = (yield* readAll(networkSiteEndpointRange(name))).map(endpointIn);
+  const labelled =
+    known ??
+    (found.some(isChosenByLabels) ? yield* readLabelled(name.tenant) : new LabelledGroups());
+  const all = found.map((endpoint) => withGroup(endpoint, name, labelled));
   const endpoints = group === undefined ? all : all.filter((one) => one.group === group);
   if (endpoints.length === 0) return [];
   const vteps = yield* readVteps();
@@ -79,8 +84,9 @@ function withGroup(
   return { ...endpoint, group: groupOfEndpoint(endpoint, network, labelled) };
 }
 
-const groupedIn = (row: KeyValue, name: SiteNetworkName, labelled: LabelledGroups): SiteEndpoint =>
-  withGroup(endpointIn(row), name, labelled);
+/** Whether labels may decide its group. */
+const isChosenByLabels = ({ group, container }: SiteEndpoint): boolean =>
+  group === undefined && Object.keys(container?.labels ?? {}).length > 0;
 
 function* membershipOf(tenant: string, group: string): Step<EndpointOper> {
   const stored = yield* readObject({ kind: 'endpointGroup', parts: [tenant, group] });

@@ -32,9 +32,9 @@ export type Oper = Readonly<Record<string, unknown>>;
 export function* operOf(shown: ShownObject): Step<Oper | undefined> {
   switch (shown.name.kind) {
     case 'network':
-      return yield* networkOper(siteName(shown.name), yield* labelledBeside(shown));
+      return yield* networkOper(siteName(shown.name));
     case 'endpointGroup':
-      return yield* groupOper(shown, yield* labelledBeside(shown));
+      return yield* groupOper(shown);
     case 'tenant':
       return yield* tenantOper(shown.name);
     case 'serviceLB':
@@ -60,11 +60,7 @@ export function* operOf(shown: ShownObject): Step<Oper | undefined> {
   }
 }
 
-/** The groups of an object's tenant that ask for labels. */
-const labelledBeside = ({ name: { parts } }: ShownObject): Step<LabelledGroups> =>
-  readLabelled(parts[0] ?? '');
-
-function* networkOper(name: SiteNetworkName, labelled: LabelledGroups): Step<Oper> {
+function* networkOper(name: SiteNetworkName, labelled?: LabelledGroups): Step<Oper> {
   const network = (yield* readSiteNetwork(name))?.value;
   if (network === undefined) return {};
   const pool = yield* ipv4Pool(network);
@@ -95,7 +91,7 @@ function* ipv4Pool(network: SiteNetwork): Step<StoredPool | undefined> {
   return yield* readPoolNamed(space, cidr);
 }
 
-function* groupOper(shown: ShownObject, labelled: LabelledGroups): Step<Oper> {
+function* groupOper(shown: ShownObject, labelled?: LabelledGroups): Step<Oper> {
   const group = typed('endpointGroup', shown.config);
   const { tenantName: tenant, networkName, ipPool, cfgdTag, groupName } = group;
   const network = (yield* readSiteNetwork({ tenant, network: networkName }))?.value;
