@@ -5,13 +5,11 @@
  * is not tracked. The kernel's conntrack drops them itself.
  */
 import type { Match } from '../openflow/codec/flow.ts';
+import { ctState } from './ct-state.ts';
 import { drop, type FlowWriter } from './unit.ts';
 
-/** Bit `trk` of `ct_state` (ovs-fields(7)). */
-const trackedBit = 0x20;
-
 /** What conntrack has not looked at. */
-const isUntracked: Match = { ctState: { value: 0, mask: trackedBit } };
+const isUntracked: Match = { ctState: { value: 0, mask: ctState.tracked } };
 /** Above all else of a table. */
 const first = 400;
 

@@ -28,6 +28,7 @@ import {
   neighbourSolicitation,
 } from './packets.ts';
 import { gatewayMac, keepSender } from './routing.ts';
+import { ctState } from './ct-state.ts';
 import { dropGivenUp } from './given-up.ts';
 import { drop, type FlowWriter } from './unit.ts';
 import type { LocalEndpoint, Outside, Segment } from '../../network/world.ts';
@@ -37,8 +38,6 @@ const gatewayMacNumber = macNumber(gatewayMac);
 export const hostMac = '02:00:5e:00:01:02';
 const hostMacNumber = macNumber(hostMac);
 
-/** Bits of `ct_state` (ovs-fields(7)). */
-const ctState = { new: 0x01, invalid: 0x10, tracked: 0x20 } as const;
 /** The first packet of a connection. */
 export const isNew = {
   ctState: { value: ctState.new | ctState.tracked, mask: ctState.new | ctState.tracked },

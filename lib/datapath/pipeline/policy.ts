@@ -36,12 +36,11 @@ import {
   routerSolicitation,
   toMany,
 } from './packets.ts';
+import { ctState } from './ct-state.ts';
 import { dropGivenUp } from './given-up.ts';
 import { isNew } from './outside.ts';
 import { drop, type FlowWriter } from './unit.ts';
 
-/** Bits of `ct_state` (ovs-fields(7)). */
-const ctState = { related: 0x04, reply: 0x08, invalid: 0x10, tracked: 0x20 } as const;
 const isInvalid = { ctState: { value: ctState.invalid, mask: ctState.invalid } };
 /** An ICMP error about a packet of a conversation (RFC 5927 tells what can be done with false ones). */
 const relatedMask = ctState.tracked | ctState.related;
@@ -160,7 +159,7 @@ export function domainTracked(flow: FlowWriter, domain: number): void {
     flow.add({ table: tables.admitted, priority: 100 }, [...packets, isNew], {
       apply: [{ ...remember, table: tables.whole }],
     });
-    // conntrack holds pieces until it has all of them; those that it gives up are as before, which is not known here
+    // conntrack holds pieces until it has all of them; without what it said of them before, those that it gives up show
     flow.add({ table: tables.admitted, priority: 110 }, [...packets, isPiece], {
       apply: [{ kind: 'ctClear' }, { ...remember, table: tables.whole }],
     });

@@ -31,13 +31,12 @@ import {
   zones,
 } from './fields.ts';
 import { bothFamilies, icmpOf } from './packets.ts';
+import { ctState } from './ct-state.ts';
 import { dropGivenUp } from './given-up.ts';
 import { isNew } from './outside.ts';
 import { gatewayMac, toAgent } from './routing.ts';
 import type { FlowWriter } from './unit.ts';
 
-/** Bits of `ct_state` (ovs-fields(7)). */
-const ctState = { reply: 0x08, tracked: 0x20, source: 0x40, target: 0x80 } as const;
 const having = (bit: number): Match => ({
   ctState: { value: bit | ctState.tracked, mask: bit | ctState.tracked },
 });
