@@ -40,6 +40,9 @@ export const callStoreMs = 5_000;
 export const callInstantMs = 1_000;
 /** How long a call waits for Open vSwitch to come (back) before it is refused with OVS_DOWN. */
 export const ovsWaitMs = 2_000;
+/** How much longer a container waits for its flows on a bridge that takes them, if slowly: a small host that boots
+ *  does everything at once, and a container that is refused then is not started again by everybody. */
+export const flowsWaitMs = 6_000;
 /** How long the first calls wait for the store to finish opening before STARTING is answered. */
 export const storeOpenWaitMs = 4_000;
 
@@ -876,7 +879,7 @@ assert(
   callStoreMs <= callSlowMs,
   'a call that needs only the store may not take longer than others',
 );
-assert(ovsWaitMs < callSlowMs, 'the wait for Open vSwitch must leave time to answer');
+assert(ovsWaitMs + flowsWaitMs < callSlowMs, 'the wait for Open vSwitch must leave time to answer');
 assert(storeOpenWaitMs < callStoreMs, 'the wait for the store must leave time to answer');
 assert(ovsdbRequestMs <= ovsdbEchoIdleMs, 'a silence must outlast one unanswered request');
 assert(openflowRequestMs <= openflowEchoIdleMs, 'a silence must outlast one unanswered request');

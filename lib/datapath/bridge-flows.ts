@@ -112,6 +112,11 @@ export class BridgeFlows {
     return this.#failure;
   }
 
+  /** Whether the bridge is there and took what it was sent last, however long that takes. */
+  get isTaking(): boolean {
+    return this.#parts.flowSwitch.isConnected() && this.#failure === undefined;
+  }
+
   /** What the bridge has, read now. @throws OVS_* */
   observed(): Promise<ObservedFlows> {
     return this.#parts.flowSwitch.read();

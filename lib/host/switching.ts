@@ -33,6 +33,7 @@ import type { PortMaker } from './operations.ts';
 import type { NameCounts } from './name-answers.ts';
 import { HostOutside } from './outside.ts';
 import { TunnelWays } from './tunnel-ways.ts';
+import { whenPlaced } from './when-placed.ts';
 
 /** What it is made of. */
 export interface SwitchingParts {
@@ -185,7 +186,12 @@ const factsOf = (
 /** An endpoint is attached when it has its port and its flows, and there is a tunnel if it may need one. */
 function portMaker(
   hostSwitch: HostSwitch,
-  { dataPlane, bandwidth, announce }: Pick<Forwarding, 'dataPlane' | 'bandwidth' | 'announce'>,
+  {
+    dataPlane,
+    flows,
+    bandwidth,
+    announce,
+  }: Pick<Forwarding, 'dataPlane' | 'flows' | 'bandwidth' | 'announce'>,
   loop: Pick<Loop, 'settled'>,
 ): PortMaker {
   return {
@@ -193,8 +199,8 @@ function portMaker(
     release: (endpointId) => hostSwitch.release(endpointId),
     async attach(port, signal) {
       await hostSwitch.attach(port, signal);
+      await whenPlaced({ dataPlane, flows }, port.endpointId, signal);
       const bound = AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]);
-      await dataPlane.attached(port.endpointId, bound);
       // with the first container that has peers: what it says first would be lost
       if (dataPlane.hasPeers && !hostSwitch.hasTunnel && !bound.aborted) {
         // where it cannot be made the health of the host says so, and containers start

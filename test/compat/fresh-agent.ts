@@ -15,19 +15,11 @@ import {
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { shippedRuntime } from '../support/shipped-runtime.ts';
 import { until } from '../support/until.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 const binaryPath = join(repository, 'dist', 'fairlead');
-
-/** What the unit tells the runtime inside the binary. */
-const shippedRuntime: Readonly<Record<string, string>> = Object.fromEntries(
-  [
-    ...readFileSync(join(repository, 'systemd', 'fairlead.service'), 'utf8').matchAll(
-      /^Environment=(BUN_JSC_\w+)=(\S+)$/gm,
-    ),
-  ].map(([, name = '', value = '']) => [name, value]),
-);
 
 export interface FreshAgent {
   /** A folder that commands run in, and that is removed with the agent. */

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostProcess, LabHost } from '../lab/host.ts';
 import { openPluginClient } from './plugin-client.ts';
+import { shippedRuntime } from './shipped-runtime.ts';
 import { until } from './until.ts';
 
 /** How the agent is run: three runtimes on the sources, or the single file. */
@@ -74,7 +75,12 @@ export async function startAgent(
   }
   const agent = await host.spawnInHost(command, [...front, 'agent', ...(options.args ?? [])], {
     name: 'agent',
-    env: { ...host.agentEnvironment(), FAIRLEAD_LOG_LEVEL: 'debug', ...options.env },
+    env: {
+      ...(form === 'binary' ? shippedRuntime : {}),
+      ...host.agentEnvironment(),
+      FAIRLEAD_LOG_LEVEL: 'debug',
+      ...options.env,
+    },
   });
   const ended = (): never | void => {
     if (!agent.isAlive()) throw new Error(`the agent ended: see ${agent.logFile}`);

@@ -19,8 +19,10 @@ export interface Boot {
 
 const memoryMb = 6_144;
 const commandBytes = 64 * 1024;
-/** Emulated without help of the processor: the machine's own may not be able to. */
-const machine = ['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2'];
+/** Emulated without help of the processor: the machine's own may not be able to. Page tables of five levels are
+ *  walked in software, and nothing here needs the fifth. */
+const cpu = ['-cpu', 'max,la57=off', '-smp', '2'];
+const machine = ['-machine', 'q35', '-accel', 'tcg,thread=multi', ...cpu];
 const console = ['-nographic', '-no-reboot', '-nodefaults', '-serial', 'stdio'];
 
 /** Boots, runs the command and gives its exit code; 124 when it did not end in time, 125 for another end. */
