@@ -58,15 +58,17 @@ export class Fence {
    */
   async check(): Promise<void> {
     const standing = await this.#stand();
+    const { since } = standing;
     const [node, removal] = await this.#look();
-    this.#judge(standing, node, removal);
+    this.#judge(standing, since, [node, removal]);
   }
 
   async #txn(txn: Txn): Promise<TxnResult> {
     const standing = await this.#stand();
+    const { since } = standing;
     const otherwise = txn.else ?? [];
     const done = await this.#parts.store.txn({
-      compare: [...this.#guards(standing), ...txn.compare],
+      compare: [...this.#guards(since), ...txn.compare],
       // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
       then: txn.then,
       else: [...otherwise, ...this.#watched],
@@ -81,11 +83,11 @@ export class Fence {
     const rows = done.results
       .slice(otherwise.length)
       .map((result) => (result.op === 'range' ? result.rows[0] : undefined));
-    this.#judge(standing, rows[0], rows[1]);
+    this.#judge(standing, since, [rows[0], rows[1]]);
     return { ...done, results: done.results.slice(0, otherwise.length) };
   }
 
-  #guards({ since }: Standing): readonly Compare[] {
+  #guards(since: number): readonly Compare[] {
     const { hostName } = this.#parts;
     return [
       { key: nodeKey(hostName), target: 'createRevision', operator: '=', value: since },
@@ -120,11 +122,20 @@ export class Fence {
     return [node, removal];
   }
 
-  /** @throws HOST_REMOVED when the host is not the one any more that it was */
-  #judge(standing: Standing, node: KeyValue | undefined, removal: KeyValue | undefined): void {
+  /**
+   * Judges rows that were read when the host took itself to be listed since `since`: it may have been listed while
+   * they were read, which is no reason to miss itself in them.
+   * @throws HOST_REMOVED when the host is not the one any more that it was
+   */
+  #judge(
+    standing: Standing,
+    since: number,
+    [node, removal]: readonly [KeyValue | undefined, KeyValue | undefined],
+  ): void {
+    const listed = node?.createRevision ?? 0;
     // its own row, whose making was not answered
-    if (standing.since === 0 && node !== undefined) standing.since = node.createRevision;
-    const isSame = standing.since === (node?.createRevision ?? 0) && removal === undefined;
+    if (standing.since === 0) standing.since = listed;
+    const isSame = (since === 0 || since === listed) && removal === undefined;
     if (isSame || standing.identity !== this.#parts.identity()) return;
     standing.isRemoved = true;
     throw this.#removed();

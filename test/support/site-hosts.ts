@@ -188,11 +188,24 @@ export class SiteHost {
 /** What hosts have in common here. */
 type Shared = Pick<StateStore, 'range' | 'txn' | 'grantLease' | 'keepLease' | 'revokeLease'>;
 
-/** A store in memory as hosts see it, which nobody watches; `pause` holds up each read and each transaction. */
-export function asStateStore(whole: Shared, pause: () => Promise<void>): StateStore {
+/**
+ * A store in memory as hosts see it, which nobody watches; `pause` holds up each read and each transaction,
+ * `delay` its answer.
+ */
+export function asStateStore(
+  whole: Shared,
+  pause: () => Promise<void>,
+  delay: () => Promise<void> = async () => {},
+): StateStore {
+  const slowly = async <T>(step: () => Promise<T>): Promise<T> => {
+    await pause();
+    const answer = await step();
+    await delay();
+    return answer;
+  };
   return {
-    range: (request) => pause().then(() => whole.range(request)),
-    txn: (txn) => pause().then(() => whole.txn(txn)),
+    range: (request) => slowly(() => whole.range(request)),
+    txn: (txn) => slowly(() => whole.txn(txn)),
     watch: () => {
       throw new Error('nobody watches this store');
     },
