@@ -258,8 +258,8 @@ export class Host {
       soon: (callback) => {
         agenda.after(options.soonMs * this.random.next(), () => this.#enter(life, callback));
       },
-      shortly: (callback) => {
-        const afterMs = 1 + options.soonMs * this.random.next();
+      shortly: (callback, isOften) => {
+        const afterMs = (isOften ? 4 : 1) + options.soonMs * this.random.next();
         agenda.after(afterMs, () => this.#enter(life, callback));
       },
       monotonicMs: () => agenda.now * this.speed,

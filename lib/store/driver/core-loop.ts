@@ -16,13 +16,24 @@ import type { StoredState } from './storage.ts';
 /** What the core's decisions need of the driver. */
 export interface CoreHooks {
   send(to: MemberId, message: PeerMessage): void;
-  /** As the port. */
-  shortly(callback: () => void): void;
+  /** As the ports. */
+  shortly(callback: () => void, isOften: boolean): void;
+  monotonicMs(): number;
   committed(entries: readonly Entry[]): void;
   read(answer: ReadAnswer): void;
   snapshotTo(member: MemberId): void;
   /** Leader, term, role or configuration changed. */
   changed(before: RaftStatus, after: RaftStatus): void;
+}
+
+/** What a core loop begins with. */
+export interface CoreStart {
+  readonly stored: StoredState;
+  readonly bounds: {
+    readonly heldSendsMax: number;
+    /** As of the driver's. */
+    readonly noticeOftenMs: number;
+  };
 }
 
 /** The core, its log writes and its messages. */
@@ -32,15 +43,16 @@ export class CoreLoop {
   readonly #raft: Raft;
   readonly #hooks: CoreHooks;
   readonly #held: HeldSends;
-  readonly #notices = new CommitNotices();
+  readonly #notices: CommitNotices;
   #isNoticing = false;
   #told: RaftStatus;
   #status: RaftStatus | undefined;
 
-  constructor(raft: Raft, hooks: CoreHooks, start: { stored: StoredState; heldSendsMax: number }) {
+  constructor(raft: Raft, hooks: CoreHooks, start: CoreStart) {
     this.#raft = raft;
     this.#hooks = hooks;
-    this.#held = new HeldSends(start.heldSendsMax);
+    this.#held = new HeldSends(start.bounds.heldSendsMax);
+    this.#notices = new CommitNotices(start.bounds.noticeOftenMs);
     this.outline = new LogOutline(start.stored.base.at.index, start.stored.entries);
     this.#told = raft.status();
   }
@@ -60,7 +72,7 @@ export class CoreLoop {
       this.queue.push(effects.write);
     }
     for (const { to, message } of effects.sendNow) {
-      if (this.#notices.hold(to, message)) this.#sendNotices();
+      if (this.#notices.hold(to, message, this.#hooks.monotonicMs())) this.#sendNotices();
       else this.#hooks.send(to, message);
     }
     for (const { to, message, token } of effects.sendAfter) this.sendAfter(token, to, message);
@@ -99,6 +111,12 @@ export class CoreLoop {
     return base;
   }
 
+  /** Tells a member now what it would hear in a moment. */
+  tell(member: MemberId): void {
+    const message = this.#notices.takeFor(member);
+    if (message !== undefined) this.#hooks.send(member, message);
+  }
+
   /** Sees that what is held for a moment leaves then. */
   #sendNotices(): void {
     if (this.#isNoticing) return;
@@ -106,7 +124,7 @@ export class CoreLoop {
     this.#hooks.shortly(() => {
       this.#isNoticing = false;
       for (const [to, message] of this.#notices.take()) this.#hooks.send(to, message);
-    });
+    }, this.#notices.isOften);
   }
 
   #noteChange(): void {

@@ -90,13 +90,14 @@ export class Driver implements DriverFace {
       new Raft(raft, { ...options.raft, random: () => ports.random() }),
       {
         send,
-        shortly: (callback) => ports.shortly(callback),
+        shortly: (callback, isOften) => ports.shortly(callback, isOften),
+        monotonicMs: () => ports.monotonicMs(),
         committed: (entries) => this.#applier.committed(entries),
         read: (answer) => this.#leader.answerRead(answer),
         snapshotTo: (member) => this.#snapshots.request(member),
         changed: (before, after) => this.#changed(before, after),
       },
-      { stored, heldSendsMax: bounds.heldSendsMax },
+      { stored, bounds },
     );
     this.#applier = new Applier(applier);
     this.#writer = new BatchWriter({
@@ -188,6 +189,11 @@ export class Driver implements DriverFace {
       else if (kind === 'digest') this.#digests.hear(from, message.head, this.#subscription.source);
       else this.#raftMessage(from, message);
     });
+  }
+
+  /** A member that asked is answered: how far is committed it hears with that, for it waits for it. */
+  answered(member: MemberId): void {
+    this.#act(() => this.#core.tell(member));
   }
 
   unreachable(member: MemberId): void {

@@ -22,6 +22,8 @@ export interface DriverBounds {
   readonly delta: DeltaBounds;
   readonly applyWaitersMax: number;
   readonly heldSendsMax: number;
+  /** Entries so soon after others, in ms, are taken to be followed by more. */
+  readonly noticeOftenMs: number;
   readonly subscribeTicks: number;
   /** An observer looks for another source when its own was silent this long. */
   readonly sourceSilentTicks: number;
@@ -72,6 +74,7 @@ export const driverBounds: DriverBounds = {
   },
   applyWaitersMax: limits.driverApplyWaitersMax,
   heldSendsMax: limits.driverHeldSendsMax,
+  noticeOftenMs: limits.noticeOftenMs,
   subscribeTicks: limits.driverSubscribeTicks,
   sourceSilentTicks: (limits.raftFeedIdleTimeouts + 1) * limits.driverElectionTicks,
   digestTicks: limits.driverDigestTicks,

@@ -19,8 +19,11 @@ export interface DriverPorts {
   send(to: MemberId, message: PeerMessage): void;
   /** Runs the callback once, soon, after everything that is ready to be handled now. */
   soon(callback: () => void): void;
-  /** Runs the callback once, after about as long as a client takes to ask again (1 ms). */
-  shortly(callback: () => void): void;
+  /**
+   * Runs the callback once, after about as long as a client takes to ask again (1 ms), or, when somebody asks
+   * `isOften` already, one that has more to do before (4 ms).
+   */
+  shortly(callback: () => void, isOften: boolean): void;
   monotonicMs(): number;
   wallMs(): number;
   /** Uniform in [0, 1). */

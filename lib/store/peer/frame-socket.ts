@@ -3,6 +3,7 @@
  * comes is handed over frame by frame: at first one at a time, to whoever asks (`next`), and from `attach`
  * on as it comes. Knows nothing of what frames mean.
  */
+import { nextTick } from 'node:process';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
@@ -77,11 +78,11 @@ export class FrameSocket {
     else queueMicrotask(() => onClosed(closed));
   }
 
-  /** Sends a frame at the end of this turn; answers its size. Nothing happens once it is closed. */
+  /** Sends a frame when nothing of this turn goes on, promises included; answers its size. Nothing happens once it is closed. */
   send(type: number, ...pieces: readonly Buffer[]): number {
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (this.#closed === undefined) {
-      if (this.#out.length === 0) queueMicrotask(() => this.#flush());
+      if (this.#out.length === 0) queueMicrotask(() => nextTick(() => this.#flush()));
       this.#out.push(frameHead(type, bytes), ...pieces);
     }
     return frameHeadBytes + bytes;

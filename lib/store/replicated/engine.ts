@@ -6,7 +6,7 @@
 import { setImmediate } from 'node:timers';
 import type { Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { noticeMs, quorumWaitMs, storeQueueTxnsMax } from '../../limits.ts';
+import { noticeLongMs, noticeMs, quorumWaitMs, storeQueueTxnsMax } from '../../limits.ts';
 import type { Logger } from '../../log.ts';
 import { keepHeapSmall } from '../../runtime/heap.ts';
 import { Driver } from '../driver/driver.ts';
@@ -150,7 +150,7 @@ export class ReplicatedEngine implements StateStore {
       storage: this.#noticing(opened.storage),
       send: (to, message) => this.#transport?.send(to, message),
       soon: (callback) => void setImmediate(callback),
-      shortly: (callback) => void setTimeout(callback, noticeMs),
+      shortly: (callback, isOften) => void setTimeout(callback, isOften ? noticeLongMs : noticeMs),
       monotonicMs: () => clock.monotonicMs(),
       wallMs: () => clock.wallMs(),
       random: () => Math.random(),

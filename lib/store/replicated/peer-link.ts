@@ -72,7 +72,11 @@ export async function openLink(
     members: dialTargets(view),
     judge: (hello) => judge(hello, view, around.clock),
     onMessage: (from, message) => engine.driver.receive(from, message),
-    onRequest: (from, request) => answerRequest(from, request, view.answers),
+    onRequest: async (from, request) => {
+      const answer = await answerRequest(from, request, view.answers);
+      engine.driver.answered(from);
+      return answer;
+    },
     onJoin: view.admit,
     onUnreachable: (member) => engine.driver.unreachable(member),
     onRefused: (error) => {
