@@ -11,14 +11,13 @@ import { HeldSends } from './held-sends.ts';
 import { LogOutline } from './log-outline.ts';
 import { LogQueue } from './log-queue.ts';
 import type { PeerMessage } from './messages.ts';
+import type { DriverPorts } from './ports.ts';
 import type { StoredState } from './storage.ts';
 
 /** What the core's decisions need of the driver. */
 export interface CoreHooks {
   send(to: MemberId, message: PeerMessage): void;
-  /** As the ports. */
-  shortly(callback: () => void, isOften: boolean): void;
-  monotonicMs(): number;
+  readonly ports: Pick<DriverPorts, 'shortly' | 'monotonicMs'>;
   committed(entries: readonly Entry[]): void;
   read(answer: ReadAnswer): void;
   snapshotTo(member: MemberId): void;
@@ -72,7 +71,7 @@ export class CoreLoop {
       this.queue.push(effects.write);
     }
     for (const { to, message } of effects.sendNow) {
-      if (this.#notices.hold(to, message, this.#hooks.monotonicMs())) this.#sendNotices();
+      if (this.#notices.hold(to, message, this.#hooks.ports.monotonicMs())) this.#sendNotices();
       else this.#hooks.send(to, message);
     }
     for (const { to, message, token } of effects.sendAfter) this.sendAfter(token, to, message);
@@ -121,7 +120,7 @@ export class CoreLoop {
   #sendNotices(): void {
     if (this.#isNoticing) return;
     this.#isNoticing = true;
-    this.#hooks.shortly(() => {
+    this.#hooks.ports.shortly(() => {
       this.#isNoticing = false;
       for (const [to, message] of this.#notices.take()) this.#hooks.send(to, message);
     }, this.#notices.isOften);

@@ -90,8 +90,7 @@ export class Driver implements DriverFace {
       new Raft(raft, { ...options.raft, random: () => ports.random() }),
       {
         send,
-        shortly: (callback, isOften) => ports.shortly(callback, isOften),
-        monotonicMs: () => ports.monotonicMs(),
+        ports,
         committed: (entries) => this.#applier.committed(entries),
         read: (answer) => this.#leader.answerRead(answer),
         snapshotTo: (member) => this.#snapshots.request(member),
