@@ -4,7 +4,9 @@ import { transcriptFiles } from '../compat/files.ts';
 import { startFreshAgent } from '../compat/fresh-agent.ts';
 import { mismatchText, play } from '../compat/play.ts';
 
-test.each(transcriptFiles(['rest/', 'netctl/bgp.txt']).map((file) => [file.name, file] as const))(
+const parts = ['rest/', 'fairlead/', 'netctl/bgp.txt'];
+
+test.each(transcriptFiles(parts).map((file) => [file.name, file] as const))(
   '%s',
   async (name, { text }) => {
     const agent = await startFreshAgent();
