@@ -316,7 +316,7 @@ export const noticeMs = 1;
 /** The same while changes come one after the other: what makes the next one has an API and a plan to pass. */
 export const noticeLongMs = 4;
 /** Entries so soon after others are taken to be followed by more: a script's next command. */
-export const noticeOftenMs = 20;
+export const noticeOftenMs = 50;
 /** Ticks between heartbeats: 100 ms, etcd's default. */
 export const driverHeartbeatTicks = 2;
 /** Least ticks without a leader before an election: 1 s, etcd's default; the timeout is up to twice that. */
