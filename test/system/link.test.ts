@@ -37,8 +37,12 @@ class Child {
   readonly #lines: AsyncIterator<string>;
   readonly #reader: Interface;
 
-  constructor(namespace: string, [program = '', ...rest]: readonly string[], user?: number) {
-    const drop = user === undefined ? [] : ['setpriv', `--reuid=${user}`, '--clear-groups'];
+  /** `drop` is what takes rights from it. */
+  constructor(
+    namespace: string,
+    [program = '', ...rest]: readonly string[],
+    drop: readonly string[] = [],
+  ) {
     const bin = `${root}node_modules/.bin/${program}`;
     const argv = ['netns', 'exec', namespace, ...drop, bin, ...rest, childFile];
     this.process = spawn('ip', argv, { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] });
@@ -381,7 +385,8 @@ describe.each(runtimes)('on %s', (runtime, argv) => {
 test('without the capability the error says who may', async () => {
   const space = `fl-link-${process.pid}-plain`;
   await ip('netns', 'add', space);
-  const child = new Child(space, ['node'], 65_534);
+  // of the same user: another might not be let into the folder of this checkout
+  const child = new Child(space, ['node'], ['setpriv', '--bounding-set=-all', '--inh-caps=-all']);
   try {
     expect(await child.value<Link[]>({ method: 'list' })).toHaveLength(1);
     expect(await child.ask({ method: 'create', request: wish('1') })).toMatchObject({
