@@ -200,9 +200,9 @@ function portMaker(
     async attach(port, signal) {
       await hostSwitch.attach(port, signal);
       await whenPlaced({ dataPlane, flows }, port.endpointId, signal);
-      const bound = AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]);
       // with the first container that has peers: what it says first would be lost
-      if (dataPlane.hasPeers && !hostSwitch.hasTunnel && !bound.aborted) {
+      if (dataPlane.hasPeers && !hostSwitch.hasTunnel && !signal.aborted) {
+        const bound = AbortSignal.any([signal, AbortSignal.timeout(ovsWaitMs)]);
         // where it cannot be made the health of the host says so, and containers start
         await loop.settled(bound).catch(() => undefined);
       }

@@ -4,20 +4,23 @@ import { describe, expect, it } from 'vitest';
 import { hasCode } from '../../lib/errors.ts';
 import { Fence } from '../../lib/host/fence.ts';
 import { nodeKey, removalKey } from '../../lib/model/site-keys.ts';
+import type { Operation, Txn } from '../../lib/store/port.ts';
 import { MapStore } from '../support/map-store.ts';
 import { asStateStore } from '../support/site-hosts.ts';
 
-const put = (key: string) => ({
+/** A change of these rows, whatever there is. */
+const change = (...then: Txn['then']): Txn => ({
   compare: [],
   // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
-  then: [{ op: 'put' as const, key, value: 'x' }],
+  then,
 });
+const put = (key: string): Operation => ({ op: 'put', key, value: 'x' });
+const removed = (start: string): Operation => ({ op: 'delete', start });
 
 /** A change that somebody else's rows forbid. */
-const refused = {
-  compare: [{ key: 'never', target: 'version' as const, operator: '=' as const, value: 7 }],
-  // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
-  then: [],
+const refused: Txn = {
+  ...change(),
+  compare: [{ key: 'never', target: 'version', operator: '=', value: 7 }],
 };
 
 /** How a step of a host ended. */
@@ -31,8 +34,8 @@ type Step = 'check' | 'list' | 'write' | 'refused';
 
 function run(fence: Fence, step: Step): Promise<string> {
   if (step === 'check') return ended(fence.check());
-  if (step === 'list') return ended(fence.store.txn(put(nodeKey('h1'))));
-  return ended(fence.store.txn(step === 'write' ? put('a') : refused));
+  if (step === 'list') return ended(fence.store.txn(change(put(nodeKey('h1')))));
+  return ended(fence.store.txn(step === 'write' ? change(put('a')) : refused));
 }
 
 const steps = fc.array(fc.constantFrom<Step>('check', 'list', 'write', 'refused'), {
@@ -69,26 +72,15 @@ describe('a fence', () => {
       const store = asStateStore(whole, pause, pause);
       const fence = new Fence({ store, hostName: 'h1', identity: () => 'one' });
       expect(await run(fence, 'list')).toBe('done');
-      await whole.txn({
-        compare: [],
-        // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
-        then: [
-          { op: 'delete', start: nodeKey('h1') },
-          { op: 'put', key: removalKey('h1'), value: '' },
-        ],
-      });
+      await whole.txn(change(removed(nodeKey('h1')), put(removalKey('h1'))));
       isSlow = true;
       const results = Promise.all(drawn.map((step) => run(fence, step)));
       await scheduler.waitFor(results);
       expect(await results).toEqual(drawn.map(() => 'removed'));
       expect((await whole.range({ start: 'a' })).rows).toEqual([]);
       // also when it has been let in again since, by that name
-      await whole.txn(put(nodeKey('h1')));
-      await whole.txn({
-        compare: [],
-        // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
-        then: [{ op: 'delete', start: removalKey('h1') }],
-      });
+      await whole.txn(change(put(nodeKey('h1'))));
+      await whole.txn(change(removed(removalKey('h1'))));
       isSlow = false;
       expect(await run(fence, 'write')).toBe('removed');
     });
@@ -101,8 +93,7 @@ describe('a fence', () => {
     const store = asStateStore(whole, async () => {});
     const fence = new Fence({ store, hostName: 'h1', identity: () => identity });
     expect(await run(fence, 'list')).toBe('done');
-    // oxlint-disable-next-line unicorn/no-thenable -- the port's word, as in etcd
-    await whole.txn({ compare: [], then: [{ op: 'delete', start: nodeKey('h1') }] });
+    await whole.txn(change(removed(nodeKey('h1'))));
     expect(await run(fence, 'check')).toBe('removed');
     identity = 'two';
     expect(await run(fence, 'write')).toBe('done');

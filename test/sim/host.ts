@@ -2,6 +2,7 @@
  * A host and the process of a member on it: starts from the disk, is given time, messages and calls, and
  * dies at any moment, also in the middle of a step. What a dead process still does, nobody sees.
  */
+import { noticeLongMs, noticeMs } from '../../lib/limits.ts';
 import type { Driver } from '../../lib/store/driver/driver.ts';
 import type { PeerMessage } from '../../lib/store/driver/messages.ts';
 import type { DriverPorts } from '../../lib/store/driver/ports.ts';
@@ -259,7 +260,7 @@ export class Host {
         agenda.after(options.soonMs * this.random.next(), () => this.#enter(life, callback));
       },
       shortly: (callback, isOften) => {
-        const afterMs = (isOften ? 4 : 1) + options.soonMs * this.random.next();
+        const afterMs = (isOften ? noticeLongMs : noticeMs) + options.soonMs * this.random.next();
         agenda.after(afterMs, () => this.#enter(life, callback));
       },
       monotonicMs: () => agenda.now * this.speed,

@@ -4,7 +4,6 @@
  */
 import { FairleadError } from '../../errors.ts';
 import {
-  contains,
   formatAddress,
   formatCidr,
   hexAddress,
@@ -118,7 +117,7 @@ function* freeAddress(pool: StoredPool): Step<IpAddress> {
 function* freeIfUsable(pool: StoredPool, text: string, of: Family): Step<IpAddress> {
   const address = parseAddress(text);
   const block = parseCidr(pool.value.cidr);
-  if (!contains(block, address) || !isUsableHost(block, address)) {
+  if (!isUsableHost(block, address)) {
     throw invalid(
       `${of.asked} ${text} is not an address that a host of ${formatCidr(block)} may have`,
     );

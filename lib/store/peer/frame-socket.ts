@@ -78,7 +78,10 @@ export class FrameSocket {
     else queueMicrotask(() => onClosed(closed));
   }
 
-  /** Sends a frame when nothing of this turn goes on, promises included; answers its size. Nothing happens once it is closed. */
+  /**
+   * Sends a frame at the end of this turn, after the promises that are kept in it; answers its size. Nothing happens
+   * once it is closed.
+   */
   send(type: number, ...pieces: readonly Buffer[]): number {
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (this.#closed === undefined) {

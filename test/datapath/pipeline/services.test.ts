@@ -8,6 +8,7 @@ import { macNumber } from '../../../lib/datapath/pipeline/addresses.ts';
 import type { Service } from '../../../lib/network/world.ts';
 import type { CompiledRule } from '../../../lib/policy/compile.ts';
 import { slotsOf } from '../../../lib/services/slots.ts';
+import { pick } from './drawn-site.ts';
 import type { Container } from './fabric.ts';
 import { arpQuestion, ndQuestion } from './frames.ts';
 import {
@@ -155,8 +156,7 @@ describe('who speaks to a service', () => {
     const [client, server, other] = inNetwork(1);
     if (client === undefined || server === undefined || other === undefined) throw new Error('few');
     const of = serviceIn(1, { id: 'web', backends: [backend(server)] });
-    const [port] = of.ports;
-    if (port === undefined) throw new Error('no port');
+    const port = pick(of.ports, 0);
     const call: Call = { client, service: of, port, family: 4, from: 4000 };
     site.change([of]);
     site.call(call);
@@ -221,8 +221,7 @@ describe('who speaks to a service', () => {
     const [client, server] = inNetwork(1);
     if (client === undefined || server === undefined) throw new Error('no containers');
     const of = serviceIn(1, { id: 'web', backends: [backend(server)] });
-    const [port] = of.ports;
-    if (port === undefined) throw new Error('no port');
+    const port = pick(of.ports, 0);
     const call: Call = { client, service: of, port, family: 4, from: 4000 };
     site.change([of]);
     site.call(call);
@@ -245,8 +244,7 @@ describe('who speaks to a service', () => {
     if (server === undefined || other === undefined) throw new Error('no containers');
     const of = serviceIn(1, { id: 'web', backends: [backend(server)] });
     site.change([of]);
-    const [port] = of.ports;
-    if (port === undefined) throw new Error('no port');
+    const port = pick(of.ports, 0);
     const said = callPacket({ client: other, service: of, port, family: 4, from: 4000 });
     expect(site.fabric.send(other, said).map(({ to }) => to)).toEqual(['agent']);
   });
@@ -273,8 +271,7 @@ it('connections are shared out among all that are ready', () => {
   if (client === undefined) throw new Error('no client');
   const of = serviceIn(1, { id: 'web', backends: servers.slice(0, 4).map((one) => backend(one)) });
   site.change([of]);
-  const [port] = of.ports;
-  if (port === undefined) throw new Error('no port');
+  const port = pick(of.ports, 0);
   const got = Array.from(
     { length: 16 },
     (_, from) => site.call({ client, service: of, port, family: 4, from: 4000 + from }).server.id,
@@ -287,8 +284,7 @@ it('rules see who speaks and who is spoken to, not the service', () => {
   const [client, other, server] = inNetwork(1);
   if (client === undefined || other === undefined || server === undefined) throw new Error('few');
   const of = serviceIn(1, { id: 'web', backends: [backend(server)] });
-  const [port] = of.ports;
-  if (port === undefined) throw new Error('no port');
+  const port = pick(of.ports, 0);
   const rule = (name: string, more: Partial<CompiledRule>): CompiledRule => ({
     policy: 'base',
     name,
