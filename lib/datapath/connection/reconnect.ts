@@ -9,6 +9,8 @@ export interface Reconnecting {
   readonly signal: AbortSignal;
   /** The first pause, and the one that they double up to. */
   readonly pauseMs: { readonly first: number; readonly most: number };
+  /** After so long without one nobody waits for it from one moment to the next: then this is the pause. */
+  readonly missing?: { readonly afterMs: number; readonly pauseMs: number };
   /** Opens one; `onClosed` is called once when it ends by itself. Throws when it cannot be opened. */
   readonly open: (onClosed: (reason: FairleadError) => void) => Promise<() => void>;
   /** An attempt begins. */
@@ -23,15 +25,21 @@ export interface Reconnecting {
  * takes a connection for ready that is none.
  */
 export async function reconnect(options: Reconnecting): Promise<void> {
-  const { clock, signal, pauseMs } = options;
+  const { clock, signal, pauseMs, missing } = options;
   let nextPauseMs = pauseMs.first;
+  let lastedUntilMs = clock.monotonicMs();
   for (;;) {
     const startedMs = clock.monotonicMs();
     await connectOnce(options);
+    const nowMs = clock.monotonicMs();
     // a daemon that takes us in and throws us out at once must not be asked twenty times a second
-    if (clock.monotonicMs() - startedMs > pauseMs.most) nextPauseMs = pauseMs.first;
+    if (nowMs - startedMs > pauseMs.most) {
+      nextPauseMs = pauseMs.first;
+      lastedUntilMs = nowMs;
+    }
+    const isMissing = missing !== undefined && nowMs - lastedUntilMs > missing.afterMs;
     try {
-      await clock.sleep(nextPauseMs, signal);
+      await clock.sleep(isMissing ? missing.pauseMs : nextPauseMs, signal);
     } catch {
       return;
     }

@@ -9,6 +9,8 @@ import { FairleadError } from '../../errors.ts';
 import {
   openflowReconnectFirstMs,
   openflowReconnectMaxMs,
+  openflowMissingAfterMs,
+  openflowMissingPauseMs,
   openflowWaitersMax,
   ovsWaitMs,
 } from '../../limits.ts';
@@ -241,6 +243,7 @@ export class OpenFlowConnection {
       clock,
       signal,
       pauseMs: { first: openflowReconnectFirstMs, most: openflowReconnectMaxMs },
+      missing: { afterMs: openflowMissingAfterMs, pauseMs: openflowMissingPauseMs },
       open: async (onClosed) => {
         const onMessage = (message: Numbered<Reply>) => this.#onMessage(message);
         const opened = await openSession({ path, clock, signal, onMessage, onClosed });

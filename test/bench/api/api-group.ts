@@ -1,6 +1,7 @@
 /**
- * What commands of an operator cost, by how many objects there are: sites of different sizes are asked in turns, so
- * that what else the machine does is the same for all. `versus` is the smallest site in the same run: flat is 1.
+ * What commands of an operator cost, by how many objects there are. A site is alone on the machine while it is asked:
+ * agents of others, though at rest, take the processor's caches from it. Sizes go up and down again, so that what else
+ * the machine does meets all alike. `versus` is the smallest site in the same run: flat is 1.
  *
  * The runtime compiles what runs often: a change costs twice as much in the first rounds after a start as some 500
  * later, and what is measured first would pay for what all changes have in common. So there are that many rounds
@@ -81,25 +82,48 @@ export const apiFigures = voterCounts.flatMap((voters) =>
 /** Runs all of it. */
 export async function benchApi(): Promise<void> {
   for (const voters of voterCounts) {
-    const sites: ApiSite[] = [];
-    try {
-      for (const size of sizes) sites.push(await openApiSite(voters === 3 ? 3 : 1, size));
-      await atRest(sites);
-      for (const operation of operations) await benchOperation(operation, sites, voters);
-    } finally {
-      await Promise.all(sites.map((site) => site.close()));
+    const measured = new Map(sizes.map((size) => [size, operations.map(() => emptyCosts())]));
+    for (const size of [...sizes, ...sizes.toReversed()]) {
+      const site = await openApiSite(voters === 3 ? 3 : 1, size);
+      try {
+        await atRest(site);
+        for (const [at, operation] of operations.entries()) {
+          const costs = measured.get(size)?.[at];
+          if (costs !== undefined) await measure(operation, site, costs);
+        }
+      } finally {
+        await site.close();
+      }
+    }
+    for (const at of operations.keys()) {
+      reportCosts(
+        at,
+        voters,
+        sizes.map((size) => measured.get(size)?.[at] ?? emptyCosts()),
+      );
     }
   }
 }
 
-/** Waits until nobody works on what the sites were filled with any more. */
-async function atRest(sites: readonly ApiSite[]): Promise<void> {
-  const used = (): number => sites.reduce((sum, site) => sum + cpuOf(site), 0);
-  let before = used();
+/** What an operation cost on a site, in both turns. */
+interface Costs {
+  /** ms of each round. */
+  readonly values: number[];
+  /** Of the first rounds after a start. */
+  readonly first: number[];
+  /** Processor time of all agents, ms per round, of each turn: with what takes it back, if anything does. */
+  readonly cpu: number[];
+}
+
+const emptyCosts = (): Costs => ({ values: [], first: [], cpu: [] });
+
+/** Waits until nobody works on what the site was filled with any more. */
+async function atRest(site: ApiSite): Promise<void> {
+  let before = cpuOf(site);
   await until(
     'the agents have taken in what there is',
     () => {
-      const spentMs = used() - before;
+      const spentMs = cpuOf(site) - before;
       before += spentMs;
       return spentMs < restEveryMs * restShare;
     },
@@ -107,32 +131,31 @@ async function atRest(sites: readonly ApiSite[]): Promise<void> {
   );
 }
 
-async function benchOperation(
-  { name, measured, undone, warmUpRounds }: Operation,
-  sites: readonly ApiSite[],
-  voters: number,
+async function measure(
+  { measured, undone, warmUpRounds }: Operation,
+  site: ApiSite,
+  { values, first, cpu }: Costs,
 ): Promise<void> {
-  const values = sites.map((): number[] => []);
-  const first = sites.map((): number[] => []);
-  const before = sites.map(cpuOf);
+  const before = cpuOf(site);
   for (let round = -warmUpRounds; round < rounds; round += 1) {
-    for (const [at, site] of sites.entries()) {
-      const ms = await timed(() => measured(site));
-      if (round >= 0) values[at]?.push(ms);
-      else if (round < firstRounds - warmUpRounds) first[at]?.push(ms);
-      await undone?.(site);
-    }
+    const ms = await timed(() => measured(site));
+    if (round >= 0) values.push(ms);
+    else if (round < firstRounds - warmUpRounds) first.push(ms);
+    await undone?.(site);
   }
-  const [base = []] = values;
-  for (const [at, site] of sites.entries()) {
-    // with the removal, where there is one, and what agents do by themselves meanwhile
-    const cpu = (cpuOf(site) - (before[at] ?? 0)) / (rounds + warmUpRounds);
-    const versus = { name: `${sizes[0] ?? 0} objects`, values: base };
-    const figure = figureOf(name, site.objects, voters);
-    const inHundredths = (value: number): number => Math.round(value * 100) / 100;
-    const firstP50 = inHundredths(percentile(first[at] ?? [], 0.5));
-    const more = { objects: site.objects, voters, firstP50, cpuMs: inHundredths(cpu) };
-    report({ figure, unit: 'ms', values: values[at] ?? [] }, at === 0 ? undefined : versus, more);
+  cpu.push((cpuOf(site) - before) / (rounds + warmUpRounds));
+}
+
+function reportCosts(at: number, voters: number, costs: readonly Costs[]): void {
+  const name = operations[at]?.name ?? '';
+  const inHundredths = (value: number): number => Math.round(value * 100) / 100;
+  const versus = { name: `${sizes[0] ?? 0} objects`, values: costs[0]?.values ?? [] };
+  for (const [which, { values, first, cpu }] of costs.entries()) {
+    const objects = sizes[which] ?? 0;
+    const figure = figureOf(name, objects, voters);
+    const [firstP50, cpuMs] = [first, cpu].map((each) => inHundredths(percentile(each, 0.5)));
+    const more = { objects, voters, firstP50, cpuMs };
+    report({ figure, unit: 'ms', values }, which === 0 ? undefined : versus, more);
   }
 }
 

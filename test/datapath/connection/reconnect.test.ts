@@ -13,7 +13,7 @@ interface Attempt {
   readonly fail: (message: string) => void;
 }
 
-function start() {
+function start(missing?: { readonly afterMs: number; readonly pauseMs: number }) {
   const clock = createManualClock();
   const stop = new AbortController();
   const attempts: Attempt[] = [];
@@ -22,6 +22,7 @@ function start() {
     clock,
     signal: stop.signal,
     pauseMs: { first: 10, most: 80 },
+    ...(missing && { missing }),
     open: (onClosed) =>
       new Promise((resolve, reject) => {
         attempts.push({
@@ -81,6 +82,29 @@ describe('a connection that is made again', () => {
     await clock.advance(10);
     await settle();
     expect(attempts).toHaveLength(7);
+  });
+
+  test('is tried less often when it has been missing for long, and as before when it was there', async () => {
+    const { clock, attempts, settle } = start({ afterMs: 100, pauseMs: 1_000 });
+    const waits = async (pauseMs: number): Promise<void> => {
+      const before = attempts.length;
+      await clock.advance(pauseMs - 1);
+      expect(attempts).toHaveLength(before);
+      await clock.advance(1);
+      await settle();
+      expect(attempts).toHaveLength(before + 1);
+    };
+    for (const pauseMs of [10, 20, 40, 80, 1_000, 1_000]) {
+      attempts.at(-1)?.fail('nobody there');
+      await settle();
+      await waits(pauseMs);
+    }
+    attempts.at(-1)?.succeed();
+    await settle();
+    await clock.advance(5_000);
+    attempts.at(-1)?.end('cut');
+    await settle();
+    await waits(10);
   });
 
   test('ends with its signal', async () => {
