@@ -153,8 +153,8 @@ function reportCosts(at: number, voters: number, costs: readonly Costs[]): void 
   for (const [which, { values, first, cpu }] of costs.entries()) {
     const objects = sizes[which] ?? 0;
     const figure = figureOf(name, objects, voters);
-    const [firstP50, cpuMs] = [first, cpu].map((each) => inHundredths(percentile(each, 0.5)));
-    const more = { objects, voters, firstP50, cpuMs };
+    const [firstP50, agentsMs] = [first, cpu].map((each) => inHundredths(percentile(each, 0.5)));
+    const more = { objects, voters, firstP50, cpuMs: agentsMs };
     report({ figure, unit: 'ms', values }, which === 0 ? undefined : versus, more);
   }
 }
