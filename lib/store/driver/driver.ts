@@ -30,7 +30,7 @@ import type {
   ReadOutcome,
 } from './ports.ts';
 import type { Refused } from './proposals.ts';
-import { cutOf, isCutFarOff } from './retention.ts';
+import { cutOf, isCutFarOff, matchedOfAlive } from './retention.ts';
 import { SnapshotDesk } from './snapshot-desk.ts';
 import { startOf } from './start.ts';
 import { StallWatch } from './stall-watch.ts';
@@ -319,7 +319,9 @@ export class Driver implements DriverFace {
   }
 
   #apply(): void {
-    if (this.#isStopped || !this.#applier.isBehind) return;
+    // what others wait for goes to the disk first: meanwhile there is time for this
+    const isWriteNext = this.#writer.isDue && !this.#writer.isWriting;
+    if (this.#isStopped || !this.#applier.isBehind || isWriteNext) return;
     const changes: Change[] = [];
     // watchers hear of a change before its author does
     this.#answers.push(() => {
@@ -366,12 +368,7 @@ export class Driver implements DriverFace {
     const { raft, bounds } = this.#options;
     if (isCutFarOff(this.#core.outline, bounds.retention)) return;
     const { progress } = this.#core.status;
-    const matched = progress
-      .filter(({ state, silentTicks }) => {
-        const isAlive = silentTicks !== undefined && silentTicks < 3 * raft.electionTicks;
-        return isAlive && state !== 'snapshot';
-      })
-      .map((member) => member.matched);
+    const matched = matchedOfAlive(progress, 3 * raft.electionTicks);
     const neededAfter = Math.min(this.#snapshots.lowestBase, ...matched);
     const needs = { durableApplied: this.#applier.durable, neededAfter };
     const cut = cutOf(this.#core.outline, needs, bounds.retention);

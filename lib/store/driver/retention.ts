@@ -1,4 +1,5 @@
 /** How far the log is cut, and why not further (hazard 24). */
+import type { RaftStatus } from '../raft/step.ts';
 import type { LogOutline, LogSize } from './log-outline.ts';
 
 /** What retention keeps. */
@@ -26,6 +27,19 @@ export function isCutFarOff(outline: LogOutline, bounds: RetentionBounds): boole
   const { entries, bytes } = outline.size;
   const { kept, max, cutMin } = bounds;
   return entries < Math.min(kept.entries + cutMin, max.entries + 1) && bytes <= kept.bytes;
+}
+
+/** How far the logs of members go that were heard from within `aliveTicks` and get entries, not a snapshot. */
+export function matchedOfAlive(
+  progress: RaftStatus['progress'],
+  aliveTicks: number,
+): readonly number[] {
+  return progress
+    .filter(({ state, silentTicks }) => {
+      const isAlive = silentTicks !== undefined && silentTicks < aliveTicks;
+      return isAlive && state !== 'snapshot';
+    })
+    .map((member) => member.matched);
 }
 
 /** The index up to which the log is to be dropped now; undefined for not now. */

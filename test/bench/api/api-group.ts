@@ -1,7 +1,7 @@
 /**
- * What commands of an operator cost, by how many objects there are. A site is alone on the machine while it is asked:
- * agents of others, though at rest, take the processor's caches from it. Sizes go up and down again, so that what else
- * the machine does meets all alike. `versus` is the smallest site in the same run: flat is 1.
+ * What commands of an operator cost, by how many objects there are. Sites of different sizes are asked in short turns,
+ * so that what else the machine does meets all alike, and the agents of the others are stopped meanwhile: a site has
+ * the machine to itself, as it has where it is used. `versus` is the smallest site in the same run: flat is 1.
  *
  * The runtime compiles what runs often: a change costs twice as much in the first rounds after a start as some 500
  * later, and what is measured first would pay for what all changes have in common. So there are that many rounds
@@ -16,6 +16,11 @@ const sizes = (process.env['FAIRLEAD_BENCH_OBJECTS'] ?? '10,1000,10000').split('
 const voterCounts = (process.env['FAIRLEAD_BENCH_VOTERS'] ?? '1,3').split(',').map(Number);
 const rounds = Number(process.env['FAIRLEAD_BENCH_ROUNDS'] ?? 100);
 const firstRounds = 10;
+/** A turn ends after so many rounds, or after so long: well before a member that is stopped is missed. */
+const turnRounds = 25;
+const turnMs = 200;
+/** Of a turn, rounds that are not measured: agents that were stopped have something to catch up with. */
+const wakeRounds = 3;
 /** Agents rest when all of them together use less than this share of a processor for so long. */
 const restShare = 0.15;
 const restEveryMs = 2_000;
@@ -82,40 +87,21 @@ export const apiFigures = voterCounts.flatMap((voters) =>
 /** Runs all of it. */
 export async function benchApi(): Promise<void> {
   for (const voters of voterCounts) {
-    const measured = new Map(sizes.map((size) => [size, operations.map(() => emptyCosts())]));
-    for (const size of [...sizes, ...sizes.toReversed()]) {
-      const site = await openApiSite(voters === 3 ? 3 : 1, size);
-      try {
+    const sites: ApiSite[] = [];
+    try {
+      for (const size of sizes) {
+        const site = await openApiSite(voters === 3 ? 3 : 1, size);
+        sites.push(site);
         await atRest(site);
-        for (const [at, operation] of operations.entries()) {
-          const costs = measured.get(size)?.[at];
-          if (costs !== undefined) await measure(operation, site, costs);
-        }
-      } finally {
-        await site.close();
+        site.stop();
       }
-    }
-    for (const at of operations.keys()) {
-      reportCosts(
-        at,
-        voters,
-        sizes.map((size) => measured.get(size)?.[at] ?? emptyCosts()),
-      );
+      for (const operation of operations) await benchOperation(operation, sites, voters);
+    } finally {
+      for (const site of sites) site.resume();
+      await Promise.all(sites.map((site) => site.close()));
     }
   }
 }
-
-/** What an operation cost on a site, in both turns. */
-interface Costs {
-  /** ms of each round. */
-  readonly values: number[];
-  /** Of the first rounds after a start. */
-  readonly first: number[];
-  /** Processor time of all agents, ms per round, of each turn: with what takes it back, if anything does. */
-  readonly cpu: number[];
-}
-
-const emptyCosts = (): Costs => ({ values: [], first: [], cpu: [] });
 
 /** Waits until nobody works on what the site was filled with any more. */
 async function atRest(site: ApiSite): Promise<void> {
@@ -131,32 +117,61 @@ async function atRest(site: ApiSite): Promise<void> {
   );
 }
 
-async function measure(
-  { measured, undone, warmUpRounds }: Operation,
-  site: ApiSite,
-  { values, first, cpu }: Costs,
-): Promise<void> {
-  const before = cpuOf(site);
-  for (let round = -warmUpRounds; round < rounds; round += 1) {
-    const ms = await timed(() => measured(site));
-    if (round >= 0) values.push(ms);
-    else if (round < firstRounds - warmUpRounds) first.push(ms);
-    await undone?.(site);
-  }
-  cpu.push((cpuOf(site) - before) / (rounds + warmUpRounds));
+/** What an operation cost on a site. */
+interface Costs {
+  /** ms of each round. */
+  readonly values: number[];
+  /** Of the first rounds after a start. */
+  readonly first: number[];
+  /** Rounds so far, measured or not. */
+  rounds: number;
+  /** Processor time of all agents so far, ms: with what takes it back, if anything does. */
+  cpuMs: number;
 }
 
-function reportCosts(at: number, voters: number, costs: readonly Costs[]): void {
-  const name = operations[at]?.name ?? '';
+async function benchOperation(
+  operation: Operation,
+  sites: readonly ApiSite[],
+  voters: number,
+): Promise<void> {
+  const costs = sites.map((): Costs => ({ values: [], first: [], rounds: 0, cpuMs: 0 }));
+  while (costs.some(({ values }) => values.length < rounds)) {
+    for (const [at, site] of sites.entries()) {
+      const of = costs[at];
+      if (of !== undefined) await turn(operation, site, of);
+    }
+  }
   const inHundredths = (value: number): number => Math.round(value * 100) / 100;
   const versus = { name: `${sizes[0] ?? 0} objects`, values: costs[0]?.values ?? [] };
-  for (const [which, { values, first, cpu }] of costs.entries()) {
-    const objects = sizes[which] ?? 0;
-    const figure = figureOf(name, objects, voters);
-    const [firstP50, agentsMs] = [first, cpu].map((each) => inHundredths(percentile(each, 0.5)));
-    const more = { objects, voters, firstP50, cpuMs: agentsMs };
-    report({ figure, unit: 'ms', values }, which === 0 ? undefined : versus, more);
+  for (const [at, { values, first, ...of }] of costs.entries()) {
+    const objects = sizes[at] ?? 0;
+    const figure = figureOf(operation.name, objects, voters);
+    const firstP50 = inHundredths(percentile(first, 0.5));
+    const more = { objects, voters, firstP50, cpuMs: inHundredths(of.cpuMs / of.rounds) };
+    report({ figure, unit: 'ms', values }, at === 0 ? undefined : versus, more);
   }
+}
+
+/** Some rounds on one site; its agents run meanwhile. */
+async function turn(
+  { measured, undone, warmUpRounds }: Operation,
+  site: ApiSite,
+  costs: Costs,
+): Promise<void> {
+  const before = cpuOf(site);
+  site.resume();
+  const startedMs = performance.now();
+  for (let round = 0; round < turnRounds; round += 1) {
+    // one round at least is measured
+    if (round > wakeRounds && performance.now() - startedMs > turnMs) break;
+    const ms = await timed(() => measured(site));
+    if (costs.rounds < firstRounds) costs.first.push(ms);
+    if (costs.rounds >= warmUpRounds && round >= wakeRounds) costs.values.push(ms);
+    costs.rounds += 1;
+    await undone?.(site);
+  }
+  site.stop();
+  costs.cpuMs += cpuOf(site) - before;
 }
 
 const cpuOf = ({ pids }: ApiSite): number => pids.reduce((sum, pid) => sum + cpuMs(pid), 0);

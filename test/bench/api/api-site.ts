@@ -18,6 +18,9 @@ export interface ApiSite {
   readonly pids: readonly number[];
   /** Asks the first host; rejects with what it refuses. */
   ask(method: string, path: string, body?: object): Promise<string>;
+  /** Its agents stand still until `resume`. */
+  stop(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 
@@ -38,6 +41,8 @@ export async function openApiSite(voters: 1 | 3, objects: number): Promise<ApiSi
     const site: ApiSite = {
       objects,
       pids: agents.map(({ pid }) => pid),
+      stop: () => signal(agents, 'SIGSTOP'),
+      resume: () => signal(agents, 'SIGCONT'),
       ask: (method, path, body) => ask(first.apiSocket, connections, { method, path, body }),
       close,
     };
@@ -47,6 +52,10 @@ export async function openApiSite(voters: 1 | 3, objects: number): Promise<ApiSi
     await close();
     throw cause;
   }
+}
+
+function signal(agents: readonly FreshAgent[], name: 'SIGSTOP' | 'SIGCONT'): void {
+  for (const { pid } of agents) process.kill(pid, name);
 }
 
 const command = async ({ environment }: FreshAgent, words: readonly string[]): Promise<string> =>
