@@ -14,7 +14,8 @@ import { openApiSite, spareSubnet, type ApiSite } from './api-site.ts';
 
 const sizes = (process.env['FAIRLEAD_BENCH_OBJECTS'] ?? '10,1000,10000').split(',').map(Number);
 const voterCounts = (process.env['FAIRLEAD_BENCH_VOTERS'] ?? '1,3').split(',').map(Number);
-const rounds = Number(process.env['FAIRLEAD_BENCH_ROUNDS'] ?? 100);
+/** Of each site, when it is warm. */
+const turns = Number(process.env['FAIRLEAD_BENCH_TURNS'] ?? 10);
 const firstRounds = 10;
 /** A turn ends after so many rounds, or after so long: well before a member that is stopped is missed. */
 const turnRounds = 25;
@@ -125,6 +126,8 @@ interface Costs {
   readonly first: number[];
   /** Rounds so far, measured or not. */
   rounds: number;
+  /** Turns so far that were measured. */
+  turns: number;
   /** Processor time of all agents so far, ms: with what takes it back, if anything does. */
   cpuMs: number;
 }
@@ -134,8 +137,8 @@ async function benchOperation(
   sites: readonly ApiSite[],
   voters: number,
 ): Promise<void> {
-  const costs = sites.map((): Costs => ({ values: [], first: [], rounds: 0, cpuMs: 0 }));
-  while (costs.some(({ values }) => values.length < rounds)) {
+  const costs = sites.map((): Costs => ({ values: [], first: [], rounds: 0, turns: 0, cpuMs: 0 }));
+  while (costs.some((of) => of.turns < turns)) {
     for (const [at, site] of sites.entries()) {
       const of = costs[at];
       if (of !== undefined) await turn(operation, site, of);
@@ -159,6 +162,8 @@ async function turn(
   costs: Costs,
 ): Promise<void> {
   const before = cpuOf(site);
+  const isMeasured = costs.rounds >= warmUpRounds;
+  if (isMeasured) costs.turns += 1;
   site.resume();
   const startedMs = performance.now();
   for (let round = 0; round < turnRounds; round += 1) {
@@ -166,7 +171,7 @@ async function turn(
     if (round > wakeRounds && performance.now() - startedMs > turnMs) break;
     const ms = await timed(() => measured(site));
     if (costs.rounds < firstRounds) costs.first.push(ms);
-    if (costs.rounds >= warmUpRounds && round >= wakeRounds) costs.values.push(ms);
+    if (isMeasured && round >= wakeRounds) costs.values.push(ms);
     costs.rounds += 1;
     await undone?.(site);
   }
