@@ -149,8 +149,8 @@ describe('checks', () => {
             const asked = each.kind === 'answer' ? sent.at(-1 - (each.turn % 6)) : undefined;
             if (each.kind === 'answer' && asked !== undefined) {
               // what another container or port says is no answer
-              checks.answered({ ...asked, endpointId: 'e3' }, each.isOpen);
-              checks.answered({ ...asked, port: 22 }, each.isOpen);
+              checks.answered({ ...asked, endpointId: 'e3' }, !each.isOpen);
+              checks.answered({ ...asked, port: 22 }, !each.isOpen);
               checks.answered(asked, each.isOpen);
               history.push({ kind: 'answer', id: asked.id, isOpen: each.isOpen });
             }
