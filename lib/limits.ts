@@ -580,6 +580,37 @@ export const departedNamesMax = 4_096;
 export const containerStoppingMs = 300_000;
 /** Services that a host knows at a time: each has 128 group numbers of 24 bits. */
 export const servicesOnHostMax = 131_072;
+/** How often a service asks whether a port answers, if it does not say: a container that hangs gets nothing new after
+ *  some 15 s. The longest is what is still called a check. */
+export const checkIntervalSecondsDefault = 5;
+export const checkIntervalSecondsMax = 3_600;
+/** How long an answer may take: it is the kernel of the same machine that gives it. */
+export const checkTimeoutSecondsDefault = 1;
+export const checkTimeoutSecondsMax = 60;
+/** Rounds without an answer, one after the other, until a container is not ready: one may be lost on a busy machine. */
+export const checkFailuresDefault = 3;
+export const checkFailuresMax = 100;
+/** Ports that a host asks, a second and at once, some 100 us of its agent each: of those of a service with the most
+ *  ports none waits for another. */
+export const checkTriesPerSecond = 500;
+export const checkTriesBurst = 500;
+/** The same of one container, so that the answers fit its meter, and the answers of one that are taken: TCP repeats what
+ *  is lost. What one container says too often is no other's loss. */
+export const containerTriesPerSecond = 64;
+export const containerTriesBurst = servicePortsMax;
+export const containerAnswersPerSecond = 2 * containerTriesPerSecond;
+export const containerAnswersBurst = 4 * containerTriesBurst;
+/** Answers that are waited for at a time: each is a number in a map. */
+export const checkTriesUnderWayMax = 4_096;
+/** Ports that a host asks in turn: with all of them a round takes 16 s. */
+export const checkPortsOnHostMax = 8_192;
+/** Services that check one container, the first by name: those that it fails are in its row, with names of 256. */
+export const containerChecksMax = 64;
+/** How late an agent may be with its own work until it does not blame others for missing answers: less than the
+ *  shortest time that an answer may take. */
+export const checkLateMs = 500;
+/** Pause until those are asked that wait for their turn. */
+export const checkTurnMs = 50;
 /** Longest address of a rule: an IPv6 block. */
 export const ruleAddressCharactersMax = 64;
 /** Priorities of rules, as Contiv had them. */
@@ -904,6 +935,17 @@ assert(storeStateBytesMax >= storeChangeBytesMax, 'the state must hold the large
 assert(storeLeaseKeysMax <= storeTxnRowsMax, 'the end of a lease must be a change as others are');
 assert(storeSessionBytesMax * 2 < storeSessionsBytesMax, 'one client must fit among all');
 assert(etcdReadMs < etcdWriteMs && etcdWriteMs < callSlowMs, 'etcd must answer before we must');
+assert(
+  servicePortsMax <= containerTriesBurst && containerTriesBurst <= checkTriesBurst,
+  'all ports of a service must be asked at once',
+);
+assert(servicePortsMax <= checkTriesUnderWayMax, 'a round must fit what is waited for');
+assert(
+  containerTriesPerSecond <= containerAnswersPerSecond &&
+    containerTriesBurst <= containerAnswersBurst,
+  'whoever is asked must be able to answer',
+);
+assert(checkTimeoutSecondsDefault <= checkIntervalSecondsDefault, 'rounds must not overlap');
 assert(absentConfirmMs < unclaimedMs, 'unclaimed addresses outlive unconfirmed endpoints');
 assert(spacePoolsMax <= storeRangeRowsMax, 'all pools of a space must fit one page');
 assert(poolReleaseRows * 2 <= storeDeleteRangeMax, 'a step of ReleasePool must fit one delete');

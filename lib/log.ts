@@ -24,6 +24,7 @@ export const logParts = [
   'agent',
   'api',
   'boot',
+  'checks',
   'containers',
   'denials',
   'docker',

@@ -10,8 +10,12 @@ import { containerEvents, followDockerEvents, type DockerEvent } from '../docker
 import { hasCode } from '../errors.ts';
 import { containerStoppingMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
-import type { SiteContainer } from '../model/site.ts';
-import { planTellContainer, toldAliases, toldLabels } from '../network/containers.ts';
+import {
+  planTellContainer,
+  toldAliases,
+  toldLabels,
+  type EngineContainer,
+} from '../network/containers.ts';
 import { freshReads } from '../store/fresh-reads.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
@@ -166,7 +170,7 @@ async function tellOnce(
 function toldOf(
   { id, name, labels, works }: DockerContainer,
   { aliases, isStopping }: { readonly aliases: readonly string[]; readonly isStopping: boolean },
-): SiteContainer {
+): EngineContainer {
   const about = {
     id,
     name,

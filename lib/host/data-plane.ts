@@ -18,8 +18,10 @@ import type {
   PolicyRule,
   Segment,
   Service,
+  ServiceBackend,
   TrafficProfile,
 } from '../network/world.ts';
+import type { ServiceCheck } from '../services/service.ts';
 import { delist, enlist } from '../sets-by-key.ts';
 
 /** An endpoint with links of another MTU than its network, both in bytes. */
@@ -49,6 +51,15 @@ export interface NamedGroup {
 export interface NamedRule {
   readonly tenant: string;
   readonly rule: PolicyRule;
+}
+
+/** A container of this host behind a service that checks it. */
+export interface CheckedBackend {
+  readonly service: Service;
+  readonly check: ServiceCheck;
+  readonly backend: ServiceBackend;
+  /** The container's network. */
+  readonly segment: Segment;
 }
 
 /** The data plane of a host. */
@@ -143,6 +154,25 @@ export class DataPlane {
       const [tenant = ''] = id.split('/');
       yield { tenant, rule };
     }
+  }
+
+  /** The containers of this host that services check. */
+  *checked(): Generator<CheckedBackend> {
+    for (const service of this.#services.values()) {
+      const { check, backends } = service;
+      if (check === undefined) continue;
+      for (const backend of backends) {
+        const segment = this.#segments.get(backend.segmentId);
+        const isHere = this.#attachments.has(backend.endpointId);
+        if (backend.check === undefined || segment === undefined || !isHere) continue;
+        yield { service, check, backend, segment };
+      }
+    }
+  }
+
+  /** The OpenFlow port of an endpoint of this host, if it has one. */
+  portOf(endpointId: string): number | undefined {
+    return this.#ports.get(endpointId);
   }
 
   /** Whether a container of this host is on a network that hosts share. */

@@ -25,6 +25,7 @@ import { readPolicyHits, type PolicyHits } from './policy-hits.ts';
 import { showPaths } from './peer-families.ts';
 import { startNameAnswers, type NameAnswers, type NameCounts } from './name-answers.ts';
 import { startPeerProbes } from './peer-probes.ts';
+import { ServiceChecks } from './service-checks.ts';
 import { startSiteLoop, type SiteLoopParts } from './site-loop.ts';
 
 /** What it is made of. */
@@ -53,6 +54,8 @@ export interface Forwarding {
   /** Says on the wire that an endpoint is here now. */
   announce(endpointId: string): void;
   readonly bandwidth: HostBandwidth;
+  /** Which checks of services the containers of this host fail. */
+  readonly checks: ServiceChecks;
   /** How often each rule decided on this host, and each default. @throws OVS_* */
   policyHits(): Promise<PolicyHits>;
   /** How many questions for names there were. */
@@ -93,14 +96,12 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   });
   const stops = [
     ...followBridge(connection, flows, parts.onSwitch),
-    answerPackets(connection, {
-      numbered: (number) => dataPlane.segmentNumbered(number),
-      atPort: (port) => dataPlane.segmentAtPort(port),
-    }),
-    logDenials(connection, dataPlane, log.child({ part: 'denials' })),
+    ...followPackets(parts, connection, dataPlane),
   ];
   const bandwidth = new HostBandwidth({ connection, dataPlane, conditions: parts.conditions });
   const announcer = new Announcer({ connection, dataPlane, clock });
+  const checkLog = log.child({ part: 'checks' });
+  const checks = new ServiceChecks({ connection, dataPlane, flows, clock, log: checkLog });
   const view = new SiteView(hostName);
   const { names, answers: nameAnswers } = startNames(parts, { connection, dataPlane, view });
   const siteLoop = startSiteLoop({
@@ -109,23 +110,25 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     names,
     clock,
     log: log.child({ part: 'site' }),
-    onChange: takeFor(parts, { dataPlane, view }),
+    onChange: takeFor(parts, { dataPlane, view, checks }),
     onSelf: parts.onWays,
-    onRead: parts.onSite,
+    onRead() {
+      parts.onSite();
+      checks.begin();
+    },
   });
   return {
     dataPlane,
     flows,
     bandwidth,
+    checks,
     policyHits: () => readPolicyHits(connection, dataPlane),
     nameCounts: nameAnswers.counts,
     announce: (endpointId) => announcer.announce(endpointId),
     showPaths: () => showFit(parts.conditions, { view, dataPlane, bandwidth }),
     setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
-      await nameAnswers.close();
-      await siteLoop.close();
-      await probes.close();
+      for (const each of [nameAnswers, siteLoop, probes, checks]) await each.close();
       for (const each of [announcer, bandwidth]) each.close();
       for (const stop of stops) stop();
       await flows.close();
@@ -134,13 +137,21 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   };
 }
 
+/** What checks of services go by. */
+const isChecked: ReadonlySet<string> = new Set(['service', 'segment', 'local']);
+
 /** What the site says is the data plane's, and shows whom several groups ask for. */
 function takeFor(
   { conditions, hostName }: ForwardingParts,
-  { dataPlane, view }: Pick<Forwarding, 'dataPlane'> & { readonly view: SiteView },
+  {
+    dataPlane,
+    view,
+    checks,
+  }: Pick<Forwarding, 'dataPlane' | 'checks'> & { readonly view: SiteView },
 ): SiteLoopParts['onChange'] {
   return (changes) => {
     dataPlane.take(changes);
+    if (changes.some(({ kind }) => isChecked.has(kind))) checks.touch();
     showTies(conditions, view.rows, hostName);
   };
 }
@@ -191,6 +202,19 @@ function showFit(
   showPaths(conditions, { self: view.self, dataPlane });
   bandwidth.show();
 }
+
+/** Answers packets that the flows hand over, and says what they deny; answers how to stop. */
+const followPackets = (
+  { log }: ForwardingParts,
+  connection: OpenFlowConnection,
+  dataPlane: DataPlane,
+): readonly (() => void)[] => [
+  answerPackets(connection, {
+    numbered: (number) => dataPlane.segmentNumbered(number),
+    atPort: (port) => dataPlane.segmentAtPort(port),
+  }),
+  logDenials(connection, dataPlane, log.child({ part: 'denials' })),
+];
 
 /** Compares when the bridge comes, and when somebody else changes flows; answers how to stop. */
 function followBridge(

@@ -26,6 +26,7 @@ import type { EndpointBandwidth } from './bandwidth.ts';
 import type { PolicyHits } from './policy-hits.ts';
 import { adoptRows } from './adopt.ts';
 import { readBootId, readEarlierBoot, startBootLoop, type EarlierBoot } from './boot.ts';
+import { startCheckLoop } from './check-loop.ts';
 import { startContainerLoop } from './container-loop.ts';
 import { startDockerLoop } from './docker-loop.ts';
 import { Fence } from './fence.ts';
@@ -265,11 +266,13 @@ function startLoops(
       onNetworks: () => model.kick(),
     }),
     containers: startContainerLoop({
-      store,
-      docker,
+      ...{ store, docker, clock },
       dockerSocket: options.dockerSocket,
-      clock,
       log: log.child({ part: 'containers' }),
+    }),
+    checks: startCheckLoop({
+      ...{ store, clock, checks: switching.checks },
+      log: log.child({ part: 'checks' }),
     }),
     node: startNodeLoop({
       ...shared,

@@ -28,6 +28,7 @@ import type { PolicyHits } from './policy-hits.ts';
 import type { DataPlane } from './data-plane.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
 import { startForwarding, type Forwarding } from './forwarding.ts';
+import type { ServiceChecks } from './service-checks.ts';
 import type { Loop } from './loop.ts';
 import type { PortMaker } from './operations.ts';
 import type { NameCounts } from './name-answers.ts';
@@ -84,6 +85,8 @@ export interface PortSources {
 /** Open vSwitch at work. */
 export interface Switching {
   readonly ports: PortMaker;
+  /** Which checks of services the containers of this host fail. */
+  readonly checks: ServiceChecks;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
   /** Says whether the host was removed: then it forwards nothing of what hosts share. */
@@ -151,7 +154,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     sources: () => sourcesOf(hostSwitch, flows),
     bandwidth: () => forwarding.bandwidth.read(),
     policyHits: () => forwarding.policyHits(),
-    kick: () => loop.kick(),
+    ...{ checks: forwarding.checks, kick: () => loop.kick() },
     async close() {
       await loop.close();
       uplinks.close();

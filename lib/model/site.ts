@@ -149,6 +149,8 @@ export const siteEndpointSchema = z.strictObject({
       labels: z.record(z.string(), z.string()),
       /** Without, it is ready for what is new. */
       state: z.enum(['failing', 'stopping']).optional(),
+      /** Services of the tenant whose checks it fails, by name. */
+      failed: z.array(z.string()).optional(),
     })
     .optional(),
 });

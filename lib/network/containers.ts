@@ -35,16 +35,45 @@ export function toldAliases(
 /** The first twelve digits of a container's id, by which Docker's own name server knows it, too. */
 export const shortId = (id: string): string => id.slice(0, 12);
 
+/** What the engine says of a container. */
+export type EngineContainer = Omit<SiteContainer, 'failed'>;
+
+/** An attachment of this host. */
+interface Told {
+  readonly network: SiteNetworkName;
+  readonly endpointId: string;
+}
+
 /** Says whose an attachment is, if it is there and does not say so already. Answers whether something was new. */
-export function* planTellContainer(
-  { network, endpointId }: { readonly network: SiteNetworkName; readonly endpointId: string },
-  container: SiteContainer,
+export const planTellContainer = (of: Told, container: EngineContainer): Plan<boolean> =>
+  planTell(of, (before) => {
+    const failed = before?.id === container.id ? before.failed : undefined;
+    return failed === undefined ? container : { ...container, failed };
+  });
+
+/**
+ * Says which checks of services the container of an attachment fails, by name in order, if it is there and does not
+ * say so already. Of an attachment of which it is not told yet whose it is nothing is said.
+ */
+export const planTellFailed = (of: Told, failed: readonly string[]): Plan<boolean> =>
+  planTell(of, (before) => {
+    if (before === undefined) return undefined;
+    const { failed: _before, ...container } = before;
+    return failed.length === 0 ? container : { ...container, failed: [...failed] };
+  });
+
+function* planTell(
+  { network, endpointId }: Told,
+  wish: (before: SiteContainer | undefined) => SiteContainer | undefined,
 ): Plan<boolean> {
   const key = siteEndpointKey(network, endpointId);
   const [row] = (yield { start: key }).rows;
   if (row === undefined) return { txn: undefined, answer: false };
   const { value } = decodeRecord(siteEndpointSchema, row);
-  if (sameValue(value.container, container)) return { txn: undefined, answer: false };
+  const container = wish(value.container);
+  if (container === undefined || sameValue(value.container, container)) {
+    return { txn: undefined, answer: false };
+  }
   const put = { op: 'put', key, value: encodeRecord({ ...value, container }) } as const;
   return { txn: { compare: [asRead(key, row)], then: [put] }, answer: true };
 }

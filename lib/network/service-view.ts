@@ -10,7 +10,7 @@ import { objectRowSchema, type ObjectRow } from '../model/objects/rows.ts';
 import { decodeRecord } from '../model/record.ts';
 import { parseSeenKey } from '../model/site-keys.ts';
 import type { SiteEndpoint } from '../model/site.ts';
-import { chooseBackends, type Candidate } from '../services/backends.ts';
+import { chooseBackends, stateFor, type Candidate, type Chosen } from '../services/backends.ts';
 import { readService, type ServiceSpec } from '../services/service.ts';
 import type { KeyRange, KeyValue } from '../store/port.ts';
 import { configIn } from './objects/object-rows.ts';
@@ -32,6 +32,11 @@ export interface ServiceChange {
 interface ServiceRow {
   readonly spec: ServiceSpec;
   readonly addresses: readonly IpAddress[];
+}
+
+/** A service as those behind it are asked for. */
+interface Checking extends Pick<ServiceSpec, 'check'> {
+  readonly name: string;
 }
 
 /** An attachment that may be behind a service. */
@@ -110,7 +115,8 @@ export class ServiceView {
     const row = this.#services.get(tenant)?.get(key);
     const network = row && this.#rows().siteNetworks(tenant).get(row.spec.network);
     if (row === undefined || row.addresses.length === 0 || network === undefined) return undefined;
-    const { ports, affinity, earlier } = row.spec;
+    const { ports, affinity, check, earlier } = row.spec;
+    const chosen = chooseBackends(row.spec, this.#attachments(tenant, { name, check }));
     return {
       id: `${tenant}:${name}`,
       segmentId: segmentIdOf(network),
@@ -118,13 +124,12 @@ export class ServiceView {
       ports,
       earlierPorts: earlier.ports,
       affinity,
-      backends: chooseBackends(row.spec, this.#attachments(tenant)).map(({ candidate, isReady }) =>
-        backendOf(candidate, isReady),
-      ),
+      check,
+      backends: chosen.map((each) => backendOf(each, { name, check })),
     };
   }
 
-  *#attachments(tenant: string): Iterable<Attachment> {
+  *#attachments(tenant: string, service: Checking): Iterable<Attachment> {
     const rows = this.#rows();
     for (const [network, row] of rows.siteNetworks(tenant)) {
       const about = { network, isRouted: row.mode === 'routing', segmentId: segmentIdOf(row) };
@@ -136,7 +141,7 @@ export class ServiceView {
           ...about,
           endpoint,
           endpointId,
-          container: container && { ...container, state: container.state ?? 'ready' },
+          container: container && { ...container, state: stateFor(container, service) },
         };
       }
     }
@@ -153,8 +158,12 @@ function touchAll(services: ReadonlyMap<string, unknown> | undefined, touched: S
   for (const key of services?.keys() ?? []) touched.add(key);
 }
 
-function backendOf({ endpoint, segmentId }: Attachment, isReady: boolean): ServiceBackend {
-  const { id, host, mac, ipv4, ipv6 } = endpoint;
+function backendOf(
+  { candidate: { endpoint, segmentId }, isMember, isReady }: Chosen<Attachment>,
+  { name, check }: Checking,
+): ServiceBackend {
+  const { id, host, mac, ipv4, ipv6, container } = endpoint;
+  const isFailing = container?.failed?.includes(name) === true;
   return {
     endpointId: id,
     host,
@@ -163,5 +172,6 @@ function backendOf({ endpoint, segmentId }: Attachment, isReady: boolean): Servi
     ipv4: ipv4 === undefined ? undefined : parseAddress(ipv4),
     ipv6: ipv6 === undefined ? undefined : parseAddress(ipv6),
     isReady,
+    check: check === undefined || !isMember ? undefined : isFailing ? 'failed' : 'passed',
   };
 }

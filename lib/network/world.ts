@@ -6,7 +6,7 @@
 import type { Cidr, IpAddress } from '../ip/ip.ts';
 import type { CompiledRule } from '../policy/compile.ts';
 import type { Stance } from '../policy/stance.ts';
-import type { Affinity, ServicePort } from '../services/service.ts';
+import type { Affinity, ServiceCheck, ServicePort } from '../services/service.ts';
 
 /** How the frames of a network travel between hosts. */
 export type Encapsulation =
@@ -153,6 +153,8 @@ export interface ServiceBackend {
   readonly ipv6: IpAddress | undefined;
   /** Gets new connections; otherwise it keeps those that it has. */
   readonly isReady: boolean;
+  /** What its host has told of the service's check; undefined where it is not checked. */
+  readonly check?: 'passed' | 'failed' | undefined;
 }
 
 /** One address of a tenant in front of several containers. */
@@ -168,6 +170,8 @@ export interface Service {
   /** What it had before, none of `ports`: open connections go on with them. */
   readonly earlierPorts: readonly ServicePort[];
   readonly affinity: Affinity;
+  /** How its containers are checked, each by its host. */
+  readonly check?: ServiceCheck | undefined;
   /** In an order that is the same on all hosts; `serviceBackendsMax` are ready at most. */
   readonly backends: readonly ServiceBackend[];
 }

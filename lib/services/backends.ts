@@ -4,10 +4,29 @@ import { meets } from '../model/labels.ts';
 import type { ServiceSpec } from './service.ts';
 
 /**
- * How it is with a container: it works; it does not (paused, its health check fails or has not passed yet); or it is
- * being stopped, and ends what it has begun.
+ * How it is with a container: it works; it does not (paused, its health check fails or has not passed yet, a port that
+ * the service checks does not answer); or it is being stopped, and ends what it has begun.
  */
 export type ContainerState = 'ready' | 'failing' | 'stopping';
+
+/** What its host says of a container, as far as it matters here. */
+export interface ToldContainer {
+  /** Without, the engine has no objection. */
+  readonly state?: 'failing' | 'stopping' | undefined;
+  /** Services of its tenant whose checks it fails, by name. */
+  readonly failed?: readonly string[] | undefined;
+}
+
+/** How it is with a container for a service: what failed a check that is not made any more says nothing. */
+export function stateFor(
+  { state, failed }: ToldContainer,
+  service: { readonly name: string; readonly check: ServiceSpec['check'] },
+): ContainerState {
+  if (state !== undefined) return state;
+  return service.check !== undefined && failed?.includes(service.name) === true
+    ? 'failing'
+    : 'ready';
+}
 
 /** An attachment of a container to a network of the service's tenant. */
 export interface Candidate {

@@ -18,6 +18,15 @@ export interface ServicePort {
 /** Who stays with whom: a connection with its container, or all connections of a client. */
 export type Affinity = 'connection' | 'client';
 
+/** How often and how long the TCP ports of containers behind a service are asked. */
+export interface ServiceCheck {
+  readonly intervalMs: number;
+  /** No more than the interval. */
+  readonly timeoutMs: number;
+  /** Rounds that fail one after the other until a container is not ready, 1 or more. */
+  readonly failures: number;
+}
+
 /** What a service asks for. */
 export interface ServiceSpec {
   /** The network that its address is of. */
@@ -26,6 +35,7 @@ export interface ServiceSpec {
   readonly selectors: readonly LabelRequirement[];
   readonly ports: readonly ServicePort[];
   readonly affinity: Affinity;
+  readonly check: ServiceCheck | undefined;
   /** What it asked for before: connections from then go on. */
   readonly earlier: {
     readonly selectors: readonly (readonly LabelRequirement[])[];
@@ -55,11 +65,32 @@ export function readService(
     selectors: readRequirements(config.selectors),
     ports,
     affinity: config.affinity === 'client' ? 'client' : 'connection',
+    check: readCheck(config),
     earlier: {
       selectors: earlier.map(({ selectors }) => readRequirements(selectors)),
       ports: [...before.values()],
     },
   };
+}
+
+function readCheck({
+  check,
+  checkInterval,
+  checkTimeout,
+  checkFailures,
+}: ServiceLbConfig): ServiceCheck | undefined {
+  if (check !== 'tcp') return undefined;
+  return {
+    intervalMs: checkInterval * 1_000,
+    timeoutMs: checkTimeout * 1_000,
+    failures: checkFailures,
+  };
+}
+
+/** What is asked when containers are checked: TCP alone says by itself whether somebody listens. */
+export function checkedPorts(ports: readonly ServicePort[]): readonly number[] {
+  const targets = ports.flatMap(({ protocol, target }) => (protocol === 'tcp' ? [target] : []));
+  return [...new Set(targets)].toSorted((one, other) => one - other);
 }
 
 function readPorts(texts: readonly string[]): readonly ServicePort[] {

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatAddress } from '../../lib/ip/ip.ts';
 import { containerLabelsMax } from '../../lib/limits.ts';
-import { planTellContainer, toldLabels } from '../../lib/network/containers.ts';
+import { planTellContainer, planTellFailed, toldLabels } from '../../lib/network/containers.ts';
 import { ServiceView, type ServiceChange } from '../../lib/network/service-view.ts';
 import { SiteView, type RowChange } from '../../lib/network/site-view.ts';
 import type { Service } from '../../lib/network/world.ts';
@@ -45,15 +45,17 @@ const endpoint = fc
     host: fc.constantFrom(...hosts),
     app: fc.constantFrom('web', 'db', undefined),
     state: fc.constantFrom(undefined, 'failing', 'stopping'),
+    failed: fc.constantFrom(undefined, ['s1'], ['s1', 's2'], ['s3']),
   })
-  .map(({ tenant, name, at, host, app, state }) => {
+  .map(({ tenant, name, at, host, app, state, failed }) => {
+    const told = { ...(state && { state }), ...(failed && { failed }) };
     const id = hex(name === 'n' ? at : at + 4);
     return row(`/endpoint/${tenant}/${name}/${id}`, {
       ...{ id, host, mac: `02:00:00:00:00:0${at}`, ipv4: `10.1.0.${at}` },
       dockerNetworkId: hex(0),
       ...(app === undefined
         ? {}
-        : { container: { id: `c${at}`, name: '/c', labels: { app }, ...(state && { state }) } }),
+        : { container: { id: `c${at}`, name: '/c', labels: { app }, ...told } }),
     });
   });
 const service = fc
@@ -63,12 +65,17 @@ const service = fc
     networkName: fc.constantFrom(...networks),
     selectors: fc.constantFrom(['app=web'], ['app=db']),
     affinity: fc.constantFrom('client', 'connection'),
+    check: fc.constantFrom(undefined, 'tcp'),
     earlier: fc.constantFrom(undefined, 'web', 'db'),
     address6: fc.constantFrom(undefined, 'fd00::c8'),
   })
-  .map(({ earlier, address6, ...config }) =>
+  .map(({ earlier, address6, check, ...config }) =>
     row(`/object/serviceLB/${config.tenantName}/${config.serviceName}`, {
-      config: { ...config, ports: ['80:8080:TCP'] },
+      config: {
+        ...config,
+        ports: ['80:8080:TCP'],
+        ...(check && { check, checkInterval: 5, checkTimeout: 1, checkFailures: 3 }),
+      },
       address: '10.1.0.200',
       ...(address6 && { address6 }),
       ...(earlier && { earlier: [{ selectors: [`app=${earlier}`], ports: ['80:80:TCP'] }] }),
@@ -86,6 +93,7 @@ interface Row {
     readonly networkName: string;
     readonly selectors: readonly string[];
     readonly affinity: string;
+    readonly check?: string;
   };
   readonly address: string;
   readonly address6?: string;
@@ -97,6 +105,7 @@ interface Row {
     readonly id: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly state?: string;
+    readonly failed?: readonly string[];
   };
 }
 
@@ -137,7 +146,11 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
         const isCounted = has === wanted && !seen.has(container.id);
         if (isCounted) seen.add(container.id);
         else if (has !== wanted && `app=${has}` !== earlier[0]?.selectors[0]) continue;
-        found.push(`${id} ${host} ${at} ${isCounted && container.state === undefined}`);
+        const hasFailed = container.failed?.includes(name ?? '') === true;
+        const fails = config.check !== undefined && hasFailed;
+        const isReady = isCounted && container.state === undefined && !fails;
+        const checked = config.check !== undefined && isCounted;
+        found.push(`${id} ${host} ${at} ${isReady} ${checked ? !hasFailed : '-'}`);
       }
     }
     all[`${tenant}:${name}`] = [
@@ -145,19 +158,30 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
       config.affinity,
       config.networkName,
       earlier.map(() => 80),
+      config.check === undefined ? undefined : 5_000,
       found.toSorted(),
     ];
   }
   return all;
 }
 
-function shownAs({ addresses, affinity, segmentId, backends, earlierPorts }: Service): unknown {
+function shownAs(one: Service): unknown {
+  const { addresses, affinity, segmentId, backends, earlierPorts, check } = one;
   const networkOf = (id: string): string | undefined => id.split(':')[1];
   const found = backends.map(
-    (one) => `${one.endpointId} ${one.host} ${networkOf(one.segmentId)} ${one.isReady}`,
+    (each) =>
+      `${each.endpointId} ${each.host} ${networkOf(each.segmentId)} ${each.isReady} ` +
+      `${each.check === undefined ? '-' : each.check === 'passed'}`,
   );
   const targets = earlierPorts.map(({ target }) => target);
-  return [addresses.map(formatAddress), affinity, networkOf(segmentId), targets, found];
+  return [
+    addresses.map(formatAddress),
+    affinity,
+    networkOf(segmentId),
+    targets,
+    check?.intervalMs,
+    found,
+  ];
 }
 
 describe('services', () => {
@@ -211,6 +235,33 @@ describe('what is told of a container', () => {
     expect([await tell(), await tell()]).toEqual([true, false]);
     const [found] = (await store.range({ start: key })).rows;
     expect(JSON.parse(found?.value ?? '')).toEqual({ ...shown, container: told });
+  });
+
+  it('and of the checks that it fails, stays what it is when the other changes', async () => {
+    const store = new MapStore();
+    const of = { network: name, endpointId: hex(1) };
+    const failed = (services: readonly string[]) =>
+      runPlan(store, () => planTellFailed(of, services));
+    const container = async () => {
+      const [found] = (await store.range({ start: key })).rows;
+      return (JSON.parse(found?.value ?? '{}') as { readonly container?: object }).container;
+    };
+    expect(await failed(['front'])).toBe(false);
+    await store.txn({ compare: [], then: [{ op: 'put', key, value: JSON.stringify(shown) }] });
+    // of whom it is not told yet whose he is
+    expect(await failed(['front'])).toBe(false);
+    await runPlan(store, () => planTellContainer(of, told));
+    expect([await failed([]), await failed(['front']), await failed(['front'])]).toEqual([
+      ...[false, true, false],
+    ]);
+    await runPlan(store, () => planTellContainer(of, { ...told, state: 'failing' }));
+    expect(await container()).toEqual({ ...told, state: 'failing', failed: ['front'] });
+    expect(await failed([])).toBe(true);
+    expect(await container()).toEqual({ ...told, state: 'failing' });
+    await failed(['front']);
+    // another container has failed nothing
+    await runPlan(store, () => planTellContainer(of, { ...told, id: 'd' }));
+    expect(await container()).toEqual({ ...told, id: 'd' });
   });
 
   it('are as many labels as services ask for, and none that is too long', () => {

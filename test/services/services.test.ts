@@ -138,6 +138,7 @@ describe('behind a service', () => {
         ipAddress: '',
         ipv6Address: '',
         affinity: '',
+        ...{ check: 'tcp', checkInterval: 7, checkTimeout: 2, checkFailures: 3 },
       },
       [
         { selectors: ['app=old'], ports: ['80:8080:TCP', '80:9090:TCP', '443:8443:TCP'] },
@@ -155,6 +156,7 @@ describe('behind a service', () => {
         { protocol: 'udp', port: 53, target: 5353 },
       ],
       affinity: 'connection',
+      check: { intervalMs: 7_000, timeoutMs: 2_000, failures: 3 },
       earlier: {
         selectors: [[['app', 'old']], [['app', 'older']]],
         ports: [

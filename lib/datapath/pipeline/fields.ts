@@ -211,6 +211,8 @@ export const meters = {
   /** What an endpoint sends (`out`) or gets, by its port; or all of a group on this host, by its number. */
   endpoint: (port: number, way: 'out' | 'in'): number => 0x100_0000 + port * 2 + wayBits[way],
   group: (number: number, way: 'out' | 'in'): number => 0x200_0000 + number * 2 + wayBits[way],
+  /** What the container at a port answers to checks, to the agent. */
+  check: (port: number): number => 0x300_0000 + port,
 } as const;
 
 /** What a flow is for: 8 bits of its cookie. */
@@ -234,6 +236,8 @@ export const cookieKinds = {
   nameQuery: 0x14,
   /** What is denied, of which the agent is told some; the object is 1 where it passes all the same. */
   denied: 0x15,
+  /** Answers of a container to checks; the object is its port. */
+  check: 0x16,
 } as const;
 
 /** Kinds of flows. */

@@ -6,7 +6,9 @@ import { assert } from '../../assert.ts';
 import { servicesOnHostMax } from '../../limits.ts';
 import type { LocalEndpoint, Segment, Service, ServiceBackend } from '../../network/world.ts';
 import type { ServicePort } from '../../services/service.ts';
+import { formatAddress } from '../../ip/ip.ts';
 import { delist, enlist } from '../../sets-by-key.ts';
+import { checkFlow, checkMeter, checkWay, type CheckWay } from './checks.ts';
 import { addAnswer } from './neighbours.ts';
 import { gatewayEcho, gatewayMac } from './routing.ts';
 import {
@@ -127,6 +129,7 @@ export class ServiceBook {
   }
 
   #touchBackend(endpointId: string): void {
+    this.#touchChecked(endpointId);
     this.#around.touch(`service/backend/${endpointId}`, () => {
       const all = [...(this.#behind.get(endpointId) ?? [])].toSorted();
       const services = all.flatMap((id) => this.#services.get(id) ?? []);
@@ -137,6 +140,27 @@ export class ServiceBook {
       return made({ number: first.number }, (flow) => {
         this.#writeBackend(flow, { backend, segment, services });
       });
+    });
+  }
+
+  /** The answers of a container of this host to checks of services. */
+  #touchChecked(endpointId: string): void {
+    this.#around.touch(`service/check/${endpointId}`, () => {
+      const endpoint = this.#around.local(endpointId);
+      const segment = endpoint && this.#around.segment(endpoint.segmentId);
+      if (endpoint === undefined || segment === undefined) return undefined;
+      const ways = new Map<string, CheckWay>();
+      for (const id of this.#behind.get(endpointId) ?? []) {
+        const service = this.#services.get(id)?.service;
+        const backend = service?.backends.find((each) => each.endpointId === endpointId);
+        if (service?.check === undefined || backend?.check === undefined) continue;
+        const way = checkWay(backend, service, segment);
+        if (way !== undefined) ways.set(`${formatAddress(way.from)} ${formatAddress(way.to)}`, way);
+      }
+      if (ways.size === 0) return undefined;
+      const flow = new FlowWriter({ kind: 'check', object: endpoint.port });
+      for (const way of ways.values()) checkFlow(flow, endpoint, way);
+      return { flows: flow.flows, groups: [], meters: [checkMeter(endpoint)] };
     });
   }
 

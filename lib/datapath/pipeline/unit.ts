@@ -45,3 +45,12 @@ export class FlowWriter {
 
 /** Nothing is done with the packet. */
 export const drop: Instructions = {};
+
+/** A meter that lets so many packets a second through. */
+export function packetMeter(
+  id: number,
+  { rate, burst }: { readonly rate: number; readonly burst: number },
+): Meter {
+  const bands = [{ kind: 'drop', rate, burst }] as const;
+  return { id, unit: 'packets', burst: true, statistics: true, bands };
+}

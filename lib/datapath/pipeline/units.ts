@@ -7,7 +7,6 @@ import {
   nameQueriesPerSecond,
   probeAnswersPerSecond,
 } from '../../limits.ts';
-import type { Meter } from '../openflow/codec/flow.ts';
 import { endpointGets, endpointMeters } from './bandwidth.ts';
 import { conductBase, endpointConduct } from './anti-spoof.ts';
 import { meters } from './fields.ts';
@@ -57,7 +56,7 @@ import {
   tooBigBase,
   unreachableBase,
 } from './routing.ts';
-import { FlowWriter, flowsOnly, type Unit } from './unit.ts';
+import { FlowWriter, flowsOnly, packetMeter, type Unit } from './unit.ts';
 import type {
   LocalEndpoint,
   Outside,
@@ -95,15 +94,6 @@ export function baseUnit(): Unit {
       packetMeter(meters.denials, { rate: denialsPerSecond, burst: denialsBurst }),
     ],
   };
-}
-
-/** Lets so many packets a second through. */
-function packetMeter(
-  id: number,
-  { rate, burst }: { readonly rate: number; readonly burst: number },
-): Meter {
-  const bands = [{ kind: 'drop', rate, burst }] as const;
-  return { id, unit: 'packets', burst: true, statistics: true, bands };
 }
 
 /** What a network adds, besides its members. */

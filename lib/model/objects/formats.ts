@@ -142,6 +142,7 @@ export const formats = {
   networkType: choice('data', 'infra'),
   encapsulation: choice('vlan', 'vxlan'),
   affinity: choice('connection', 'client'),
+  check: choice('tcp'),
   defaultAction: choice('inherit', 'allow', 'deny', 'deny-in', 'deny-out'),
   enforcement: choice('inherit', 'enforce', 'audit'),
   direction: choice('in', 'out'),

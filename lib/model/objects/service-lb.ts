@@ -1,5 +1,11 @@
 /** Service: one address in front of the containers that have certain labels. */
 import {
+  checkFailuresDefault,
+  checkFailuresMax,
+  checkIntervalSecondsDefault,
+  checkIntervalSecondsMax,
+  checkTimeoutSecondsDefault,
+  checkTimeoutSecondsMax,
   serviceNameCharactersMax,
   servicePortsMax,
   serviceSelectorCharactersMax,
@@ -71,6 +77,31 @@ export const serviceLbKind = describeKind({
       charactersMax: 16,
       words: ['connection', 'client'],
       doc: 'Who stays with one container: each connection, which is so without, or all those of a client.',
+    },
+    check: {
+      type: 'text',
+      format: 'check',
+      charactersMax: 16,
+      words: ['tcp'],
+      doc: 'How hosts check their containers behind it: tcp asks for a connection to each of its TCP ports.',
+    },
+    checkInterval: {
+      type: 'whole',
+      min: 0,
+      max: checkIntervalSecondsMax,
+      doc: `Seconds from one check to the next; a check that does not say has ${checkIntervalSecondsDefault}.`,
+    },
+    checkTimeout: {
+      type: 'whole',
+      min: 0,
+      max: checkTimeoutSecondsMax,
+      doc: `Seconds that an answer may take, not more than from one check to the next; a check that does not say has ${checkTimeoutSecondsDefault}.`,
+    },
+    checkFailures: {
+      type: 'whole',
+      min: 0,
+      max: checkFailuresMax,
+      doc: `Checks that fail one after the other until a container gets nothing new; a check that does not say has ${checkFailuresDefault}.`,
     },
   },
   linkSets: {},

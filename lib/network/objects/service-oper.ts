@@ -2,7 +2,7 @@
 import { networkSiteEndpointRange, siteNetworkRange } from '../../model/site-keys.ts';
 import { siteEndpointSchema, siteNetworkSchema } from '../../model/site.ts';
 import { decodeRecord } from '../../model/record.ts';
-import { chooseBackends, type Candidate } from '../../services/backends.ts';
+import { chooseBackends, stateFor, type Candidate } from '../../services/backends.ts';
 import { readService } from '../../services/service.ts';
 import { prefixRange } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
@@ -16,7 +16,7 @@ import type { ShownObject } from './show.ts';
  * `stopping` in `providerState`. `waiting` is one that is ready behind more than may get new connections.
  */
 export function* serviceProviders(shown: ShownObject): Step<readonly EndpointOper[]> {
-  const [tenant = ''] = shown.name.parts;
+  const [tenant = '', name = ''] = shown.name.parts;
   const spec = readService(typed('serviceLB', shown.config));
   const candidates: Candidate[] = [];
   for (const row of yield* readAll(prefixRange(`${siteNetworkRange.start}${tenant}/`))) {
@@ -27,7 +27,10 @@ export function* serviceProviders(shown: ShownObject): Step<readonly EndpointOpe
         endpointId,
         network,
         isRouted: mode === 'routing',
-        container: container && { ...container, state: container.state ?? 'ready' },
+        container: container && {
+          ...container,
+          state: stateFor(container, { name, check: spec.check }),
+        },
       });
     }
   }

@@ -1,5 +1,10 @@
 /** What is special about services: their labels and ports, their addresses, and how they were before. Pure. */
-import { serviceEarlierMax } from '../../limits.ts';
+import {
+  checkFailuresDefault,
+  checkIntervalSecondsDefault,
+  checkTimeoutSecondsDefault,
+  serviceEarlierMax,
+} from '../../limits.ts';
 import { formats } from '../../model/objects/formats.ts';
 import type { Config } from '../../model/objects/kind.ts';
 import { invalid } from '../../model/objects/read-config.ts';
@@ -14,7 +19,7 @@ const kind = 'serviceLB';
 
 /** What is special about services. */
 export const serviceSpecial: Special = {
-  check(config) {
+  check(config, before) {
     const { selectors, ports } = typed(kind, config);
     if (selectors.length === 0) throw invalid('Invalid selector options, expected KEY=VALUE');
     for (const selector of selectors) {
@@ -26,7 +31,7 @@ export const serviceSpecial: Special = {
       const got = wrong === undefined ? '' : ` ${wrong}`;
       throw invalid(`Invalid Port maping${got} . Port format is - Port:TargetPort:Protocol`);
     }
-    return config;
+    return checked(config, before);
   },
   first: ['tenantName', 'networkName'],
   *prepare(draft, _name, config, { before }) {
@@ -38,6 +43,34 @@ export const serviceSpecial: Special = {
     yield* giveBackAddresses(draft, row);
   },
 };
+
+/** What a check has, and what it is when it is not said. */
+const checkDefaults = {
+  checkInterval: checkIntervalSecondsDefault,
+  checkTimeout: checkTimeoutSecondsDefault,
+  checkFailures: checkFailuresDefault,
+} as const;
+
+/** A check says all that it goes by; who takes it back takes that back, too. */
+function checked(config: Config, before: Config | undefined): Config {
+  const { check, ports } = typed(kind, config);
+  const settings = Object.entries(checkDefaults);
+  if (check === '') {
+    const lone = settings.find(([name]) => config[name] !== 0 && config[name] !== before?.[name]);
+    if (lone !== undefined) throw invalid(`${lone[0]} is about a check: set check to tcp, too`);
+    return { ...config, ...Object.fromEntries(settings.map(([name]) => [name, 0])) };
+  }
+  if (!ports.some((port) => /:tcp$/i.test(port))) {
+    throw invalid('check tcp asks TCP ports: the service has none');
+  }
+  const said = settings.map(([name, without]) => [name, config[name] || without] as const);
+  const whole: Config = { ...config, ...Object.fromEntries(said) };
+  const { checkInterval, checkTimeout } = typed(kind, whole);
+  if (checkTimeout > checkInterval) {
+    throw invalid('checkTimeout is more than checkInterval: a check ends before the next');
+  }
+  return whole;
+}
 
 /** With another address nothing of what is open could go on. */
 const hasKept = (before: ObjectRow, now: ServiceAddresses): boolean =>

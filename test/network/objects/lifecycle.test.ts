@@ -701,6 +701,16 @@ describe('services', () => {
       { ipAddress: '10.9.0.1' },
       '422 ipAddress 10.9.0.1 is not an address that a host of 10.1.1.0/29 may have',
     ],
+    [{ check: 'http' }, '422 check string invalid format, expected tcp'],
+    [{ check: 'tcp', ports: ['53:53:UDP'] }, '422 check tcp asks TCP ports: the service has none'],
+    [
+      { check: 'tcp', checkInterval: 2, checkTimeout: 3 },
+      '422 checkTimeout is more than checkInterval: a check ends before the next',
+    ],
+    [{ check: 'tcp', checkInterval: 3_601 }, '422 checkInterval Value Out of bound'],
+    [{ check: 'tcp', checkTimeout: -1 }, '422 checkTimeout Value Out of bound'],
+    [{ check: 'tcp', checkFailures: 101 }, '422 checkFailures Value Out of bound'],
+    [{ checkFailures: 2 }, '422 checkFailures is about a check: set check to tcp, too'],
   ])('%j is refused', async (more, refusal) => {
     expect(await put('serviceLB', 'default:s', service(more))).toBe(refusal);
     expect(await operator.list('serviceLB')).toEqual([]);
@@ -734,6 +744,25 @@ describe('services', () => {
     expect(wereBefore()).toEqual([['a=6'], ['a=5'], ['a=4'], ['a=3']]);
     await put('serviceLB', 'default:s', service({ ipAddress: '10.1.1.6' }));
     expect(wereBefore()).toBeUndefined();
+  });
+
+  it('have a check that says all it goes by, and lose it whole', async () => {
+    const stored = () => {
+      const { config = {} } = storedService('default/s') as { readonly config?: Json };
+      const all = Object.entries(config).filter(([name]) => name.startsWith('check'));
+      return Object.fromEntries(all);
+    };
+    await operator.put('serviceLB', 'default:s', service());
+    expect(stored()).toEqual({});
+    expect(await put('serviceLB', 'default:s', service({ check: 'tcp' }))).toBe('done');
+    const unsaid = { check: 'tcp', checkInterval: 5, checkTimeout: 1, checkFailures: 3 };
+    expect(stored()).toEqual(unsaid);
+    const given = { check: 'tcp', checkInterval: 9, checkTimeout: 9, checkFailures: 1 };
+    expect(await put('serviceLB', 'default:s', service(given))).toBe('done');
+    expect(stored()).toEqual(given);
+    // what `set --check ""` sends: all as it was, but for the check
+    expect(await put('serviceLB', 'default:s', service({ ...given, check: '' }))).toBe('done');
+    expect(stored()).toEqual({});
   });
 
   it('have an IPv6 address of a network that has such, too, chosen or asked for', async () => {
