@@ -11,6 +11,7 @@ import { bridgeName } from '../datapath/bridge.ts';
 import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import type { Links } from '../datapath/link/links.ts';
 import { KernelSettings } from '../datapath/outside/kernel-settings.ts';
+import { readListeners } from '../datapath/outside/listeners.ts';
 import { hostFilter } from '../datapath/outside/packet-filter.ts';
 import { runProgram, type RunProgram } from '../datapath/outside/run-program.ts';
 import { WayOut } from '../datapath/outside/way-out.ts';
@@ -32,6 +33,7 @@ import type { Loop } from './loop.ts';
 import type { PortMaker } from './operations.ts';
 import type { NameCounts } from './name-answers.ts';
 import { HostOutside } from './outside.ts';
+import { hostPublishing, readPublications, type Publishing } from './published.ts';
 import { TunnelWays } from './tunnel-ways.ts';
 import { whenPlaced } from './when-placed.ts';
 
@@ -84,6 +86,7 @@ export interface PortSources {
 /** Open vSwitch at work. */
 export interface Switching {
   readonly ports: PortMaker;
+  readonly publishing: Publishing;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
   /** Says whether the host was removed: then it forwards nothing of what hosts share. */
@@ -139,12 +142,18 @@ export function startSwitching(parts: SwitchingParts): Switching {
     ...{ clock, conditions, hostSwitch, uplinks, flows },
     showPaths: () => forwarding.showPaths(),
     outside,
+    published: () => readPublications(store, hostSwitch.endpointPorts()),
     teachNeighbours: () => ways.teach(hostSwitch.userspace(), dataPlane.peers),
     log: log.child({ part: 'reconcile' }),
   });
   drifted = () => loop.kick();
   return {
     ports: portMaker(hostSwitch, forwarding, loop),
+    publishing: hostPublishing({
+      ...{ links, outside, dataPlane, loop },
+      readListeners,
+      endpointPorts: () => hostSwitch.endpointPorts(),
+    }),
     obstacle: () => hostSwitch.obstacle() ?? flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     facts: () => factsOf(forwarding, repaired),

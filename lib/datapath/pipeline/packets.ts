@@ -15,6 +15,17 @@ export const arpReplyOperation = 2;
 const icmpv6 = { ...ipv6, ipProto: 58 } as const;
 /** ICMP of a family (RFC 792, RFC 4443). */
 export const icmpOf = (family: 4 | 6): Match => (family === 4 ? { ...ipv4, ipProto: 1 } : icmpv6);
+/** To a port of a protocol that has ports; the family is said elsewhere. */
+export function toPort(protocol: 'tcp' | 'udp' | 'sctp', port: number): Match {
+  switch (protocol) {
+    case 'tcp':
+      return { ipProto: 6, tcpDst: port };
+    case 'udp':
+      return { ipProto: 17, udpDst: port };
+    case 'sctp':
+      return { ipProto: 132, sctpDst: port };
+  }
+}
 /** Neighbour discovery (RFC 4861 section 4). */
 export const routerSolicitation = { ...icmpv6, icmpv6Type: 133 } as const;
 export const routerAdvertisement = { ...icmpv6, icmpv6Type: 134 } as const;

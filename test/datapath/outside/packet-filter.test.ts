@@ -8,7 +8,7 @@ import { parseCidr } from '../../../lib/ip/ip.ts';
 import { PaperIptables } from './paper-iptables.ts';
 
 const block = parseCidr('169.254.64.0/18');
-const rules = rulesOf({ block, outward: ['eth0', 'wg0'], barred: [] });
+const rules = rulesOf({ block, outward: ['eth0', 'wg0'], barred: [], published: [] });
 const isOurs = (rule: string): boolean => rule.includes('FAIRLEAD-');
 
 describe('rules', () => {
@@ -29,7 +29,7 @@ describe('rules', () => {
   });
 
   it('keep links that forward because of us from forwarding to one another', () => {
-    const barring = rulesOf({ block, outward: ['eth0', 'eth1'], barred: ['eth0'] });
+    const barring = rulesOf({ block, outward: ['eth0', 'eth1'], barred: ['eth0'], published: [] });
     expect(barring.forward.slice(-2).map(iptablesRule)).toEqual([
       '-i eth0 -o eth0 -j DROP',
       '-i eth0 -o eth1 -j DROP',
