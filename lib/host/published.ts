@@ -7,6 +7,7 @@ import type { EndpointPort } from '../datapath/endpoint-ports.ts';
 import type { Links } from '../datapath/link/links.ts';
 import { placeOfPort, placesMax } from '../datapath/pipeline/own-alias.ts';
 import type { Publication } from '../datapath/outside/rules.ts';
+import type { HostSwitch } from '../datapath/switch.ts';
 import { FairleadError } from '../errors.ts';
 import { publishedWaitMs } from '../limits.ts';
 import type { Endpoint } from '../model/endpoint.ts';
@@ -35,7 +36,7 @@ export interface PublishingParts {
   readonly links: Pick<Links, 'addresses'>;
   readonly readListeners: () => Promise<readonly Listener[]>;
   /** Where the switch has containers. */
-  readonly endpointPorts: () => readonly EndpointPort[];
+  readonly hostSwitch: Pick<HostSwitch, 'endpointPorts'>;
   readonly outside: Pick<HostOutside, 'families'>;
   readonly dataPlane: Pick<DataPlane, 'attached'>;
   readonly loop: Pick<Loop, 'settled'>;
@@ -64,7 +65,7 @@ export async function readPublications(
 
 /** Publishing on this host. */
 export function hostPublishing(parts: PublishingParts): Publishing {
-  const { links, outside, dataPlane, loop } = parts;
+  const { links, outside, dataPlane, loop, hostSwitch } = parts;
   /** Waits for a look at the host that began by now. */
   const look = async (signal: AbortSignal): Promise<void> => {
     const bound = AbortSignal.any([signal, AbortSignal.timeout(publishedWaitMs)]);
@@ -76,7 +77,7 @@ export function hostPublishing(parts: PublishingParts): Publishing {
   };
   return {
     async host(endpointId, signal) {
-      requirePlace(endpointId, parts.endpointPorts());
+      requirePlace(endpointId, hostSwitch.endpointPorts());
       // with the first network it is not decided yet
       if (outside.families().length === 0) await look(signal);
       const addresses = (await links.addresses()).map(({ address }) => address);

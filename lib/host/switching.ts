@@ -123,11 +123,8 @@ export function startSwitching(parts: SwitchingParts): Switching {
   const known = flowsBegin(flows, ovsdb);
   const outside = hostOutside(parts, dataPlane, () => known('outside'));
   const hostSwitch = new HostSwitch({
-    ovsdb,
-    ovsdbPath,
-    links,
+    ...{ ovsdb, ovsdbPath, links, clock },
     datapath: parts.datapath,
-    clock,
     log: log.child({ part: 'switch' }),
     tunnelPort: () => (dataPlane.hasPeers ? parts.vxlanPort : undefined),
     hostPort: () => outside.hostPort(),
@@ -149,11 +146,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
   drifted = () => loop.kick();
   return {
     ports: portMaker(hostSwitch, forwarding, loop),
-    publishing: hostPublishing({
-      ...{ links, outside, dataPlane, loop },
-      readListeners,
-      endpointPorts: () => hostSwitch.endpointPorts(),
-    }),
+    publishing: hostPublishing({ links, outside, dataPlane, loop, readListeners, hostSwitch }),
     obstacle: () => hostSwitch.obstacle() ?? flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     facts: () => factsOf(forwarding, repaired),

@@ -92,12 +92,13 @@ export function chooseHostPorts(choice: PortChoice): ChosenPorts {
     );
   }
   const used = new UsedPorts(choice);
+  const kept = new KeptPorts(choice.before);
   const ports = new Map<Wanted, readonly PublishedPort[]>();
   let { cursor } = choice;
   // who names a port gets it, whatever others of the container would also be content with
   const byNeed = wanted.toSorted((a, b) => a.last - a.first - (b.last - b.first));
   for (const one of byNeed) {
-    const hostPort = keptPort(one, choice.before, used) ?? freePort(one, used, cursor);
+    const hostPort = kept.of(one, used) ?? freePort(one, used, cursor);
     if (one.isAny) cursor = hostPort;
     ports.set(one, used.take(one, hostPort));
   }
@@ -159,30 +160,35 @@ function addressesFor({ hostAddress }: PortRequest, choice: PortChoice): readonl
   });
 }
 
-/** The port that it has already, if that is one of those it asks for. */
-function keptPort(
-  wanted: Wanted,
-  before: readonly PublishedPort[],
-  used: UsedPorts,
-): number | undefined {
-  const { protocol, port, addresses, first, last } = wanted;
-  const having = (hostPort: number) => (address: string) =>
-    before.some(
-      (one) =>
-        one.protocol === protocol &&
-        one.port === port &&
-        one.address === address &&
-        one.hostPort === hostPort,
-    );
-  return before
-    .map(({ hostPort }) => hostPort)
-    .find(
-      (hostPort) =>
-        hostPort >= first &&
-        hostPort <= last &&
-        addresses.every(having(hostPort)) &&
-        used.byContainers(wanted, hostPort) === undefined,
-    );
+/** What a container has already. */
+class KeptPorts {
+  readonly #ports = new Map<string, number[]>();
+  readonly #texts: ReadonlySet<string>;
+
+  constructor(before: readonly PublishedPort[]) {
+    this.#texts = new Set(before.map(describePublished));
+    for (const { protocol, port, hostPort } of before) {
+      const key = `${protocol} ${port}`;
+      this.#ports.set(key, [...(this.#ports.get(key) ?? []), hostPort]);
+    }
+  }
+
+  /** The port that it has, if that is one of those it asks for. */
+  of({ protocol, port, addresses, first, last }: Wanted, used: UsedPorts): number | undefined {
+    const isHad = (hostPort: number): boolean =>
+      addresses.every((address) =>
+        this.#texts.has(describePublished({ protocol, port, address, hostPort })),
+      );
+    return this.#ports
+      .get(`${protocol} ${port}`)
+      ?.find(
+        (hostPort) =>
+          hostPort >= first &&
+          hostPort <= last &&
+          isHad(hostPort) &&
+          used.byContainers({ protocol, port, addresses }, hostPort) === undefined,
+      );
+  }
 }
 
 function freePort(wanted: Wanted, used: UsedPorts, cursor: number): number {
@@ -223,7 +229,10 @@ class UsedPorts {
   }
 
   /** The same, of containers alone. */
-  byContainers({ protocol, port, addresses }: Wanted, hostPort: number): string | undefined {
+  byContainers(
+    { protocol, port, addresses }: Pick<Wanted, 'protocol' | 'port' | 'addresses'>,
+    hostPort: number,
+  ): string | undefined {
     const others = this.#taken.get(`${protocol} ${hostPort}`) ?? [];
     return others.find(({ address, by }) =>
       // the same twice is once

@@ -30,6 +30,7 @@ export function createDriver(host: Promise<Host>, scope: PluginScope = 'local'):
     ...bareAnswers(scope),
     ...networkHandlers(ready, scope),
     ...endpointHandlers(ready),
+    ...publishHandlers(ready),
     ...ipamHandlers(ready, scope),
   };
 }
@@ -116,8 +117,6 @@ function endpointHandlers(
   | 'NetworkDriver.DeleteEndpoint'
   | 'NetworkDriver.Join'
   | 'NetworkDriver.Leave'
-  | 'NetworkDriver.ProgramExternalConnectivity'
-  | 'NetworkDriver.RevokeExternalConnectivity'
 > {
   return {
     'NetworkDriver.CreateEndpoint': async (request, signal) => {
@@ -163,7 +162,16 @@ function endpointHandlers(
       await operations.leave(NetworkID, EndpointID, signal);
       return {};
     },
-    // the endpoint is its container's way out now: ports are published by it, and by no other
+  };
+}
+
+/** The endpoint is its container's way out, or is it no more: ports are published by it, and by no other. */
+function publishHandlers(
+  ready: Ready,
+): Handlers<
+  'NetworkDriver.ProgramExternalConnectivity' | 'NetworkDriver.RevokeExternalConnectivity'
+> {
+  return {
     'NetworkDriver.ProgramExternalConnectivity': async (request, signal) => {
       const { operations } = await ready(signal);
       const ports = request.Options[portMapOption].map(describePort);

@@ -4,6 +4,7 @@
  */
 import { formatAddress, formatCidr, type Cidr, type IpAddress } from '../../ip/ip.ts';
 import { anyAddress, type PublishedPort } from '../../model/published.ts';
+import { hostAddressOf } from '../pipeline/outside.ts';
 import { ownAliasOf } from '../pipeline/own-alias.ts';
 import { hostPortName } from './block.ts';
 
@@ -32,7 +33,12 @@ export interface FilterRule {
   readonly established?: true;
   /** Packets of connections whose receiver was changed. */
   readonly redirected?: true;
-  readonly verdict: 'accept' | 'drop' | 'masquerade' | Redirect;
+  readonly verdict: 'accept' | 'drop' | 'masquerade' | Redirect | NewSource;
+}
+
+/** The packet gets another sender. */
+export interface NewSource {
+  readonly from: IpAddress;
 }
 
 /** The packet gets another receiver. */
@@ -108,7 +114,7 @@ function roundabout(block: Cidr): readonly FilterRule[] {
     source,
     to: hostPortName,
     redirected: true,
-    verdict: 'masquerade',
+    verdict: { from: hostAddressOf(block) },
   }));
 }
 
@@ -128,9 +134,7 @@ export function iptablesRule(rule: FilterRule): string {
       : ['-m', rule.toPort.protocol, '--dport', String(rule.toPort.hostPort)]),
     ...(rule.established ? ['-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED'] : []),
     ...(rule.redirected ? ['-m', 'conntrack', '--ctstate', 'DNAT'] : []),
-    ...(typeof rule.verdict === 'string'
-      ? ['-j', rule.verdict.toUpperCase()]
-      : ['-j', 'DNAT', '--to-destination', withPort(rule.verdict)]),
+    ...['-j', iptablesTarget(rule.verdict)],
   ];
   return words.join(' ');
 }
@@ -151,9 +155,21 @@ export function nftRule(rule: FilterRule, family: 4 | 6): string {
       : [rule.toPort.protocol, 'dport', String(rule.toPort.hostPort)]),
     ...(rule.established ? ['ct state established,related'] : []),
     ...(rule.redirected ? ['ct status dnat'] : []),
-    typeof rule.verdict === 'string' ? rule.verdict : `dnat to ${withPort(rule.verdict)}`,
+    nftStatement(rule.verdict),
   ];
   return words.join(' ');
+}
+
+function iptablesTarget(verdict: FilterRule['verdict']): string {
+  if (typeof verdict === 'string') return verdict.toUpperCase();
+  if ('from' in verdict) return `SNAT --to-source ${formatAddress(verdict.from)}`;
+  return `DNAT --to-destination ${withPort(verdict)}`;
+}
+
+function nftStatement(verdict: FilterRule['verdict']): string {
+  if (typeof verdict === 'string') return verdict;
+  if ('from' in verdict) return `snat to ${formatAddress(verdict.from)}`;
+  return `dnat to ${withPort(verdict)}`;
 }
 
 /** An address as iptables prints it. */

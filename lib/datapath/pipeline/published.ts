@@ -11,11 +11,8 @@ import { fromBlock, ipv4Number, toAddress } from './addresses.ts';
 import { ofDomain, tables, zones } from './fields.ts';
 import { isNew } from './outside.ts';
 import { ownAliasOf } from './own-alias.ts';
-import { toPort } from './packets.ts';
+import { isLaterPiece, pieceProtocol, protocolNumbers, toPort } from './packets.ts';
 import { drop, type FlowWriter } from './unit.ts';
-
-/** Pieces of packets that do not show ports. */
-const isLaterPiece: Match = { ipFrag: { value: 2, mask: 2 } };
 
 /** The published ports of a container. */
 export function endpointPublished(
@@ -33,13 +30,16 @@ export function endpointPublished(
     const then = { apply: [begun(domain, own)] };
     for (const port of open) flow.add(at, [...here, toOpenPort(port), isNew], then);
     // conntrack lets none of them through without the first
-    for (const ipProto of new Set(open.map((port) => toOpenPort(port).ipProto))) {
+    for (const ipProto of new Set(open.map(protocolOfPieces))) {
       flow.add(at, [...here, { ipProto, ...isLaterPiece, ...isNew }], then);
     }
   }
 }
 
 const toOpenPort = ({ protocol, port }: OpenPort): Match => toPort(protocol, port);
+
+const protocolOfPieces = ({ family, protocol }: OpenPort): number =>
+  pieceProtocol(family, protocolNumbers[protocol]);
 
 /** Begins a connection with the container. */
 const begun = (domain: number, to: IpAddress): Ct => ({

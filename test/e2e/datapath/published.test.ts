@@ -117,13 +117,15 @@ describe('a published port', () => {
     }
   });
 
-  it('takes datagrams in pieces, also the first', async () => {
+  it('takes datagrams in pieces, also the first; of IPv6 once the size of the path is known', async () => {
     for (const [to] of hostAddresses()) {
       const server = await listenUdp(await at('blue'), { port: 80, echo: true });
-      const sizes = [3_000];
-      const sent = await sendUdp(client(), { to, port: 8080, sizes, echo: true, waitMs: 2_000 });
-      expect(sent.answeredSizes).toEqual({ '3000': 1 });
+      const plan = { to, port: 8080, sizes: [3_000], echo: true, waitMs: 1_000 };
+      // routers do not cut packets of IPv6, and the container's network takes less than the underlay
+      if (to.includes(':')) await sendUdp(client(), plan);
+      const sent = await sendUdp(client(), plan);
       await server.stop();
+      expect(sent.answeredSizes).toEqual({ '3000': 1 });
     }
   });
 
@@ -148,7 +150,6 @@ describe('a published port', () => {
 
   it("does not open the host's loopback to containers", async () => {
     const server = await serveTcp(hostItself(host()), { port: 7_000, mode: 'sink' });
-    await sh('ip -netns self route show').catch(() => undefined);
     const container = await at('blue');
     const enter = ['nsenter', `--net=${container.net}`];
     await host().exec([...enter, 'sysctl', '-qw', 'net.ipv4.conf.eth0.route_localnet=1']);
@@ -181,7 +182,7 @@ describe('a published port', () => {
     await run('any1', 'web.blue', '-p', '80');
     await run('any2', 'web.blue', '-p', '80', '-p', '9100-9101:81');
     const portOf = async (name: string, port: number): Promise<number> => {
-      const shown = await agents.ok(host(), ['endpoint', 'inspect', name]);
+      const shown = await agents.ok(host(), ['endpoint', 'get', name, '-o', 'json']);
       return Number(new RegExp(`0\\.0\\.0\\.0:(\\d+)->${port}/tcp`).exec(shown)?.[1]);
     };
     const [first, second] = [await portOf('any1', 80), await portOf('any2', 80)];
@@ -256,14 +257,23 @@ describe('published ports', () => {
   });
 
   it('come back when the packet filter was flushed, and the rules of others stay', async () => {
+    const before = await ourRules();
     await sh('iptables -t nat -A PREROUTING -p tcp --dport 7777 -j REDIRECT --to-ports 7778');
+    await agents.kill(host());
     await sh('iptables -t nat -F FAIRLEAD-PREROUTING; ip6tables -t nat -F; iptables -F FORWARD');
     for (const [to] of hostAddresses()) {
-      await until('it is reached again', () => answers(client(), to, 8080, 'blue'), {
-        timeoutMs: 60_000,
-      });
+      expect(await answers(client(), to, 8080, 'blue')).toBe(false);
+    }
+    await agents.start(host());
+    await until('the rules are there again', async () => {
+      const rules = await ourRules();
+      return before.every((rule) => rules.includes(rule));
+    });
+    for (const [to] of hostAddresses()) {
+      expect(await answers(client(), to, 8080, 'blue')).toBe(true);
     }
     expect((await hostListing(host())).join('\n')).toContain('--dport 7777');
+    await sh('iptables -I FORWARD -j DOCKER-USER');
   });
 
   it('come back when ovs-vswitchd was killed', async () => {
@@ -278,23 +288,30 @@ describe('published ports', () => {
 
   it('are judged as what comes from outside', async () => {
     const [[ipv4]] = hostAddresses();
-    await agents.ok(host(), ['policy', 'create', '--tenant', 'blue', 'closed']);
+    const blue = ['--tenant', 'blue'];
+    const rule = ['closed', '1', ...blue];
+    await agents.ok(host(), ['policy', 'create', 'closed', ...blue]);
     await agents.ok(host(), [
-      ...['rule', 'create', '--tenant', 'blue', 'closed', '1', '--direction', 'in'],
-      ...['--action', 'deny', '--protocol', 'tcp', '--port', '80'],
+      ...['rule', 'create', ...rule, '--direction', 'in', '--action', 'deny'],
+      ...['--protocol', 'tcp', '--port', '80'],
     ]);
     await agents.ok(host(), [
-      ...['group', 'create', '--tenant', 'blue', 'web', 'guarded', '--policies', 'closed'],
+      ...['group', 'create', 'guarded', ...blue, '--network', 'web', '--policies', 'closed'],
+      ...['--selectors', 'is=guarded'],
     ]);
-    await until('Docker has the network of the group', async () =>
-      (await dockerOk(host(), ['network', 'ls'])).includes('guarded.blue'),
-    );
-    await run('guarded', 'guarded.blue', '-p', '8093:80', '-p', '8094:81');
-    expect(await answers(client(), ipv4, 8093, 'guarded')).toBe(false);
+    await run('guarded', 'web.blue', '--label', 'is=guarded', '-p', '8093:80', '-p', '8094:81');
+    const isOpen = () => answers(client(), ipv4, 8093, 'guarded');
+    await until('it is closed', async () => !(await isOpen()));
     expect(await answers(client(), ipv4, 8094, 'guarded', 81)).toBe(true);
-    const rule = ['--tenant', 'blue', 'closed', '1'];
-    await agents.ok(host(), ['rule', 'delete', ...rule]);
-    await until('it is open', () => answers(client(), ipv4, 8093, 'guarded'));
+    expect(await answers(client(), ipv4, 8080, 'blue')).toBe(true);
+    await agents.ok(host(), ['rule', 'set', ...rule, '--action', 'allow']);
+    await until('it is open', isOpen);
+    // the client's own address is what rules see
+    await agents.ok(host(), ['group', 'set', 'guarded', ...blue, '--default-action', 'deny']);
+    await agents.ok(host(), ['rule', 'set', ...rule, '--from-ip-address', gatewayAddress]);
+    expect(await isOpen()).toBe(true);
+    await agents.ok(host(), ['rule', 'set', ...rule, '--from-ip-address', '192.0.2.0/24']);
+    await until('it is closed', async () => !(await isOpen()));
     await remove('guarded');
   });
 
