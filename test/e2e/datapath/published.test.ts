@@ -36,7 +36,6 @@ const subnets = [
 
 const run = async (name: string, network: string, ...options: string[]): Promise<void> =>
   runContainer(host(), { name, network, options });
-const remove = (...names: string[]) => dockerOk(host(), ['rm', '-f', ...names]);
 const both = (address: string) => ({ tcp: [address], udp: [address] });
 
 /** Whether a call by TCP comes through. */
@@ -56,6 +55,16 @@ async function answers(from: Vantage, to: string, port: number, name: string, li
 /** The host's rules that are ours. */
 const ourRules = async (): Promise<readonly string[]> =>
   (await hostListing(host())).filter((line) => line.includes('FAIRLEAD-'));
+
+/** Removes containers, and waits until nothing leads to them: their rules go in the background. */
+async function remove(...names: string[]): Promise<void> {
+  const before = (await ourRules()).filter((rule) => rule.includes('DNAT'));
+  await dockerOk(host(), ['rm', '-f', ...names]);
+  await until('the rules of the container are gone', async () => {
+    const now = await ourRules();
+    return before.some((rule) => !now.includes(rule));
+  });
+}
 
 /** What is refused when a container is started so. */
 async function refusal(name: string, network: string, ...options: string[]): Promise<string> {
