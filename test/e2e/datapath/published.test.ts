@@ -56,14 +56,12 @@ async function answers(from: Vantage, to: string, port: number, name: string, li
 const ourRules = async (): Promise<readonly string[]> =>
   (await hostListing(host())).filter((line) => line.includes('FAIRLEAD-'));
 
-/** Removes containers, and waits until nothing leads to them: their rules go in the background. */
+/** Removes containers, and waits until only those that are always there have ports: rules go in the background. */
 async function remove(...names: string[]): Promise<void> {
-  const before = (await ourRules()).filter((rule) => rule.includes('DNAT'));
   await dockerOk(host(), ['rm', '-f', ...names]);
-  await until('the rules of the container are gone', async () => {
-    const now = await ourRules();
-    return before.some((rule) => !now.includes(rule));
-  });
+  await until('the rules of the containers are gone', async () =>
+    (await ourRules()).every((rule) => !rule.includes('DNAT --to') || /dport 808[01] /.test(rule)),
+  );
 }
 
 /** What is refused when a container is started so. */
