@@ -129,6 +129,14 @@ export const errorTable = {
     ...unavailable,
     fix: 'install iptables or nftables; the message says what else is wrong',
   },
+  PORT_IN_USE: {
+    ...conflict,
+    fix: 'choose another port of the host, or leave the choice to Fairlead: -p with the container port alone',
+  },
+  PUBLISH_REFUSED: {
+    ...conflict,
+    fix: 'start it without -p, or attach it first to a network with a way out: docs/outside.md',
+  },
   LINK_NOT_OURS: { ...conflict, fix: 'remove the foreign link; Fairlead never touches it' },
   LINK_IN_USE: { ...conflict, fix: 'stop the container that uses it, then try again' },
   LINK_FAILED: unavailable,

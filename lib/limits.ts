@@ -758,6 +758,17 @@ export const programAnswerBytesMax = 16 * 1024 * 1024;
 export const hostPortPendingMs = 200;
 /** Looks at a port that is there for Open vSwitch and not for the kernel, until it is made anew. */
 export const hostPortMissesMax = 5;
+/** Ports of the host that one container has, counted for each family: each is two rules of the packet filter and up to
+ *  one flow, and a row of them is 70 KB. */
+export const publishedPortsMax = 1_024;
+/** Ports that are chosen from where a container asks for any: the range for this (RFC 6335 section 6) without its first,
+ *  as Docker takes them. */
+export const publishedPortMin = 49_153;
+export const publishedPortMax = 65_535;
+/** How long a container waits for the rules of its published ports: less than its call may take, so that it is told why. */
+export const publishedWaitMs = 8_000;
+/** Largest of the kernel's lists of sockets that is read: a hundred thousand connections are 15 MB. */
+export const socketListBytesMax = 64 * 1024 * 1024;
 /** Longest prefixes of the blocks that tenants leave under: 14 bits stand for one. */
 export const hostBlockPrefixMax = { 4: 18, 6: 114 } as const;
 /** Shortest ones: nobody has more addresses to spare. */
@@ -918,6 +929,7 @@ assert(
   callStoreMs <= callSlowMs,
   'a call that needs only the store may not take longer than others',
 );
+assert(publishedWaitMs < callSlowMs, 'a container is told why its ports are not there');
 assert(ovsWaitMs + flowsWaitMs < callSlowMs, 'the wait for Open vSwitch must leave time to answer');
 assert(storeOpenWaitMs < callStoreMs, 'the wait for the store must leave time to answer');
 assert(ovsdbRequestMs <= ovsdbEchoIdleMs, 'a silence must outlast one unanswered request');

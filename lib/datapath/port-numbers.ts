@@ -4,7 +4,17 @@
  */
 import { FairleadError } from '../errors.ts';
 import { ports } from './pipeline/fields.ts';
+import { placeOfPort, placesMax } from './pipeline/own-alias.ts';
 import type { PortIndex } from './port-index.ts';
+
+const count = ports.endpointMax - ports.endpointMin + 1;
+
+/** The numbers that have one place in the host's block, this one among them. */
+function sharers(number: number): readonly number[] {
+  const first = ports.endpointMin + placeOfPort(number);
+  const all = Math.floor((ports.endpointMax - first) / placesMax) + 1;
+  return Array.from({ length: all }, (_, at) => first + at * placesMax);
+}
 
 /** Gives numbers. */
 export class PortNumbers {
@@ -20,16 +30,24 @@ export class PortNumbers {
   of(name: string, index: Pick<PortIndex, 'hasNumber'>): number {
     const known = this.#given.get(name);
     if (known !== undefined) return known;
-    const count = ports.endpointMax - ports.endpointMin + 1;
+    const isFree = (one: number): boolean => !index.hasNumber(one) && !this.#givenNumbers.has(one);
+    // an address of its own on the way out, as long as there are some
+    const number = this.#next((one) => sharers(one).every(isFree)) ?? this.#next(isFree);
+    if (number === undefined) {
+      throw new FairleadError('NETWORK_LIMIT', `all ${count} port numbers of the bridge are taken`);
+    }
+    this.#last = number;
+    this.#given.set(name, number);
+    this.#givenNumbers.add(number);
+    return number;
+  }
+
+  #next(isGood: (number: number) => boolean): number | undefined {
     for (let step = 1; step <= count; step++) {
       const number = ports.endpointMin + ((this.#last - ports.endpointMin + step) % count);
-      if (index.hasNumber(number) || this.#givenNumbers.has(number)) continue;
-      this.#last = number;
-      this.#given.set(name, number);
-      this.#givenNumbers.add(number);
-      return number;
+      if (isGood(number)) return number;
     }
-    throw new FairleadError('NETWORK_LIMIT', `all ${count} port numbers of the bridge are taken`);
+    return undefined;
   }
 
   /** The rows show the port, or it was not made. */

@@ -270,11 +270,15 @@ export class DataPlane {
   }
 
   /**
-   * Resolves when an endpoint of this host has its flows.
+   * Resolves when an endpoint of this host, as it should be, has its flows.
    * @throws OVS_DOWN when it does not until the signal says stop
    */
-  async attached(endpointId: string, signal: AbortSignal): Promise<void> {
-    while (!this.#isPlaced(endpointId)) {
+  async attached(
+    endpointId: string,
+    signal: AbortSignal,
+    isSo: (attachment: LocalAttachment) => boolean = () => true,
+  ): Promise<void> {
+    while (!this.#isPlaced(endpointId, isSo)) {
       if (signal.aborted) {
         throw new FairleadError(
           'OVS_DOWN',
@@ -286,8 +290,9 @@ export class DataPlane {
     await this.#flows.settled(signal);
   }
 
-  #isPlaced(endpointId: string): boolean {
-    return this.#attachments.has(endpointId) && this.#ports.has(endpointId);
+  #isPlaced(endpointId: string, isSo: (attachment: LocalAttachment) => boolean): boolean {
+    const attachment = this.#attachments.get(endpointId);
+    return attachment !== undefined && isSo(attachment) && this.#ports.has(endpointId);
   }
 
   /** Resolves when an endpoint is placed, or the signal says stop. */

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
 import type { BridgeFlows } from '../datapath/bridge-flows.ts';
+import type { Publication } from '../datapath/outside/rules.ts';
 import type { ReconcileReport } from '../datapath/report.ts';
 import type { HostSwitch } from '../datapath/switch.ts';
 import type { UplinkProblem, Uplinks } from '../datapath/uplink/uplinks.ts';
@@ -28,6 +29,8 @@ export interface DatapathLoopParts {
   /** Shows where MTUs do not fit one another. */
   readonly showPaths: () => void;
   readonly outside: Pick<HostOutside, 'decide' | 'apply'>;
+  /** What published ports lead to. */
+  readonly published: () => Promise<readonly Publication[]>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly conditions: Conditions;
@@ -55,7 +58,7 @@ export function startDatapathLoop(parts: DatapathLoopParts): Loop {
       await parts.outside.decide(networks.map(({ value }) => value));
       const report = await parts.hostSwitch.reconcile(() => readPorts(parts.store), signal);
       await parts.teachNeighbours();
-      const soonMs = await parts.outside.apply();
+      const soonMs = await parts.outside.apply(await parts.published());
       parts.flows.scan();
       parts.showPaths();
       conditions.set(

@@ -72,5 +72,5 @@ async function giveBackWayOut({ runDirectory, log }: GiveBackParts, links: Links
     log: log.child({ part: 'outside' }),
   });
   await wayOut.decide({ isReached: false, isOut: false, subnets: [] });
-  await wayOut.apply([]);
+  await wayOut.apply({ reachable: [], published: [] });
 }

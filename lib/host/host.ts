@@ -191,6 +191,7 @@ function assemble(
   const operations = new HostOperations({
     ...shared,
     ports: switching.ports,
+    publishing: switching.publishing,
     hostRoutes: async () => routedBlocks(await links.routes()),
     poolDefaults: options.poolDefaults,
     mtuDefault: options.mtuDefault,

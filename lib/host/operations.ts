@@ -32,6 +32,12 @@ import type {
 } from '../network/ipam/pools.ts';
 import type { NetworkRequest } from '../network/networks.ts';
 import { namesModel } from '../network/named-by-model.ts';
+import {
+  planPublish,
+  planUnpublish,
+  planWhoPublishes,
+  type PublishRequest,
+} from '../network/published.ts';
 import type { RemovalProgress } from '../network/shared-part.ts';
 import {
   planAllocateNetwork,
@@ -43,6 +49,8 @@ import type { PortSpec } from '../network/port.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlanNear } from '../store/near-first.ts';
 import { runPlan } from '../store/run-plan.ts';
+import type { Publishing } from './published.ts';
+import { readOwnEndpoint } from './records.ts';
 
 /** The data plane, as the operations need it. */
 export interface PortMaker {
@@ -60,6 +68,7 @@ export interface OperationParts {
   readonly hostName: string;
   readonly store: StateStore;
   readonly ports: PortMaker;
+  readonly publishing: Publishing;
   /** Networks this host has routes to, so that default pools keep clear of them. */
   readonly hostRoutes: () => Promise<readonly Cidr[]>;
   readonly poolDefaults: PoolSurroundings['defaults'];
@@ -139,17 +148,50 @@ export class HostOperations {
 
   /** Notes that the container lets go of its endpoint; Docker moves the link back after this. */
   async leave(networkId: string, endpointId: string, signal: AbortSignal): Promise<void> {
-    await this.#runNear(`endpoint/${endpointId}`, () => planLeave(networkId, endpointId), signal);
+    const plan = (): Plan<boolean> => planLeave(networkId, endpointId);
+    if (await this.#runNear(`endpoint/${endpointId}`, plan, signal)) this.#parts.onChange();
+  }
+
+  /** Publishes ports of a container by the attachment that is its way out. */
+  async publish(request: PublishRequest, signal: AbortSignal): Promise<void> {
+    const { networkId, endpointId, ports } = request;
+    if (ports.length === 0) return;
+    const { publishing } = this.#parts;
+    const key = 'published';
+    if (!(await this.#runNear(key, () => planWhoPublishes(networkId), signal))) return;
+    await this.#switchReady(signal);
+    const host = await publishing.host(endpointId, signal);
+    const endpoint = await this.#runNear(key, () => planPublish(request, host), signal);
+    try {
+      await publishing.published(endpoint, signal);
+    } catch (thrown) {
+      // refused is as if it had not been asked for, also when its time is over
+      await this.#withdraw(networkId, endpointId, new AbortController().signal);
+      throw thrown;
+    }
+  }
+
+  /** Ports lead to a container no more by an attachment that is its way out no more. */
+  async unpublish(networkId: string, endpointId: string, signal: AbortSignal): Promise<void> {
+    const endpoint = await readOwnEndpoint(this.#parts.store, networkId, endpointId);
+    // for most containers there is nothing to agree on
+    if (endpoint?.published !== undefined) await this.#withdraw(networkId, endpointId, signal);
+  }
+
+  async #withdraw(networkId: string, endpointId: string, signal: AbortSignal): Promise<void> {
+    await this.#runNear('published', () => planUnpublish(networkId, endpointId), signal);
+    this.#parts.onChange();
   }
 
   /** Forgets an endpoint; its link and port are removed in the background. */
   async deleteEndpoint(networkId: string, endpointId: string, signal: AbortSignal): Promise<void> {
-    await this.#runNear(
+    const gone = await this.#runNear(
       `network/${networkId}`,
       () => planDeleteEndpoint(networkId, endpointId),
       signal,
     );
     this.#parts.ports.release(endpointId);
+    if (gone?.published !== undefined) this.#parts.onChange();
   }
 
   /** Makes a pool. */

@@ -5,12 +5,15 @@
 import type { HostPortWish } from '../datapath/host-port.ts';
 import { addressesOf, hostPortName } from '../datapath/outside/block.ts';
 import type { Reachable } from '../datapath/outside/host-link.ts';
+import type { Publication } from '../datapath/outside/rules.ts';
 import { wayOutFailure, type WayOut } from '../datapath/outside/way-out.ts';
+import { ownAliasOf } from '../datapath/pipeline/own-alias.ts';
 import type { Conditions } from '../conditions.ts';
 import { describeError, FairleadError } from '../errors.ts';
 import { addressBits, blockOf, formatCidr, type Cidr, type IpFamily } from '../ip/ip.ts';
 import { hostPortMissesMax, hostPortPendingMs, linkMtuDefault } from '../limits.ts';
 import type { Network } from '../model/network.ts';
+import { familyOf } from '../model/published.ts';
 import type { Segment } from '../network/world.ts';
 import type { DataPlane } from './data-plane.ts';
 
@@ -66,11 +69,21 @@ export class HostOutside {
     this.#parts.onDecided();
   }
 
+  /** For which there is a way out now. */
+  families(): readonly IpFamily[] {
+    const { blocks, isOut } = this.#parts.wayOut.decision;
+    const families = isOut ? blocks.map(({ family }) => family) : [];
+    return families.filter((family) => !this.#failed.has(family));
+  }
+
   /** Makes it so, after the switch has made the port. Answers when to look again, ms, if soon. */
-  async apply(): Promise<number | undefined> {
+  async apply(published: readonly Publication[]): Promise<number | undefined> {
     const { wayOut, conditions } = this.#parts;
     try {
-      const { isPending, failures } = await wayOut.apply(this.#reachable());
+      const { isPending, failures } = await wayOut.apply({
+        reachable: [...this.#reachable(), ...this.#places(published)],
+        published,
+      });
       this.#failed = new Set(failures.keys());
       this.#misses = isPending ? this.#misses + 1 : 0;
       const [failure] = [...failures.values(), ...(this.#isLost() ? [lostPort()] : [])];
@@ -111,6 +124,21 @@ export class HostOutside {
       .filter(({ reached }) => reached)
       .flatMap(({ subnets, mtu }) => subnets.map(({ cidr }) => ({ destination: cidr, mtu })));
     return [...own, ...this.#aliases(segments).filter(({ mtu }) => mtu < linkMtu)];
+  }
+
+  /** What published ports lead to, where it takes less than the port. */
+  #places(published: readonly Publication[]): readonly Reachable[] {
+    const linkMtu = this.#linkMtu();
+    const { blocks } = this.#parts.wayOut.decision;
+    const routes = new Map<string, Reachable>();
+    for (const one of published) {
+      const { place, mtu } = one;
+      const block = blocks.find(({ family }) => family === familyOf(one));
+      if (block === undefined || mtu >= linkMtu) continue;
+      const destination = blockOf(ownAliasOf(block, place), addressBits(block.family));
+      routes.set(formatCidr(destination), { destination, mtu });
+    }
+    return [...routes.values()];
   }
 
   /** What tenants leave under, with the largest packet that all of their networks take. */

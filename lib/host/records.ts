@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { formatAddress, fromHex } from '../ip/ip.ts';
 import { endpointSchema, type Endpoint } from '../model/endpoint.ts';
 import {
+  endpointKey,
   endpointRange,
   heldRange,
   networkRange,
@@ -63,6 +64,17 @@ export const readNetworks = (store: StateStore): Promise<readonly Stored<Network
 /** All endpoints of this host. */
 export const readEndpoints = (store: StateStore): Promise<readonly Stored<Endpoint>[]> =>
   readObjects(store, endpointRange, endpointSchema);
+
+/** One of them, if it is there. */
+export async function readOwnEndpoint(
+  store: StateStore,
+  networkId: string,
+  endpointId: string,
+): Promise<Endpoint | undefined> {
+  const start = endpointKey(networkId, endpointId);
+  const [row] = (await store.range({ start, consistency: 'local' })).rows;
+  return row && decodeRecord(endpointSchema, row).value;
+}
 
 /** All pools. */
 export const readPools = (store: StateStore): Promise<readonly Stored<Pool>[]> =>

@@ -11,6 +11,7 @@ import { bridgeName } from '../datapath/bridge.ts';
 import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import type { Links } from '../datapath/link/links.ts';
 import { KernelSettings } from '../datapath/outside/kernel-settings.ts';
+import { readListeners } from '../datapath/outside/listeners.ts';
 import { hostFilter } from '../datapath/outside/packet-filter.ts';
 import { runProgram, type RunProgram } from '../datapath/outside/run-program.ts';
 import { WayOut } from '../datapath/outside/way-out.ts';
@@ -33,6 +34,7 @@ import type { Loop } from './loop.ts';
 import type { PortMaker } from './operations.ts';
 import type { NameCounts } from './name-answers.ts';
 import { HostOutside } from './outside.ts';
+import { hostPublishing, readPublications, type Publishing } from './published.ts';
 import { TunnelWays } from './tunnel-ways.ts';
 import { whenPlaced } from './when-placed.ts';
 
@@ -87,6 +89,7 @@ export interface Switching {
   readonly ports: PortMaker;
   /** Which checks of services the containers of this host fail. */
   readonly checks: ServiceChecks;
+  readonly publishing: Publishing;
   /** Why the switch cannot take changes now, if it cannot. */
   obstacle(): FairleadError | undefined;
   /** Says whether the host was removed: then it forwards nothing of what hosts share. */
@@ -123,11 +126,8 @@ export function startSwitching(parts: SwitchingParts): Switching {
   const known = flowsBegin(flows, ovsdb);
   const outside = hostOutside(parts, dataPlane, () => known('outside'));
   const hostSwitch = new HostSwitch({
-    ovsdb,
-    ovsdbPath,
-    links,
+    ...{ ovsdb, ovsdbPath, links, clock },
     datapath: parts.datapath,
-    clock,
     log: log.child({ part: 'switch' }),
     tunnelPort: () => (dataPlane.hasPeers ? parts.vxlanPort : undefined),
     hostPort: () => outside.hostPort(),
@@ -142,12 +142,14 @@ export function startSwitching(parts: SwitchingParts): Switching {
     ...{ clock, conditions, hostSwitch, uplinks, flows },
     showPaths: () => forwarding.showPaths(),
     outside,
+    published: () => readPublications(store, hostSwitch.endpointPorts()),
     teachNeighbours: () => ways.teach(hostSwitch.userspace(), dataPlane.peers),
     log: log.child({ part: 'reconcile' }),
   });
   drifted = () => loop.kick();
   return {
     ports: portMaker(hostSwitch, forwarding, loop),
+    publishing: hostPublishing({ links, outside, dataPlane, loop, readListeners, hostSwitch }),
     obstacle: () => hostSwitch.obstacle() ?? flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     facts: () => factsOf(forwarding, repaired),

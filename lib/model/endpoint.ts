@@ -1,5 +1,6 @@
 /** A container's attachment to a network. */
 import { z } from 'zod';
+import { publishedPortSchema } from './published.ts';
 
 /** The endpoint as stored. */
 export const endpointSchema = z.object({
@@ -22,6 +23,8 @@ export const endpointSchema = z.object({
   sandboxKey: z.string().optional(),
   /** MTU that its links got at the last Join, bytes, in a shared network; elsewhere it is the network's. */
   mtu: z.number().int().optional(),
+  /** Ports of this host that lead to it, while it is the container's way out. */
+  published: z.array(publishedPortSchema).optional(),
 });
 
 /** A container's attachment. */

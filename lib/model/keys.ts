@@ -9,6 +9,7 @@
  *     tag/<4 digits>                          who has this VLAN tag on this host
  *     tag-cursor                              the tag given last, so that none is reused soon
  *     endpoint/<network id>/<endpoint id>     a container's attachment
+ *     published-cursor                        the host's port that was published last, changed with every one
  *     mac/<network id>/<mac>                  who has this MAC in this network
  *     address/<network id>/<hex address>      who has this address in this network (I2)
  *     ipam/space/<space>                      guard, changed with every pool of the space
@@ -83,6 +84,9 @@ export const tagRange: Required<KeyRange> = prefixRange('tag/');
 
 /** Key of the tag given last. */
 export const tagCursorKey = 'tag-cursor';
+
+/** Key of the host's port that was chosen last for a container's. */
+export const publishedCursorKey = 'published-cursor';
 
 /** Key of an endpoint. */
 export const endpointKey = (networkId: string, endpointId: string): string =>

@@ -3,6 +3,7 @@
  * networks. Keys of all of it begin with `/` (`keys.ts`). Names and ranges are Contiv's where it had them.
  */
 import { z } from 'zod';
+import { publishedPortSchema } from './published.ts';
 import {
   domainNumberMax,
   linkMtuMax,
@@ -153,6 +154,8 @@ export const siteEndpointSchema = z.strictObject({
       failed: z.array(z.string()).optional(),
     })
     .optional(),
+  /** Ports of its host that lead to it. */
+  published: z.array(publishedPortSchema).optional(),
 });
 
 /** A network of a swarm. */

@@ -20,6 +20,7 @@ import { enterSite } from './membership.ts';
 import { giveUp, showToSite, subnetOf, takeAddress, takeMac, type Owner } from './ownership.ts';
 import { asRead, type Decision, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
 import { specOf, type PortSpec } from './port.ts';
+import { withoutPublished } from './shown-ports.ts';
 
 /** A CreateEndpoint call; empty texts mean "not asked for". */
 export interface EndpointRequest {
@@ -147,19 +148,16 @@ function gatewaysOf(network: Network, { ipv4, ipv6 }: Endpoint): Gateways | unde
   };
 }
 
-/** Marks an endpoint as left. An unknown endpoint, and one that never joined, stays as it is. */
-export function* planLeave(networkId: string, endpointId: string): Plan<void> {
+/** Marks an endpoint as left: no port of the host leads to it any more. An unknown endpoint, and one that never
+ *  joined, stays as it is. Answers whether ports led to it. */
+export function* planLeave(networkId: string, endpointId: string): Plan<boolean> {
   const stored = yield* readEndpoint(networkId, endpointId);
-  if (stored?.value.state !== 'joined') return { txn: undefined, answer: undefined };
-  const endpoint: Endpoint = { ...stored.value, state: 'left' };
+  if (stored?.value.state !== 'joined') return { txn: undefined, answer: false };
   const key = endpointKey(networkId, endpointId);
-  return {
-    txn: {
-      compare: [asRead(key, stored)],
-      then: [{ op: 'put', key, value: encodeRecord(endpoint) }],
-    },
-    answer: undefined,
-  };
+  const draft: TxnDraft = { compare: [asRead(key, stored)], then: [] };
+  const endpoint = yield* withoutPublished(draft, stored.value);
+  draft.then.push({ op: 'put', key, value: encodeRecord({ ...endpoint, state: 'left' }) });
+  return { txn: draft, answer: stored.value.published !== undefined };
 }
 
 /** Forgets an endpoint and what it owned; its pool addresses stay held until Docker releases them.

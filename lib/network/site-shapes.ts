@@ -3,10 +3,12 @@ import { parseAddress, parseCidr, parseInterface } from '../ip/ip.ts';
 import { domainNumberMax, segmentNumberMax } from '../limits.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
+import { familyOf, type PublishedPort } from '../model/published.ts';
 import type { SiteEndpoint, SiteNetwork, SiteNode, Tenant } from '../model/site.ts';
 import { linkMtuOf } from './port.ts';
 import type {
   LocalEndpoint,
+  OpenPort,
   Peer,
   RemoteEndpoint,
   Segment,
@@ -84,8 +86,20 @@ export function localAttachment(
     serves: { dhcp: false, routerAdvertisements: false },
     group,
     profile,
+    published: endpoint.published && openPorts(endpoint.published),
     linkMtu: linkMtuOf(network, endpoint),
   };
+}
+
+/** The ports of a container that are published, each once. */
+export function openPorts(published: readonly PublishedPort[]): readonly OpenPort[] {
+  const open = new Map<string, OpenPort>();
+  for (const one of published) {
+    const { protocol, port } = one;
+    const family = familyOf(one);
+    open.set(`${family} ${protocol} ${port}`, { family, protocol, port });
+  }
+  return [...open.values()];
 }
 
 /** An endpoint of another host. */

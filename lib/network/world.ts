@@ -3,7 +3,8 @@
  * canonical. Knows nothing of Docker, the store or Open vSwitch; who builds a world decides what belongs to
  * it, and the pipeline makes flows of all that is in it.
  */
-import type { Cidr, IpAddress } from '../ip/ip.ts';
+import type { Cidr, IpAddress, IpFamily } from '../ip/ip.ts';
+import type { PublishedProtocol } from '../model/published.ts';
 import type { CompiledRule } from '../policy/compile.ts';
 import type { Stance } from '../policy/stance.ts';
 import type { Affinity, ServiceCheck, ServicePort } from '../services/service.ts';
@@ -84,6 +85,13 @@ export interface TrafficProfile {
   readonly sharedBy: number | undefined;
 }
 
+/** A port of a container that a port of its host leads to. */
+export interface OpenPort {
+  readonly family: IpFamily;
+  readonly protocol: PublishedProtocol;
+  readonly port: number;
+}
+
 /** An attachment of a container on this host. */
 export interface LocalEndpoint extends EndpointBase {
   readonly profile?: TrafficProfile | undefined;
@@ -91,6 +99,8 @@ export interface LocalEndpoint extends EndpointBase {
   readonly port: number;
   /** What others refuse to hear from a container unless they asked for it. */
   readonly serves: { readonly dhcp: boolean; readonly routerAdvertisements: boolean };
+  /** Each once; undefined for none. */
+  readonly published?: readonly OpenPort[] | undefined;
 }
 
 /** An attachment of a container on another host. */

@@ -6,6 +6,7 @@ import { FairleadError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { storeOpenWaitMs } from '../limits.ts';
 import { localSpace, nodeSpace } from '../network/ipam/space.ts';
+import type { PortRequest } from '../network/host-ports.ts';
 import { isSwarmNetwork } from '../network/swarm-networks.ts';
 import type { RequestedSubnet } from '../network/networks.ts';
 import { bareAnswers, type PluginScope } from './bare-answers.ts';
@@ -15,6 +16,8 @@ import type { CallRequest } from './schemas.ts';
 /** How Docker asks for the gateway of a network. */
 const requestType = 'RequestAddressType';
 const gatewayRequest = 'com.docker.network.gateway';
+/** What a container publishes. */
+const portMapOption = 'com.docker.network.portmap';
 /** Docker names a container's first interface this and counts. */
 const interfacePrefix = 'eth';
 
@@ -27,6 +30,7 @@ export function createDriver(host: Promise<Host>, scope: PluginScope = 'local'):
     ...bareAnswers(scope),
     ...networkHandlers(ready, scope),
     ...endpointHandlers(ready),
+    ...publishHandlers(ready),
     ...ipamHandlers(ready, scope),
   };
 }
@@ -113,8 +117,6 @@ function endpointHandlers(
   | 'NetworkDriver.DeleteEndpoint'
   | 'NetworkDriver.Join'
   | 'NetworkDriver.Leave'
-  | 'NetworkDriver.ProgramExternalConnectivity'
-  | 'NetworkDriver.RevokeExternalConnectivity'
 > {
   return {
     'NetworkDriver.CreateEndpoint': async (request, signal) => {
@@ -160,9 +162,30 @@ function endpointHandlers(
       await operations.leave(NetworkID, EndpointID, signal);
       return {};
     },
-    // published ports are Docker's part as long as the way out is
-    'NetworkDriver.ProgramExternalConnectivity': async () => ({}),
-    'NetworkDriver.RevokeExternalConnectivity': async () => ({}),
+  };
+}
+
+/** The endpoint is its container's way out, or is it no more: ports are published by it, and by no other. */
+function publishHandlers(
+  ready: Ready,
+): Handlers<
+  'NetworkDriver.ProgramExternalConnectivity' | 'NetworkDriver.RevokeExternalConnectivity'
+> {
+  return {
+    'NetworkDriver.ProgramExternalConnectivity': async (request, signal) => {
+      const { operations } = await ready(signal);
+      const ports = request.Options[portMapOption].map(describePort);
+      await operations.publish(
+        { networkId: request.NetworkID, endpointId: request.EndpointID, ports },
+        signal,
+      );
+      return {};
+    },
+    'NetworkDriver.RevokeExternalConnectivity': async ({ NetworkID, EndpointID }, signal) => {
+      const { operations } = await ready(signal);
+      await operations.unpublish(NetworkID, EndpointID, signal);
+      return {};
+    },
   };
 }
 
@@ -217,6 +240,23 @@ function spaceOf(space: string, scope: PluginScope): string {
   if (space !== '' && space !== localSpace) return space;
   return scope === 'global' ? nodeSpace : localSpace;
 }
+
+type PortBinding =
+  CallRequest<'NetworkDriver.ProgramExternalConnectivity'>['Options'][typeof portMapOption][number];
+
+const describePort = ({
+  Proto,
+  Port,
+  HostIP,
+  HostPort,
+  HostPortEnd,
+}: PortBinding): PortRequest => ({
+  protocol: Proto,
+  port: Port,
+  hostAddress: HostIP,
+  first: HostPort ?? 0,
+  last: HostPortEnd ?? 0,
+});
 
 type IpamData = CallRequest<'NetworkDriver.CreateNetwork'>['IPv4Data'][number];
 

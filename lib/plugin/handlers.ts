@@ -25,6 +25,7 @@ const slowCalls: ReadonlySet<string> = new Set<CallName>([
   'NetworkDriver.CreateNetwork',
   'NetworkDriver.CreateEndpoint',
   'NetworkDriver.Join',
+  'NetworkDriver.ProgramExternalConnectivity',
 ]);
 const bare: ReadonlySet<string> = new Set(bareCalls);
 

@@ -5,6 +5,7 @@ import type { Reachable } from '../../lib/datapath/outside/host-link.ts';
 import type {
   WayOutDecision,
   WayOutOutcome,
+  WayOutReach,
   WayOutWish,
 } from '../../lib/datapath/outside/way-out.ts';
 import { FairleadError } from '../../lib/errors.ts';
@@ -53,7 +54,7 @@ function setUp(segments: readonly Segment[] = []) {
       way.decision = way.next;
       return way.next;
     },
-    async apply(reachable: readonly Reachable[]): Promise<WayOutOutcome> {
+    async apply({ reachable }: WayOutReach): Promise<WayOutOutcome> {
       applied.push(reachable);
       if (way.outcome instanceof Error) throw way.outcome;
       return way.outcome;
@@ -96,14 +97,14 @@ describe('the way out of a host', () => {
     expect(told).toEqual([{ blocks, vxlanPort: 4789 }]);
     const refused = new FairleadError('OUTSIDE_FAILED', 'ip6tables refused our rules');
     way.outcome = { isPending: false, failures: new Map<IpFamily, FairleadError>([[6, refused]]) };
-    await outside.apply();
+    await outside.apply([]);
     expect(told.at(-1)?.blocks.map(formatCidr)).toEqual(['169.254.64.0/18']);
     expect(codes()).toEqual(['OUTSIDE_FAILED']);
     way.outcome = new FairleadError('LINK_FAILED', 'no answer of the kernel');
-    await outside.apply();
+    await outside.apply([]);
     expect(told.at(-1)).toBeUndefined();
     way.outcome = { isPending: false, failures: new Map() };
-    await outside.apply();
+    await outside.apply([]);
     expect(told.at(-1)?.blocks).toEqual(blocks);
     expect(codes()).toEqual([]);
   });
@@ -129,7 +130,7 @@ describe('the way out of a host', () => {
     ]);
     await outside.decide([network()]);
     expect(outside.hostPort()).toEqual({ mtu: 9000 });
-    await outside.apply();
+    await outside.apply([]);
     expect(applied[0]?.map(({ destination, mtu }) => `${formatCidr(destination)} ${mtu}`)).toEqual([
       '10.1.0.0/24 1500',
       '169.254.64.1/32 1400',
@@ -143,13 +144,13 @@ describe('the way out of a host', () => {
     way.outcome = { isPending: true, failures: new Map() };
     for (let look = 0; look < hostPortMissesMax; look += 1) {
       expect(outside.hostPort()).toEqual({ mtu: 1500 });
-      expect(await outside.apply()).toBe(hostPortPendingMs);
+      expect(await outside.apply([])).toBe(hostPortPendingMs);
     }
     expect(outside.hostPort()).toEqual({ mtu: 1500, isLost: true });
-    expect(await outside.apply()).toBeUndefined();
+    expect(await outside.apply([])).toBeUndefined();
     expect(codes()).toEqual(['OUTSIDE_FAILED']);
     way.outcome = { isPending: false, failures: new Map() };
-    await outside.apply();
+    await outside.apply([]);
     expect(outside.hostPort()).toEqual({ mtu: 1500 });
     expect(codes()).toEqual([]);
   });

@@ -18,14 +18,19 @@ export function addressIn(host: LabHost, container: string, network: string): Pr
   return dockerOk(host, ['inspect', '-f', path, container]);
 }
 
-/** Whom a server sees when a client calls it: its addresses for TCP and UDP, each if it came through. */
+/** Whom a server sees when a client calls it: its addresses for TCP and UDP, each if it came through. It may listen at
+ *  another port than is called. */
 export async function seenAs(
   client: Vantage,
   server: Vantage,
-  { to, port }: { readonly to: string; readonly port: number },
+  {
+    to,
+    port,
+    listens = port,
+  }: { readonly to: string; readonly port: number; readonly listens?: number },
 ): Promise<{ readonly tcp: readonly string[]; readonly udp: readonly string[] }> {
-  const tcpServer = await serveTcp(server, { port, mode: 'sink' });
-  const udpServer = await listenUdp(server, { port, echo: true });
+  const tcpServer = await serveTcp(server, { port: listens, mode: 'sink' });
+  const udpServer = await listenUdp(server, { port: listens, echo: true });
   await callTcp(client, { to, port, bytes: 200_000, connectMs: 1_000, waitMs: 2_000 });
   // a switch in user space may lose one of two packets that begin a connection at once
   const datagrams = { sizes: [20, 1_200], count: 5, everyMs: 10, echo: true, waitMs: 500 };

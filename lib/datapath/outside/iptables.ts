@@ -17,7 +17,9 @@ interface OwnChain {
 
 const forwardChain: OwnChain = { table: 'filter', name: 'FAIRLEAD-FORWARD', from: 'FORWARD' };
 const leaveChain: OwnChain = { table: 'nat', name: 'FAIRLEAD-POSTROUTING', from: 'POSTROUTING' };
-const ownChains = [forwardChain, leaveChain];
+const enterChain: OwnChain = { table: 'nat', name: 'FAIRLEAD-PREROUTING', from: 'PREROUTING' };
+const callChain: OwnChain = { table: 'nat', name: 'FAIRLEAD-OUTPUT', from: 'OUTPUT' };
+const ownChains = [forwardChain, leaveChain, enterChain, callChain];
 /** Operators' own chain, which Docker calls first. */
 const userChain = 'DOCKER-USER';
 const comment = 'fairlead';
@@ -30,6 +32,8 @@ export class IptablesFilter implements PacketFilter {
   readonly #run: RunProgram;
   /** How chains were listed when they were right, since versions print in their own ways. */
   readonly #right = new Map<string, string>();
+  /** Chains, by family and name, that are known not to be there: nobody else makes them. */
+  readonly #absent = new Set<string>();
 
   constructor(run: RunProgram) {
     this.#run = run;
@@ -42,7 +46,13 @@ export class IptablesFilter implements PacketFilter {
     for (const [chain, list] of [
       [forwardChain, rules.forward],
       [leaveChain, rules.leave],
+      [enterChain, rules.enter],
+      [callChain, rules.call],
     ] as const) {
+      if (list.length === 0) {
+        await this.#removeChain(family, chain);
+        continue;
+      }
       const lines = list.map((rule) => `-A ${chain.name} ${iptablesRule(rule)}`);
       const filled = await this.#fill(family, chain, lines);
       const called = await this.#call(family, chain);
@@ -53,19 +63,27 @@ export class IptablesFilter implements PacketFilter {
 
   /** As `PacketFilter` says. */
   async remove(family: IpFamily): Promise<void> {
-    for (const chain of ownChains) {
-      if ((await this.#list(family, chain.table, chain.name)) === undefined) continue;
+    this.#absent.clear();
+    for (const chain of ownChains) await this.#removeChain(family, chain);
+    this.#right.clear();
+  }
+
+  async #removeChain(family: IpFamily, chain: OwnChain): Promise<void> {
+    const key = `${family} ${chain.name}`;
+    if (this.#absent.has(key)) return;
+    if ((await this.#list(family, chain.table, chain.name)) !== undefined) {
       for (const jump of (await this.#jumps(family, chain)).toReversed()) {
         await this.#do(family, chain.table, ['-D', chain.from, String(jump)]);
       }
       await this.#do(family, chain.table, ['-F', chain.name]);
       await this.#do(family, chain.table, ['-X', chain.name]);
     }
-    this.#right.clear();
+    this.#absent.add(key);
   }
 
   /** Fills a chain at once, if it is not as it should be. */
   async #fill(family: IpFamily, { table, name }: OwnChain, lines: readonly string[]) {
+    this.#absent.delete(`${family} ${name}`);
     const wanted = [`-N ${name}`, ...lines].join('\n');
     const key = `${family} ${name} ${wanted}`;
     const before = await this.#list(family, table, name);

@@ -51,16 +51,22 @@ export class NftablesFilter implements PacketFilter {
   }
 }
 
-function tableOf(name: string, family: IpFamily, { forward, leave }: FilterRules): string {
+function tableOf(
+  name: string,
+  family: IpFamily,
+  { forward, leave, enter, call }: FilterRules,
+): string {
   const body = (rules: readonly FilterRule[]) =>
     rules.map((rule) => `    ${nftRule(rule, family)}\n`).join('');
-  return `table ${name} {
-  chain forward {
-    type filter hook forward priority 0; policy accept;
-${body(forward)}  }
-  chain leave {
-    type nat hook postrouting priority 100; policy accept;
-${body(leave)}  }
-}
-`;
+  const chain = (own: string, hook: string, rules: readonly FilterRule[]) =>
+    rules.length === 0
+      ? ''
+      : `  chain ${own} {\n    type ${hook}; policy accept;\n${body(rules)}  }\n`;
+  const chains = [
+    chain('forward', 'filter hook forward priority 0', forward),
+    chain('leave', 'nat hook postrouting priority 100', leave),
+    chain('enter', 'nat hook prerouting priority -100', enter),
+    chain('call', 'nat hook output priority -100', call),
+  ];
+  return `table ${name} {\n${chains.join('')}}\n`;
 }

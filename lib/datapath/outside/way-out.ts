@@ -3,16 +3,17 @@
  * `apply` makes kernel and packet filter so. Both may be repeated for ever; what is right already is left.
  */
 import { formatCidr, type Cidr, type IpFamily } from '../../ip/ip.ts';
+import { familyOf } from '../../model/published.ts';
 import { asFairleadError, FairleadError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Links } from '../link/links.ts';
 import { hostMac } from '../pipeline/outside.ts';
 import { conflictOf, hasIpv6, hostPortName, type Surroundings } from './block.ts';
 import type { PacketFilter } from './filter.ts';
-import { setHostLink, type HostLinks, type Reachable } from './host-link.ts';
+import { setHostLink, type HostLinks, type LinkWish, type Reachable } from './host-link.ts';
 import type { KernelSettings, WantedSettings } from './kernel-settings.ts';
 import { outwardLinks } from './outward.ts';
-import { rulesOf } from './rules.ts';
+import { rulesOf, type Publication } from './rules.ts';
 
 /** What it is made of. */
 export interface WayOutParts {
@@ -44,6 +45,14 @@ export interface WayOutDecision {
   readonly isOut: boolean;
   /** Why there is none, or not for a family that there might be one for. */
   readonly conflict: string | undefined;
+}
+
+/** What is to be reached by it. */
+export interface WayOutReach {
+  /** By the host. */
+  readonly reachable: readonly Reachable[];
+  /** By whoever speaks to the host. */
+  readonly published: readonly Publication[];
 }
 
 /** What came of applying it. */
@@ -105,7 +114,7 @@ export class WayOut {
    * Makes what was decided last so. The port itself is the switch's part.
    * @throws OUTSIDE_FAILED, LINK_FAILED when there is no way out for any family
    */
-  async apply(reachable: readonly Reachable[]): Promise<WayOutOutcome> {
+  async apply({ reachable, published }: WayOutReach): Promise<WayOutOutcome> {
     const { blocks, isOut } = this.#decision;
     const leaving = isOut ? blocks : [];
     const around = await this.#look([]);
@@ -114,8 +123,9 @@ export class WayOut {
     );
     await this.#filterAway(leaving);
     await this.#forward(leaving, around, outward);
-    const failures = await this.#filter(leaving, outward);
-    const isPending = blocks.length > 0 && !(await this.#setLink(blocks, around, reachable));
+    const failures = await this.#filter(leaving, outward, published);
+    const link = { blocks, reachable, isLoopback: isOut && published.some(isIpv4) };
+    const isPending = blocks.length > 0 && !(await this.#setLink(link, around));
     return { isPending, failures };
   }
 
@@ -145,12 +155,14 @@ export class WayOut {
   async #filter(
     blocks: readonly Cidr[],
     outward: ReadonlyMap<IpFamily, readonly string[]>,
+    published: readonly Publication[],
   ): Promise<ReadonlyMap<IpFamily, FairleadError>> {
     const failures = new Map<IpFamily, FairleadError>();
     for (const block of blocks) {
       this.#filtered.add(block.family);
       try {
-        await this.#filterBlock(block, outward.get(block.family) ?? []);
+        const own = published.filter((one) => familyOf(one) === block.family);
+        await this.#filterBlock(block, outward.get(block.family) ?? [], own);
       } catch (thrown) {
         failures.set(block.family, wayOutFailure(thrown));
       }
@@ -158,10 +170,15 @@ export class WayOut {
     return failures;
   }
 
-  async #filterBlock(block: Cidr, outward: readonly string[]): Promise<void> {
+  async #filterBlock(
+    block: Cidr,
+    outward: readonly string[],
+    published: readonly Publication[],
+  ): Promise<void> {
     const { family } = block;
     const barred = await this.#barred(family, outward);
-    const outcome = await this.#parts.filter.ensure(family, rulesOf({ block, outward, barred }));
+    const rules = rulesOf({ block, outward, barred, published });
+    const outcome = await this.#parts.filter.ensure(family, rules);
     if (outcome === 'changed') {
       this.#parts.log.info({ family }, 'wrote the rules of the packet filter');
     }
@@ -226,16 +243,18 @@ export class WayOut {
 
   /** False when there is none yet. */
   async #setLink(
-    blocks: readonly Cidr[],
+    { blocks, reachable, isLoopback }: LinkWish & { readonly isLoopback: boolean },
     around: Surroundings,
-    reachable: readonly Reachable[],
   ): Promise<boolean> {
     const { links, settings, log } = this.#parts;
     const link = around.links.find(({ name }) => name === hostPortName);
     if (link?.mac !== hostMac) return false;
     for (const { family } of blocks) {
-      if (family === 4) await settings.setOwn(forwarding4(hostPortName), '1');
-      else {
+      if (family === 4) {
+        await settings.setOwn(forwarding4(hostPortName), '1');
+        // the host speaks to published ports from 127.0.0.1; containers do not speak to that: flows see to it
+        await settings.setOwn(localnet, isLoopback ? '1' : '0');
+      } else {
         await settings.setOwn(`ipv6/conf/${hostPortName}/accept_ra`, '0');
         await settings.setOwn(`ipv6/conf/${hostPortName}/disable_ipv6`, '0');
       }
@@ -251,6 +270,8 @@ export class WayOut {
   }
 }
 
+const isIpv4 = (one: Publication): boolean => familyOf(one) === 4;
+const localnet = `ipv4/conf/${hostPortName}/route_localnet`;
 const forwarding4 = (link: string): string => `ipv4/conf/${link}/forwarding`;
 
 /** The error that a failed look is shown as: whatever failed, the way out is what is missing. */

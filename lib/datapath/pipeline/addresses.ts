@@ -1,6 +1,6 @@
 /** Addresses as the numbers that matches and actions take. */
 import type { Cidr, IpAddress } from '../../ip/ip.ts';
-import type { Match } from '../openflow/codec/flow.ts';
+import type { Masked, Match } from '../openflow/codec/flow.ts';
 import { ipv4, ipv6 } from './packets.ts';
 
 /** A MAC as a number of 48 bits. */
@@ -28,12 +28,20 @@ export const toAddress = (address: IpAddress): Match =>
     ? { ...ipv4, ipv4Dst: ipv4Number(address) }
     : { ...ipv6, ipv6Dst: address.value };
 
+/** Packets from addresses of a block. */
+export const fromBlock = (block: Cidr): Match =>
+  block.family === 4 ? { ...ipv4, ipv4Src: masked4(block) } : { ...ipv6, ipv6Src: masked6(block) };
+
 /** Packets to addresses of a block. */
-export function toBlock({ family, base, prefixLength }: Cidr): Match {
-  if (family === 4) {
-    const mask = prefixLength === 0 ? 0 : (0xffff_ffff << (32 - prefixLength)) >>> 0;
-    return { ...ipv4, ipv4Dst: { value: Number(base), mask } };
-  }
+export const toBlock = (block: Cidr): Match =>
+  block.family === 4 ? { ...ipv4, ipv4Dst: masked4(block) } : { ...ipv6, ipv6Dst: masked6(block) };
+
+function masked4({ base, prefixLength }: Cidr): Masked<number> {
+  const mask = prefixLength === 0 ? 0 : (0xffff_ffff << (32 - prefixLength)) >>> 0;
+  return { value: Number(base), mask };
+}
+
+function masked6({ base, prefixLength }: Cidr): Masked<bigint> {
   const mask = ((1n << BigInt(prefixLength)) - 1n) << BigInt(128 - prefixLength);
-  return { ...ipv6, ipv6Dst: { value: base, mask } };
+  return { value: base, mask };
 }

@@ -9,7 +9,7 @@
  * their addresses. To them it speaks from the gateway's address, so that they need no way out to answer.
  */
 import { assert } from '../../assert.ts';
-import { contains, lastAddress, type Cidr, type IpAddress } from '../../ip/ip.ts';
+import { contains, lastAddress, parseCidr, type Cidr, type IpAddress } from '../../ip/ip.ts';
 import {
   reservedPort,
   type Action,
@@ -37,6 +37,8 @@ const gatewayMacNumber = macNumber(gatewayMac);
 /** The MAC of the host's own port. Only this bridge sees it, so all hosts have the same. */
 export const hostMac = '02:00:5e:00:01:02';
 const hostMacNumber = macNumber(hostMac);
+/** Of the host itself (RFC 1122 section 3.2.1.3). */
+const loopback = parseCidr('127.0.0.0/8');
 
 /** The first packet of a connection. */
 export const isNew = {
@@ -70,6 +72,8 @@ export function outsideBase(flow: FlowWriter, outside: Outside): void {
   for (const family of bothFamilies) {
     flow.add(barred, { ...family, ipProto: 17, udpDst: outside.vxlanPort }, drop);
   }
+  // the host takes what comes by its port to these, while it publishes ports at them
+  flow.add({ table: tables.outside, priority: 130 }, toBlock(loopback), drop);
   flow.add(
     { table: tables.classify, priority: 100 },
     { inPort: ports.host },

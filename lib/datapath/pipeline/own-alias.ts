@@ -3,7 +3,7 @@
  * tenant apart by their ports, and gives one of two with the same port another; for ICMP it does not: of two
  * containers that ping one machine with the same identifier (which is 1 where ping is the first process of a
  * container) the second would leave with its own address, and get no answer. So each has an address of its own
- * in the block for that, where there is one left.
+ * in the block for that, where there is one left. By the same address its published ports are reached (`published.ts`).
  */
 import { assert } from '../../assert.ts';
 import type { Cidr, IpAddress } from '../../ip/ip.ts';
@@ -17,8 +17,8 @@ import type { FlowWriter } from './unit.ts';
 
 /** Behind the addresses of tenants, and of networks of this host. */
 const firstPlace = 0x3000;
-/** In front of the host's own two, in a block of 14 bits. */
-const placesMax = 0x4000 - 3 - firstPlace;
+/** How many there are: in front of the host's own two, in a block of 14 bits. */
+export const placesMax = 0x4000 - 3 - firstPlace;
 assert(domainNumberMax + 1 + vlanTagMax < firstPlace, 'nobody else has these addresses');
 
 /** The address at a place. */
@@ -34,23 +34,24 @@ export class Places {
 
   /** An endpoint takes its place, if nobody has it. */
   take(endpoint: LocalEndpoint): void {
-    const place = placeOf(endpoint);
+    const place = placeOfPort(endpoint.port);
     if (!this.#taken.has(place)) this.#taken.set(place, endpoint.id);
   }
 
   /** The place of an endpoint; undefined where another has it: it leaves under its tenant's address. */
   of(endpoint: LocalEndpoint): number | undefined {
-    const place = placeOf(endpoint);
+    const place = placeOfPort(endpoint.port);
     return this.#taken.get(place) === endpoint.id ? place : undefined;
   }
 
   /** The endpoint is no more. */
   release(endpoint: LocalEndpoint): void {
-    if (this.of(endpoint) !== undefined) this.#taken.delete(placeOf(endpoint));
+    if (this.of(endpoint) !== undefined) this.#taken.delete(placeOfPort(endpoint.port));
   }
 }
 
-const placeOf = ({ port }: LocalEndpoint): number => (port - ports.endpointMin) % placesMax;
+/** The place of the container at an OpenFlow port. */
+export const placeOfPort = (port: number): number => (port - ports.endpointMin) % placesMax;
 
 /** A container of a network with a way out. */
 export function endpointLeaves(

@@ -15,6 +15,20 @@ export const arpReplyOperation = 2;
 const icmpv6 = { ...ipv6, ipProto: 58 } as const;
 /** ICMP of a family (RFC 792, RFC 4443). */
 export const icmpOf = (family: 4 | 6): Match => (family === 4 ? { ...ipv4, ipProto: 1 } : icmpv6);
+/** Protocols that have ports, by their numbers. */
+export const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
+/** To a port of a protocol that has ports; the family is said elsewhere. */
+export function toPort(protocol: keyof typeof protocolNumbers, port: number): Match {
+  const ipProto = protocolNumbers[protocol];
+  switch (protocol) {
+    case 'tcp':
+      return { ipProto, tcpDst: port };
+    case 'udp':
+      return { ipProto, udpDst: port };
+    case 'sctp':
+      return { ipProto, sctpDst: port };
+  }
+}
 /** Neighbour discovery (RFC 4861 section 4). */
 export const routerSolicitation = { ...icmpv6, icmpv6Type: 133 } as const;
 export const routerAdvertisement = { ...icmpv6, icmpv6Type: 134 } as const;
@@ -38,6 +52,11 @@ export const tagged = (tag: number): Match => ({ vlanVid: 0x1000 | tag });
 /** To more than one receiver (IEEE 802 section 8.2: the group bit). */
 export const toMany: Match = { ethDst: { value: 0x0100_0000_0000, mask: 0x0100_0000_0000 } };
 
+/** Pieces of packets that do not show ports (`nw_frag` in ovs-fields(7)). */
+export const isLaterPiece = { ipFrag: { value: 2, mask: 2 } } as const;
+/** What they say that they are: of IPv6 it is the head of pieces, whatever is in them (RFC 8200 section 4.5). */
+export const pieceProtocol = (family: 4 | 6, ipProto: number): number =>
+  family === 4 ? ipProto : 44;
 /** Not a later fragment: what is above IP begins here. */
 const isStart = { ipFrag: { value: 0, mask: 2 } } as const;
 /**

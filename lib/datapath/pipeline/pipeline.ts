@@ -246,7 +246,7 @@ export class Pipeline {
       const isOut = segments.some((each) => each.outside);
       const isReached = segments.some(({ reached }) => reached);
       if (outside === undefined || !(isOut || isReached)) return undefined;
-      return domainUnit(domain, { outside, isOut, isReached });
+      return domainUnit(domain, { outside, isOut, isReached, segments });
     });
     if (this.#policies.isTracked(domain)) this.#touchTracked(domain);
   }

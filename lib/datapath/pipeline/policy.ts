@@ -29,6 +29,7 @@ import {
   bothFamilies,
   ipv4,
   ipv6,
+  isLaterPiece,
   neighbourAdvertisement,
   neighbourSolicitation,
   redirect,
@@ -55,9 +56,8 @@ const isBack = { ctState: { value: wayMask, mask: wayMask } };
 
 /** Above all rules. */
 const notHere = 65_000;
-/** Pieces of packets that were cut, and those of them that do not show ports (`nw_frag` in ovs-fields(7)). */
+/** Pieces of packets that were cut (`nw_frag` in ovs-fields(7)). */
 const isPiece = { ipFrag: { value: 1, mask: 1 } };
-const isLaterPiece = { ipFrag: { value: 2, mask: 2 } };
 /** Neighbour discovery that was not routed (RFC 4861 section 7.1.1). */
 const discovery: readonly Match[] = [
   routerSolicitation,

@@ -30,7 +30,7 @@ import {
   tables,
   zones,
 } from './fields.ts';
-import { bothFamilies, icmpOf } from './packets.ts';
+import { bothFamilies, icmpOf, toPort } from './packets.ts';
 import { ctState } from './ct-state.ts';
 import { dropGivenUp } from './given-up.ts';
 import { isNew } from './outside.ts';
@@ -43,15 +43,15 @@ const having = (bit: number): Match => ({
 /** Has a container's address already, in the place of the service's. */
 const isChosen = having(ctState.target);
 
-/** A family's and protocol's port, of the sender or of the receiver. */
-function portOf(protocol: ServiceProtocol, side: 'source' | 'target', port: number): Match {
+/** From a port of a protocol; the family is said elsewhere. */
+function fromPort(protocol: ServiceProtocol, port: number): Match {
   switch (protocol) {
     case 'tcp':
-      return { ipProto: 6, ...(side === 'source' ? { tcpSrc: port } : { tcpDst: port }) };
+      return { ipProto: 6, tcpSrc: port };
     case 'udp':
-      return { ipProto: 17, ...(side === 'source' ? { udpSrc: port } : { udpDst: port }) };
+      return { ipProto: 17, udpSrc: port };
     case 'sctp':
-      return { ipProto: 132, ...(side === 'source' ? { sctpSrc: port } : { sctpDst: port }) };
+      return { ipProto: 132, sctpSrc: port };
   }
 }
 
@@ -123,7 +123,7 @@ export function domainServices(flow: FlowWriter, domain: number): void {
 
 /** What is said to a port of a service. */
 function asked(domain: number, address: IpAddress, { protocol, port }: ServicePort): Match {
-  return { ...ofDomain(domain), ...toAddress(address), ...portOf(protocol, 'target', port) };
+  return { ...ofDomain(domain), ...toAddress(address), ...toPort(protocol, port) };
 }
 
 const isReady = ({ isReady: ready }: ServiceBackend): boolean => ready;
@@ -255,7 +255,7 @@ export function backendFlows(
   for (const address of [backend.ipv4, backend.ipv6]) {
     if (address === undefined) continue;
     for (const { protocol, target } of targets) {
-      const answer = { ...fromAddress(address), ...portOf(protocol, 'source', target) };
+      const answer = { ...fromAddress(address), ...fromPort(protocol, target) };
       const at = { table: tables.exit, priority: 200 };
       flow.add(at, [ofDomain(domain), arriving, answer], restored(domain));
     }
@@ -301,7 +301,7 @@ export function ownServiceFlows(
     ],
   });
   for (const { protocol, target } of targets) {
-    const answer = { ...toAddress(address), ...portOf(protocol, 'source', target) };
+    const answer = { ...toAddress(address), ...fromPort(protocol, target) };
     const match = [from, answer, flags({ notOwn: false })];
     flow.add({ table: tables.route, priority: 280 }, match, {
       apply: [{ kind: 'ct', zone, nat: 'existing', table: tables.ownService }],

@@ -34,6 +34,7 @@ import {
 } from './outside.ts';
 import { namesBase } from './names.ts';
 import { endpointLeaves } from './own-alias.ts';
+import { endpointPublished, segmentUnimitated } from './published.ts';
 import {
   deniedBase,
   domainPoliced,
@@ -138,9 +139,13 @@ export function outsideUnit(outside: Outside): Unit {
 }
 
 /** A tenant's way out. */
-export function domainUnit(domain: number, ways: DomainWays & { readonly outside: Outside }): Unit {
+export function domainUnit(
+  domain: number,
+  ways: DomainWays & { readonly outside: Outside; readonly segments: readonly Segment[] },
+): Unit {
   const flow = new FlowWriter({ kind: 'outside', object: domain });
   domainOutside(flow, domain, ways);
+  if (ways.isOut) for (const segment of ways.segments) segmentUnimitated(flow, segment);
   return flowsOnly(flow.flows);
 }
 
@@ -198,7 +203,9 @@ export function localUnit(
     endpointReached(flow, endpoint, { segment, outside });
   }
   if (outside !== undefined && segment.routed && segment.outside && place !== undefined) {
-    endpointLeaves(flow, endpoint, { domain: segment.domain, outside, place });
+    const way = { domain: segment.domain, outside, place };
+    endpointLeaves(flow, endpoint, way);
+    endpointPublished(flow, endpoint, way);
   }
   if (isPoliced) {
     endpointAdmission(flow, endpoint, segment);

@@ -11,6 +11,7 @@ import {
   type SiteEndpoint,
   type SiteNetworkName,
 } from '../../model/site.ts';
+import { describePublished } from '../../model/published.ts';
 import { decodeRecord } from '../../model/record.ts';
 import type { KeyValue } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
@@ -126,6 +127,9 @@ function* shapeOf(
     labels: `map[${labels.join(' ')}]`,
     macAddress: endpoint.mac,
     network: `${network}.${tenant}`,
+    ...(endpoint.published === undefined
+      ? {}
+      : { publishedPorts: endpoint.published.map(describePublished) }),
     ...(group === undefined ? {} : { serviceName: group }),
     ...(where === 'alone' ? { virtualPort: links.host } : {}),
     ...(vtep === undefined ? {} : { vtepIP: vtep }),

@@ -75,6 +75,7 @@ export async function openBenchHost(name: string, ovsdbPath: string): Promise<Be
     hostName: name,
     store,
     ports: switching.ports,
+    publishing: switching.publishing,
     hostRoutes: () => Promise.resolve([]),
     poolDefaults: { ipv4: [], ipv6: [] } as never,
     mtuDefault: 1_450,

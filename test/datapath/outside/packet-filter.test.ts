@@ -2,13 +2,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hostFilter } from '../../../lib/datapath/outside/packet-filter.ts';
-import { iptablesRule, nftRule, rulesOf } from '../../../lib/datapath/outside/rules.ts';
+import {
+  iptablesRule,
+  nftRule,
+  rulesOf,
+  type Publication,
+} from '../../../lib/datapath/outside/rules.ts';
 import type { RunProgram } from '../../../lib/datapath/outside/run-program.ts';
 import { parseCidr } from '../../../lib/ip/ip.ts';
 import { PaperIptables } from './paper-iptables.ts';
 
 const block = parseCidr('169.254.64.0/18');
-const rules = rulesOf({ block, outward: ['eth0', 'wg0'], barred: [] });
+const rules = rulesOf({ block, outward: ['eth0', 'wg0'], barred: [], published: [] });
+const published: readonly Publication[] = [
+  { protocol: 'tcp', address: '0.0.0.0', hostPort: 8080, port: 80, place: 5, mtu: 1450 },
+  { protocol: 'udp', address: '127.0.0.1', hostPort: 8081, port: 81, place: 5, mtu: 1450 },
+  { protocol: 'sctp', address: '192.0.2.1', hostPort: 8082, port: 82, place: 6, mtu: 1450 },
+];
+const publishing = rulesOf({ block, outward: ['eth0'], barred: [], published });
 const isOurs = (rule: string): boolean => rule.includes('FAIRLEAD-');
 
 describe('rules', () => {
@@ -29,11 +40,83 @@ describe('rules', () => {
   });
 
   it('keep links that forward because of us from forwarding to one another', () => {
-    const barring = rulesOf({ block, outward: ['eth0', 'eth1'], barred: ['eth0'] });
+    const barring = rulesOf({ block, outward: ['eth0', 'eth1'], barred: ['eth0'], published: [] });
     expect(barring.forward.slice(-2).map(iptablesRule)).toEqual([
       '-i eth0 -o eth0 -j DROP',
       '-i eth0 -o eth1 -j DROP',
     ]);
+  });
+});
+
+describe('rules of published ports', () => {
+  it("turn what comes to the host's port into the container's, and let nothing else in", () => {
+    expect(publishing.enter.map(iptablesRule)).toEqual([
+      '-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 8080 -j DNAT --to-destination 169.254.112.5:80',
+      '-d 192.0.2.1/32 -p sctp -m sctp --dport 8082 -j DNAT --to-destination 169.254.112.6:82',
+    ]);
+    expect(publishing.forward.slice(0, 2).map(iptablesRule)).toEqual([
+      '-o fl-host -m conntrack --ctstate DNAT -j ACCEPT',
+      '-i fl-host -o fl-host -j DROP',
+    ]);
+    expect(publishing.forward.slice(1)).toEqual(
+      rulesOf({ block, outward: ['eth0'], barred: [], published: [] }).forward,
+    );
+  });
+
+  it('are for the host itself, too, which is answered at its own address of the block', () => {
+    expect(publishing.call.map(iptablesRule)[1]).toBe(
+      '-d 127.0.0.1/32 -p udp -m udp --dport 8081 -j DNAT --to-destination 169.254.112.5:81',
+    );
+    expect(publishing.call).toHaveLength(3);
+    expect(publishing.leave.slice(1).map(iptablesRule)).toEqual([
+      '-s 169.254.64.0/18 -o fl-host -m conntrack --ctstate DNAT -j SNAT --to-source 169.254.127.254',
+      '-s 127.0.0.0/8 -o fl-host -m conntrack --ctstate DNAT -j SNAT --to-source 169.254.127.254',
+    ]);
+  });
+
+  it('of IPv6 leave its loopback alone', () => {
+    const block6 = parseCidr('fdfa:1ead:d0d::/114');
+    const [first] = published;
+    if (first === undefined) throw new Error('no port');
+    const one = { ...first, address: '::' };
+    const of6 = rulesOf({ block: block6, outward: [], barred: [], published: [one] });
+    expect(of6.call.map(iptablesRule)).toEqual([
+      '! -d ::1/128 -p tcp -m addrtype --dst-type LOCAL -m tcp --dport 8080 -j DNAT --to-destination [fdfa:1ead:d0d::3005]:80',
+    ]);
+    expect(of6.leave).toHaveLength(2);
+    expect(of6.call.map((rule) => nftRule(rule, 6))).toEqual([
+      'ip6 daddr != ::1 fib daddr type local tcp dport 8080 dnat to [fdfa:1ead:d0d::3005]:80',
+    ]);
+  });
+
+  it('are chains of their own, which go with the last port', async () => {
+    const paper = new PaperIptables();
+    const filter = hostFilter(paper.run);
+    await filter.ensure(4, rules);
+    const before = paper.content;
+    expect(await filter.ensure(4, publishing)).toBe('changed');
+    expect(await filter.ensure(4, publishing)).toBe('right');
+    expect(paper.chains.get('iptables nat OUTPUT')).toEqual([
+      '-m comment --comment fairlead -j FAIRLEAD-OUTPUT',
+    ]);
+    await filter.ensure(4, rules);
+    expect(paper.content).toEqual(before);
+    expect([...paper.chains.keys()].filter((key) => /PREROUTING|OUTPUT/.test(key))).toHaveLength(4);
+  });
+
+  it('of an agent before are removed by the next, and looked for once', async () => {
+    const paper = new PaperIptables();
+    await hostFilter(paper.run).ensure(4, publishing);
+    const next = hostFilter(paper.run);
+    await next.ensure(4, rules);
+    expect(paper.content.some((rule) => /PREROUTING|OUTPUT/.test(rule))).toBe(false);
+    let asked = 0;
+    const counted = hostFilter(async (command, input) => {
+      if (command.includes('FAIRLEAD-OUTPUT')) asked += 1;
+      return paper.run(command, input);
+    });
+    for (let times = 0; times < 3; times += 1) await counted.ensure(4, rules);
+    expect(asked).toBe(1);
   });
 });
 
@@ -83,7 +166,7 @@ describe('in iptables', () => {
         const before = paper.content;
         const chains = [...paper.chains.keys()];
         const filter = hostFilter(paper.run);
-        for (const family of [4, 6] as const) await filter.ensure(family, rules);
+        for (const family of [4, 6] as const) await filter.ensure(family, publishing);
         expect(paper.content.filter((rule) => !isOurs(rule))).toEqual(before);
         const last = isRestarted ? hostFilter(paper.run) : filter;
         for (const family of [4, 6] as const) await last.remove(family);
@@ -138,6 +221,12 @@ describe('without iptables', () => {
       /^table ip fairlead \{\}\ndelete table ip fairlead\ntable ip fairlead \{/,
     );
     expect(await filter.ensure(4, rules)).toBe('right');
+    expect(writes[0]).not.toContain('prerouting');
+    await filter.ensure(4, publishing);
+    expect(writes[1]).toMatch(
+      /hook prerouting priority -100[^}]*dnat to [^}]*}[^}]*hook output priority -100/,
+    );
+    await filter.ensure(4, rules);
     tables.set('ip fairlead', 'something else');
     expect(await filter.ensure(4, rules)).toBe('changed');
     await filter.remove(4);

@@ -14,7 +14,8 @@ export class PaperIptables {
 
   constructor() {
     for (const program of ['iptables', 'ip6tables']) {
-      for (const place of ['filter FORWARD', 'nat POSTROUTING']) {
+      const places = ['filter FORWARD', 'nat POSTROUTING', 'nat PREROUTING', 'nat OUTPUT'];
+      for (const place of places) {
         this.chains.set(`${program} ${place}`, []);
       }
     }
