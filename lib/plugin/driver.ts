@@ -6,7 +6,7 @@ import { FairleadError } from '../errors.ts';
 import type { Host } from '../host/host.ts';
 import { storeOpenWaitMs } from '../limits.ts';
 import { localSpace, nodeSpace } from '../network/ipam/space.ts';
-import { isSwarmNetwork } from '../network/swarm-networks.ts';
+import { isSwarmNetwork } from '../model/network.ts';
 import type { RequestedSubnet } from '../network/networks.ts';
 import { bareAnswers, type PluginScope } from './bare-answers.ts';
 import type { PluginHandlers } from './handlers.ts';
