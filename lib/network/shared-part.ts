@@ -32,7 +32,7 @@ import {
   passGuard,
   readGuard,
 } from './ipam/guard.ts';
-import { localSpace, sharedSpace } from './ipam/space.ts';
+import { globalSpace, localSpace, sharedSpace } from './ipam/space.ts';
 import {
   askedMtu,
   chooseTag,
@@ -143,6 +143,15 @@ export function* claimPool(
   { addressSpace, cidr }: NetworkSubnet,
   host: string,
 ): Step<void> {
+  if (addressSpace === globalSpace) {
+    throw new FairleadError(
+      'REQUEST_INVALID',
+      'the engine takes this for a network of a swarm, and is in none',
+      {
+        fix: 'docker swarm init, or set FAIRLEAD_PLUGIN_SCOPE=local for the plugin',
+      },
+    );
+  }
   const place = { space: sharedSpace(name), cidr };
   const note = yield* readSharedPool(place);
   const pool = yield* readPoolNamed(place.space, cidr);

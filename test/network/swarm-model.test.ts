@@ -368,6 +368,16 @@ describe('refused, and nothing changed', () => {
     await swarm.create(manager, db, other);
   });
 
+  it('a network of an engine that is in no swarm', async () => {
+    const on = swarm.host(1);
+    const { poolId } = await swarm.pool(on, globalSpace, web);
+    expect(await swarm.address(on, poolId, '', true)).toBe('10.1.0.254/24');
+    const subnets = [{ addressSpace: globalSpace, pool: four, auxiliary: {} }];
+    const request = { id: 'a'.repeat(64), internal: false, options: web, subnets };
+    const plan = () => planNetworkCreation({ ...request, mtuDefault: 1500 }, 'h1');
+    expect(await refusal(runPlan(on.store, plan))).toMatch('and is in none');
+  });
+
   it('a part without the IPAM of ours', async () => {
     await swarm.create(swarm.host(1), web);
     const subnets = [{ addressSpace: 'LocalDefault', pool: four, auxiliary: {} }];
