@@ -86,7 +86,7 @@ export const errorTable = {
   },
   SWARM_MODE: {
     ...conflict,
-    fix: 'docker swarm leave, or attach containers on hosts whose engines are in no swarm',
+    fix: 'use the managed plugin (docs/managed-plugin.md), or docker swarm leave, or hosts whose engines are in no swarm',
   },
   OBJECT_CONFLICT: { ...conflict, fix: 'choose another name, subnet, tag or address' },
   OBJECT_CHANGED: {

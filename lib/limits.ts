@@ -503,6 +503,8 @@ export const addressCheckPauseMs = 2_000;
 export const networkPoolsMax = 64;
 /** Pools of one address space: two families for every VLAN tag. All are read to find an overlap. */
 export const spacePoolsMax = 8_192;
+/** Addresses of a pool of the model that one step takes back from a swarm: two compares and a change each. */
+export const swarmReturnRows = 32;
 /** Address records removed by one step of ReleasePool; those that appear meanwhile must fit, too. */
 export const poolReleaseRows = 5_000;
 /** Released addresses forgotten in one transaction: each needs a compare and a delete. */
@@ -963,4 +965,5 @@ assert(spacePoolsMax <= storeRangeRowsMax, 'all pools of a space must fit one pa
 assert(poolReleaseRows * 2 <= storeDeleteRangeMax, 'a step of ReleasePool must fit one delete');
 assert(hostBlocksMax * 2 < storeTxnOpsMax, 'giving back all blocks of a pool must fit one txn');
 assert(adoptRowsStep * 3 <= storeTxnOpsMax, 'adopting some rows must fit one txn');
+assert(swarmReturnRows * 3 + 8 <= storeTxnOpsMax, 'what a swarm gives back must fit one txn');
 assert(releasedTrimRows * 2 <= storeTxnOpsMax, 'forgetting released addresses must fit one txn');

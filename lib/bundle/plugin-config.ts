@@ -68,9 +68,12 @@ const agentMounts: readonly Mount[] = [
   },
 ];
 
+/** Says what the engine is told that it takes our networks for. */
+export const pluginScopeVariable = 'FAIRLEAD_PLUGIN_SCOPE';
+
 /** Variables of the plugin itself, and their values when nobody sets them. */
 const ownVariables: readonly (readonly [string, string, string])[] = [
-  ['FAIRLEAD_PLUGIN_SCOPE', 'global', 'global for swarm, local for engines in no swarm'],
+  [pluginScopeVariable, 'global', 'global for swarm, local for engines in no swarm'],
   ['FAIRLEAD_LOG_LEVEL', 'info', 'least severe lines to log'],
 ];
 

@@ -88,6 +88,9 @@ export interface DockerPlugin {
   /** With its tag, as networks name their driver. */
   readonly name: string;
   readonly entrypoint: readonly string[];
+  readonly enabled: boolean;
+  /** `NAME=VALUE`, of all its variables. */
+  readonly environment: readonly string[];
 }
 
 /** A connection-less client; every call stands alone. All throw DOCKER_DOWN, DOCKER_PROTOCOL. */
@@ -278,7 +281,12 @@ function agree(engineApi: string): string {
 }
 
 function describePlugins(list: z.infer<typeof pluginListSchema> = []): readonly DockerPlugin[] {
-  return list.map(({ Name: name, Config }) => ({ name, entrypoint: Config?.Entrypoint ?? [] }));
+  return list.map(({ Name: name, Enabled, Config, Settings }) => ({
+    name,
+    entrypoint: Config?.Entrypoint ?? [],
+    enabled: Enabled === true,
+    environment: Settings?.Env ?? [],
+  }));
 }
 
 /** How an engine says in a list that a health check fails, or has not passed yet. */

@@ -19,10 +19,12 @@ export const infoSchema = z.object({
   Swarm: z.object({ LocalNodeState: text }).nullish(),
 });
 
-/** Of `/plugins`, managed plugins by name and tag, and what they are started by. */
+/** Of `/plugins`, managed plugins by name and tag, what they are started by, and how they are set. */
 export const pluginListSchema = z.array(
   z.object({
     Name: z.string(),
+    Enabled: z.boolean().nullish(),
+    Settings: z.object({ Env: z.array(z.string()).nullish() }).nullish(),
     Config: z.object({ Entrypoint: z.array(z.string()).nullish() }).nullish(),
   }),
 );

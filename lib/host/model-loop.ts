@@ -30,7 +30,7 @@ import {
   tenantOption,
 } from '../network/site-options.ts';
 import type { StateStore } from '../store/port.ts';
-import { isOurDriver } from './our-drivers.ts';
+import { isOurDriver, servesSwarm } from './our-drivers.ts';
 import { reconcilePace, startLoop } from './loop.ts';
 import { readNetworks, readObjects } from './records.ts';
 import { watchHints } from './store-hints.ts';
@@ -57,7 +57,7 @@ export interface ModelLoop {
   followed(): Promise<void>;
   /**
    * Asks the engine, and refuses with SWARM_MODE a network or group that it could not use, if that is a new one: it
-   * is in a swarm.
+   * is in a swarm, and no managed plugin of ours serves that.
    */
   requireUsable(isNew: () => Promise<boolean>): Promise<void>;
   /** Refuses with SWARM_MODE by what the engine said last: for its own calls, in which it is not asked. */
@@ -70,14 +70,14 @@ const groupsRange = objectRange(endpointGroupKind.name, []);
 /** Starts the loop. */
 export function startModelLoop(parts: ModelLoopParts): ModelLoop {
   const { clock, store, conditions, log } = parts;
-  const engine = { answers: false, inSwarm: false, isAway: false };
+  const engine: EngineState = { answers: false, inSwarm: false, isServed: false, isAway: false };
   const loop = startLoop({
     clock,
     pace: reconcilePace,
     run: async (signal) => {
       engine.isAway = false;
-      engine.inSwarm = (await parts.docker.engine(signal)).inSwarm;
-      const failed = await followOnce(parts, engine.inSwarm, signal);
+      Object.assign(engine, await readSwarm(parts.docker, signal));
+      const failed = await followOnce(parts, engine, signal);
       engine.answers = true;
       // nobody says when a swarm ends
       return failed || engine.inSwarm ? reconcileRetryMaxMs : undefined;
@@ -108,11 +108,10 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
     },
     async requireUsable(isNew) {
       if (!engine.answers || !(await isNew())) return;
-      const asked = await parts.docker
-        .engine(AbortSignal.timeout(followWaitMs))
-        .catch(() => engine);
-      engine.inSwarm = asked.inSwarm;
-      requireNoSwarm(engine.inSwarm);
+      const signal = AbortSignal.timeout(followWaitMs);
+      Object.assign(engine, await readSwarm(parts.docker, signal).catch(() => engine));
+      // a swarm whose services can use it is a reason to make it
+      requireNoSwarm(engine.inSwarm && !engine.isServed);
     },
     requireNoSwarm: () => requireNoSwarm(engine.inSwarm),
     async close() {
@@ -121,6 +120,23 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
       conditions.clear('DOCKER_NETWORK_FOREIGN');
     },
   };
+}
+
+/** What the engine said last. */
+interface EngineState {
+  answers: boolean;
+  inSwarm: boolean;
+  /** Services of the swarm can use networks of the model, by a managed plugin of ours. */
+  isServed: boolean;
+  isAway: boolean;
+}
+
+async function readSwarm(
+  docker: DockerClient,
+  signal: AbortSignal,
+): Promise<Pick<EngineState, 'inSwarm' | 'isServed'>> {
+  const { inSwarm } = await docker.engine(signal);
+  return { inSwarm, isServed: inSwarm && servesSwarm(await docker.plugins(signal)) };
 }
 
 function requireNoSwarm(inSwarm: boolean): void {
@@ -134,7 +150,7 @@ function requireNoSwarm(inSwarm: boolean): void {
 /** One comparison; answers whether something could not be done. */
 async function followOnce(
   parts: ModelLoopParts,
-  inSwarm: boolean,
+  { inSwarm, isServed }: EngineState,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { store, docker, pluginName, conditions } = parts;
@@ -148,8 +164,10 @@ async function followOnce(
   const known = new Map((await readNetworks(store)).map(({ value }) => [value.id, value]));
   const wanted = wantedDockerNetworks(await readModelNetworks(store), await readGroups(store));
   const plan = planDockerNetworks(wanted, seen, known);
-  conditions.set('DOCKER_NETWORK_FOREIGN', foreignText(plan.foreign));
-  conditions.set('DOCKER_SWARM', inSwarm ? swarmText(wanted.length) : undefined);
+  // in a swarm none is made, and its own may be called as those of the model that they are
+  conditions.set('DOCKER_NETWORK_FOREIGN', inSwarm ? undefined : foreignText(plan.foreign));
+  const isBarred = inSwarm && !isServed;
+  conditions.set('DOCKER_SWARM', isBarred ? swarmText(wanted.length) : undefined);
   const failures = await carryOut(parts, inSwarm ? { ...plan, create: [] } : plan, signal);
   conditions.set('DOCKER_NETWORK_FAILED', failures.length === 0 ? undefined : listed(failures));
   return failures.length > 0;
@@ -244,4 +262,4 @@ function foreignText(foreign: readonly ForeignDockerNetwork[]): string | undefin
 }
 
 const swarmText = (count: number): string =>
-  `the engine is in swarm mode, whose services cannot use networks of this plugin: the model's ${count} are for docker run only, and no more are made; docker swarm leave ends it`;
+  `the engine is in swarm mode, whose services cannot use networks of this plugin: the model's ${count} are for docker run only, and no more are made; enable the managed plugin, or docker swarm leave ends it`;

@@ -31,6 +31,7 @@ import type {
   ReleaseProgress,
 } from '../network/ipam/pools.ts';
 import type { NetworkRequest } from '../network/networks.ts';
+import { localSpace } from '../network/ipam/space.ts';
 import { namesModel } from '../network/named-by-model.ts';
 import {
   planPublish,
@@ -197,7 +198,8 @@ export class HostOperations {
   /** Makes a pool. */
   async requestPool(request: PoolRequest, signal: AbortSignal): Promise<PoolAnswer> {
     const { poolDefaults, hostName } = this.#parts;
-    if (namesModel(request.options)) this.#parts.requireNoSwarm();
+    const isLocal = request.space === localSpace;
+    if (isLocal && namesModel(request.options)) this.#parts.requireNoSwarm();
     const hostRoutes = request.pool === '' ? await this.#parts.hostRoutes() : [];
     return this.#run(
       'pools',

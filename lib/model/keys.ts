@@ -39,7 +39,9 @@
  *     /ipam/…                                 as above, for pools of shared networks; their space is `T:N`
  *     /ipam/block/<T:N>/<cidr>/<hex>          which host chooses addresses in the block that begins there
  *     /swarm/space/… /swarm/pool/… /swarm/address/…   as above, for what a swarm's managers allocate
- *     /swarm/network/<docker network id>      the tenant of a swarm's network
+ *     /swarm/network/<docker network id>      the tenant of a swarm's network, or what of the model it is
+ *     /swarm/place/<T>/<N>  /swarm/place/<T>/<N>/<group>   which network of a swarm that is
+ *     /use/<T>/<N>/@swarm/<docker network id> a swarm that has an operator's network
  *     /object/… /guard/… /link/… /group-pool/… /contiv-tag/… /group-endpoint/…   see `objects/object-keys.ts`
  *
  * Addresses in keys are fixed-width hex (8 or 32 digits), so that key order is address order.

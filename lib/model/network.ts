@@ -39,6 +39,9 @@ export const networkSchema = z.object({
   leaving: z.literal(true).optional(),
 });
 
+/** Whether an id is that of a swarm's network: 25 digits and letters, where others have 64 hex digits. */
+export const isSwarmNetwork = (id: string): boolean => /^[0-9a-z]{25}$/.test(id);
+
 /** One subnet of a network. */
 export type NetworkSubnet = z.infer<typeof networkSubnetSchema>;
 /** A network of ours. */

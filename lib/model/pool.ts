@@ -1,6 +1,7 @@
 /** Address pools and the addresses taken from them. */
 import { z } from 'zod';
 import { hostBlocksMax } from '../limits.ts';
+import { siteNameSchema } from './site.ts';
 
 /** The space in which a swarm's managers allocate: one for the whole cluster. */
 export const globalSpace = 'FairleadGlobal';
@@ -34,6 +35,10 @@ export const poolSchema = z.object({
   cursor: z.string().optional(),
   /** The network of ours that uses it; absent until CreateNetwork, and for other drivers' networks. */
   networkId: z.string().optional(),
+  /** Of a swarm's own IPv6 subnet, in the managers' space: the network, where nodes choose, and the subnet of IPv4, where managers do. */
+  ofSwarm: z
+    .strictObject({ tenant: siteNameSchema, network: siteNameSchema, ipv4: z.string() })
+    .optional(),
 });
 
 /** An address pool. */
@@ -43,14 +48,16 @@ export type Pool = z.infer<typeof poolSchema>;
 export const poolAddressSchema = z.object({
   /** `released` addresses are free, and remembered so that the oldest is reused first. */
   state: z.enum(['held', 'released']),
-  /** Gateway of the subnet, address of a service, or anything else. */
-  use: z.enum(['gateway', 'service', 'other']),
+  /** Gateway of the subnet, address of a service, what a swarm's managers gave, or anything else. */
+  use: z.enum(['gateway', 'service', 'swarm', 'other']),
   /** The service of the network's tenant whose address it is. */
   service: z.string().optional(),
   /** The endpoint of ours that has it; absent until CreateEndpoint, and for other drivers' endpoints. */
   endpointId: z.string().optional(),
-  /** In a shared pool, the host that holds it; absent for a gateway, which all hold. */
+  /** In a shared pool, the host that holds it; absent for a gateway, which all hold, and for what a swarm's managers hold. */
   host: z.string().optional(),
+  /** The swarm's managers took it back while its endpoint was still there: it goes with that. */
+  takenBack: z.literal(true).optional(),
   /** The group of the shared network for whose containers it was taken. */
   group: z.string().optional(),
 });

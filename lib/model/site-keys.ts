@@ -182,3 +182,8 @@ function parsePolicyKey(parts: readonly string[]): SeenKey | undefined {
 
 /** Key of a swarm's network, by Docker's id. */
 export const swarmNetworkKey = (networkId: string): string => `/swarm/network/${networkId}`;
+/** Key of which network of a swarm an operator's network or group is. */
+export const swarmPlaceKey = ({ tenant, network }: SiteNetworkName, group?: string): string =>
+  `/swarm/place/${tenant}/${network}${group === undefined ? '' : `/${group}`}`;
+/** In the place of a host in `useKey`: a swarm uses the network. No host is called so. */
+export const swarmUser = '@swarm';

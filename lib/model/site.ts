@@ -158,8 +158,19 @@ export const siteEndpointSchema = z.strictObject({
   published: z.array(publishedPortSchema).optional(),
 });
 
-/** A network of a swarm. */
-export const swarmNetworkSchema = z.strictObject({ tenant: siteNameSchema });
+/** A network of a swarm: one of its own, named by Docker's id, or one that an operator made, or a group of that. */
+export const swarmNetworkSchema = z.strictObject({
+  tenant: siteNameSchema,
+  network: siteNameSchema.optional(),
+  group: siteNameSchema.optional(),
+});
+/** Which network of a swarm an operator's network or group is. */
+export const swarmPlaceSchema = z.strictObject({
+  /** Docker's id. */
+  id: z.string(),
+  /** Hex address that the managers gave last by free choice; the next search starts behind it. */
+  cursor: z.string().optional(),
+});
 
 /** A host that is being removed. */
 export const removalSchema = z.strictObject({ host: z.string() });
@@ -190,6 +201,10 @@ export const useSchema = z.strictObject({
 
 /** A tenant. */
 export type Tenant = z.infer<typeof tenantSchema>;
+/** A network of a swarm. */
+export type SwarmNetwork = z.infer<typeof swarmNetworkSchema>;
+/** Which network of a swarm an operator's network or group is. */
+export type SwarmPlace = z.infer<typeof swarmPlaceSchema>;
 /** Whose a subnet of a tenant is. */
 export type SubnetOwner = z.infer<typeof subnetOwnerSchema>;
 /** A network of a tenant, shared by all hosts. */

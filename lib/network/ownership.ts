@@ -15,7 +15,7 @@ import {
 } from '../ip/ip.ts';
 import { ownerSchema, type Endpoint } from '../model/endpoint.ts';
 import { addressKey, macKey } from '../model/keys.ts';
-import type { Network, NetworkSubnet } from '../model/network.ts';
+import { isSwarmNetwork, type Network, type NetworkSubnet } from '../model/network.ts';
 import { decodeRecord, encodeRecord } from '../model/record.ts';
 import { siteAddressKey, siteEndpointKey, siteMacKey } from '../model/site-keys.ts';
 import { siteOwnerSchema, type SiteEndpoint } from '../model/site.ts';
@@ -66,7 +66,8 @@ export function* takeAddress(draft: TxnDraft, owner: Owner, address: IpInterface
     );
   }
   put(draft, owner, key);
-  yield* bindAddress(draft, subnet, address.address, owner);
+  const ofSwarm = isSwarmNetwork(network.id);
+  yield* bindAddress(draft, subnet, address.address, { ...owner, ofSwarm });
 }
 
 /** In a shared network, lets the other hosts see the endpoint. */

@@ -22,7 +22,7 @@ import { planDeleteEndpoint } from './endpoints.ts';
 import { requireGroup } from './ipam/group-pools.ts';
 import { giveBackBlocks } from './ipam/host-blocks.ts';
 import { readPoolNamed } from './ipam/read.ts';
-import { placeholderOf } from './ipam/shared-addresses.ts';
+import { placeholderOf } from './ipam/addresses.ts';
 import { isRequested, readSharedPool, removePool } from './ipam/shared-pools.ts';
 import {
   closeGuard,
@@ -32,7 +32,7 @@ import {
   passGuard,
   readGuard,
 } from './ipam/guard.ts';
-import { localSpace, sharedSpace } from './ipam/space.ts';
+import { globalSpace, localSpace, sharedSpace } from './ipam/space.ts';
 import {
   askedMtu,
   chooseTag,
@@ -113,8 +113,8 @@ export function* planCreatePart(request: SharedNetworkRequest, asked: AskedNetwo
   return { txn: draft, answer: made };
 }
 
-/** What engines are given as the gateway of a subnet that has none (`ipam/shared-addresses.ts`). */
-function withoutPlaceholder(
+/** Without what engines are given as the gateway of a subnet that has none (`ipam/addresses.ts`). */
+export function withoutPlaceholder(
   subnet: NetworkSubnet,
   network: SiteNetwork | undefined,
 ): NetworkSubnet {
@@ -137,12 +137,21 @@ function repeated(existing: Network, part: Omit<Network, 'tag' | 'mtu'>): Decisi
 }
 
 /** The pool was asked for by this host, for this network: the network takes over from the request. */
-function* claimPool(
+export function* claimPool(
   draft: TxnDraft,
   name: SiteNetworkName,
   { addressSpace, cidr }: NetworkSubnet,
   host: string,
 ): Step<void> {
+  if (addressSpace === globalSpace) {
+    throw new FairleadError(
+      'REQUEST_INVALID',
+      'the engine takes this for a network of a swarm, and is in none',
+      {
+        fix: 'docker swarm init, or set FAIRLEAD_PLUGIN_SCOPE=local for the plugin',
+      },
+    );
+  }
   const place = { space: sharedSpace(name), cidr };
   const note = yield* readSharedPool(place);
   const pool = yield* readPoolNamed(place.space, cidr);
@@ -250,7 +259,7 @@ function* isUsed(site: SiteNetworkName): Step<boolean> {
 }
 
 /** The pools of a network that is removed: those that go with it, and those so full that they go later. */
-interface RemovedPools {
+export interface RemovedPools {
   readonly removed: readonly string[];
   readonly marked: readonly string[];
 }
@@ -258,19 +267,21 @@ interface RemovedPools {
 const noPools: RemovedPools = { removed: [], marked: [] };
 
 /** Adds the removal of a network that nobody uses. Pools stay that somebody is about to use. */
-function* removeNetwork(draft: TxnDraft, site: SiteNetworkName): Step<RemovedPools> {
+export function* removeNetwork(draft: TxnDraft, site: SiteNetworkName): Step<RemovedPools> {
   const network = yield* readSiteNetwork(site);
   if (network === undefined || !goesWithLast(network)) return noPools;
   draft.compare.push(asRead(siteNetworkKey(site), network));
-  draft.then.push(...siteNetworkRemoval(network.value));
   const removed: string[] = [];
   const marked: string[] = [];
+  const unpooled: string[] = [];
   for (const { cidr } of network.value.subnets) {
     const pool = yield* readPoolNamed(sharedSpace(site), cidr);
+    if (pool === undefined) unpooled.push(cidr);
     if (pool === undefined || (yield* isRequested(site, cidr))) continue;
     const gone = yield* removePool(draft, site, pool, Math.floor(poolReleaseRows / siteSubnetsMax));
     (gone ? removed : marked).push(cidr);
   }
+  draft.then.push(...siteNetworkRemoval(network.value, unpooled));
   return { removed, marked };
 }
 

@@ -171,17 +171,23 @@ export function mismatch(
   );
 }
 
-/** What goes with a network besides its pools: its row, and the numbers that were its own. */
-export function siteNetworkRemoval(network: SiteNetwork): readonly Operation[] {
+/**
+ * What goes with a network besides its pools: its row, the numbers that were its own, and the subnets for which there is
+ * no pool (`unpooled`), as a swarm's have none.
+ */
+export function siteNetworkRemoval(
+  network: SiteNetwork,
+  unpooled: readonly string[],
+): readonly Operation[] {
   const { encapsulation } = network;
   const tagKey =
     encapsulation.kind === 'vlan'
       ? numberKey('vlan', encapsulation.tag)
       : numberKey('vni', encapsulation.vni);
-  // without pools, with which the subnets of others go
-  const subnets = network.swarm === true ? network.subnets : [];
+  // with their pools, the subnets of others go
+  const subnets = network.swarm === true ? unpooled : [];
   return [
-    ...subnets.map(({ cidr }) => {
+    ...subnets.map((cidr) => {
       const start = subnetKey(network.tenant, lastAddress(parseCidr(cidr)));
       return { op: 'delete', start } as const;
     }),

@@ -1,13 +1,15 @@
 /**
  * Networks of a swarm: its managers allocate them, and each node that runs a task takes part. Between the hosts they
- * are shared networks, named by their id; what addresses they have is decided by the managers, so they have no pools
- * of their own, only the subnets that nobody else of their tenant may have. Pure.
+ * are shared networks: those of the model that their options name (`swarm-model.ts`), or else ones of the swarm's own,
+ * named by their id. What addresses those have is decided by the managers, so they have no pools of their own, only
+ * the subnets that nobody else of their tenant may have. Pure.
  */
 import { FairleadError } from '../errors.ts';
-import { lastAddress, parseCidr } from '../ip/ip.ts';
+import { lastAddress, parseAddress, parseCidr } from '../ip/ip.ts';
 import { siteSubnetsMax } from '../limits.ts';
-import { networkKey } from '../model/keys.ts';
-import type { Network } from '../model/network.ts';
+import { networkKey, poolKey } from '../model/keys.ts';
+import type { Network, NetworkSubnet } from '../model/network.ts';
+import type { Pool } from '../model/pool.ts';
 import { decodeRecord, encodeRecord } from '../model/record.ts';
 import {
   siteNetworkKey,
@@ -16,7 +18,12 @@ import {
   useKey,
   useRange,
 } from '../model/site-keys.ts';
-import { swarmNetworkSchema, type SiteNetwork, type SiteNetworkName } from '../model/site.ts';
+import {
+  swarmNetworkSchema,
+  type SiteNetwork,
+  type SiteNetworkName,
+  type SwarmNetwork,
+} from '../model/site.ts';
 import { asRead, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
 import {
   closeGuard,
@@ -25,10 +32,12 @@ import {
   isClosed,
   passGuard,
   readGuard,
+  type SpaceGuard,
 } from './ipam/guard.ts';
-import { findOverlap } from './ipam/shared-pools.ts';
-import { sharedSpace } from './ipam/space.ts';
-import { contivTagOption } from './named-by-model.ts';
+import { readPoolNamed } from './ipam/read.ts';
+import { findOverlap, putPool } from './ipam/shared-pools.ts';
+import { globalSpace, sharedSpace } from './ipam/space.ts';
+import { namesModel } from './named-by-model.ts';
 import {
   askedMtu,
   chooseTag,
@@ -38,7 +47,7 @@ import {
   requireKnownOptions,
   type NetworkRequest,
 } from './networks.ts';
-import type { RemovalProgress } from './shared-part.ts';
+import { claimPool, planCreatePart, removeNetwork, type RemovalProgress } from './shared-part.ts';
 import {
   joinSiteNetwork,
   listSubnets,
@@ -46,20 +55,27 @@ import {
   readSiteMtu,
   readSiteNetwork,
   requirePresent,
-  siteNetworkRemoval,
 } from './site-networks.ts';
-import { askedNetwork, groupOption, networkOption, siteOptions } from './site-options.ts';
+import { askedNetwork, networkOption, siteOptions, type AskedNetwork } from './site-options.ts';
+import {
+  mappingOf,
+  planMapNetwork,
+  planUnmapNetwork,
+  requireIPv4,
+  type SwarmMapping,
+} from './swarm-model.ts';
 import { guardTenant } from './tenants.ts';
 
 /** An AllocateNetwork call. */
 export type SwarmNetworkRequest = Pick<NetworkRequest, 'id' | 'options' | 'subnets'>;
 
 /**
- * Makes the network for the whole swarm. Managers repeat the call for each network after a change of leader, which
- * changes nothing. Refuses with OPTION_UNKNOWN, REQUEST_INVALID, POOL_OVERLAP, NETWORK_MISMATCH, TAG_IN_USE,
- * OBJECT_LEAVING, SITE_LIMIT.
+ * Makes the network for the whole swarm, or makes it one of the model. Managers repeat the call for each network after
+ * a change of leader, which changes nothing. Refuses with OPTION_UNKNOWN, REQUEST_INVALID, POOL_OVERLAP,
+ * NETWORK_MISMATCH, TAG_IN_USE, OBJECT_LEAVING, SITE_LIMIT, and as `planMapNetwork`.
  */
 export function* planAllocateNetwork(request: SwarmNetworkRequest): Plan<SiteNetwork> {
+  if (namesModel(request.options)) return yield* planMapNetwork(request);
   const asked = askedOf(request);
   const { name } = asked;
   const given = describeSubnets({ ...request, internal: false, mtuDefault: 0 });
@@ -69,12 +85,13 @@ export function* planAllocateNetwork(request: SwarmNetworkRequest): Plan<SiteNet
       `a network of a swarm takes 1 to ${siteSubnetsMax} subnets, this one asks for ${given.length}`,
     );
   }
+  const ipv4 = requireIPv4(given);
   const draft: TxnDraft = { compare: [], then: [] };
   const guard = yield* readGuard(name);
   const there = yield* readSiteNetwork(name);
   if (there === undefined) {
     yield* guardTenant(draft, name.tenant);
-    for (const { cidr } of given) yield* takeSubnet(draft, name, cidr);
+    for (const subnet of given) yield* takeSubnet(draft, name, subnet, { guard, ipv4 });
   }
   const { network, isNew } = yield* joinSiteNetwork(draft, {
     ...asked,
@@ -97,22 +114,28 @@ function askedOf({
   id,
   options,
 }: SwarmNetworkRequest): NonNullable<ReturnType<typeof askedNetwork>> {
-  for (const option of [networkOption, groupOption, contivTagOption]) {
-    if (options[option] === undefined) continue;
-    throw new FairleadError(
-      'REQUEST_INVALID',
-      `option ${option} names a network of the model, and a swarm's network is one of its own`,
-      { fix: `leave ${option} out, or create the network on each host with --scope local` },
-    );
-  }
   requireKnownOptions(options, [...siteOptions, mtuOption]);
   const asked = askedNetwork({ ...options, [networkOption]: id });
   if (asked !== undefined) return asked;
   throw new FairleadError('REQUEST_INVALID', `${id} is no name of a network`);
 }
 
-/** Adds that a subnet is the network's. Refuses with POOL_OVERLAP. */
-function* takeSubnet(draft: TxnDraft, name: SiteNetworkName, cidr: string): Step<void> {
+interface SubnetTaker {
+  readonly guard: SpaceGuard;
+  /** The subnet of IPv4 beside it. */
+  readonly ipv4: string;
+}
+
+/**
+ * Adds that a subnet is the network's. Managers give tasks addresses of IPv4; those of IPv6 are chosen on the nodes, from
+ * a pool that all of them share. Refuses with POOL_OVERLAP.
+ */
+function* takeSubnet(
+  draft: TxnDraft,
+  name: SiteNetworkName,
+  { cidr, gateway }: NetworkSubnet,
+  { guard, ipv4 }: SubnetTaker,
+): Step<void> {
   const block = parseCidr(cidr);
   const near = yield* findOverlap(name.tenant, block);
   if (near !== undefined) {
@@ -120,6 +143,24 @@ function* takeSubnet(draft: TxnDraft, name: SiteNetworkName, cidr: string): Step
       'POOL_OVERLAP',
       `subnet ${cidr} overlaps ${near.cidr}, the subnet of network ${name.tenant}:${near.network}`,
     );
+  }
+  const managers = block.family === 4 ? undefined : yield* readPoolNamed(globalSpace, cidr);
+  // with another IPAM there is none
+  if (managers !== undefined) {
+    const { range } = managers.value;
+    const pool: Pool = {
+      space: guard.space,
+      cidr,
+      serial: guard.stored.value.changes + 1,
+      state: 'used',
+      ...(range === undefined ? {} : { range }),
+      options: {},
+    };
+    putPool(draft, name, pool, gateway === undefined ? undefined : parseAddress(gateway));
+    const told: Pool = { ...managers.value, ofSwarm: { ...name, ipv4 } };
+    draft.compare.push(asRead(poolKey(globalSpace, cidr), managers));
+    draft.then.push({ op: 'put', key: poolKey(globalSpace, cidr), value: encodeRecord(told) });
+    return;
   }
   const key = subnetKey(name.tenant, lastAddress(block));
   draft.compare.push(asRead(key, undefined));
@@ -134,7 +175,10 @@ function* takeSubnet(draft: TxnDraft, name: SiteNetworkName, cidr: string): Step
 export function* planCreateSwarmPart(request: NetworkRequest, host: string): Plan<Network> {
   const existing = yield* readNetwork(request.id);
   if (existing !== undefined) return { txn: undefined, answer: existing.value };
-  const name = yield* nameOf(request.id);
+  const row = yield* readSwarmNetwork(request.id);
+  const mapping = row && mappingOf(row);
+  if (mapping !== undefined) return yield* planCreatePart({ ...request, host }, asMapped(mapping));
+  const name = row && ownName(row, request.id);
   const network = name && (yield* readSiteNetwork(name));
   if (name === undefined || network === undefined) {
     throw new FairleadError(
@@ -154,6 +198,10 @@ export function* planCreateSwarmPart(request: NetworkRequest, host: string): Pla
     compare: [asRead(networkKey(request.id), undefined), asRead(siteNetworkKey(name), network)],
     then: [],
   };
+  for (const subnet of describeSubnets(request)) {
+    const isPooled = (yield* readPoolNamed(sharedSpace(name), subnet.cidr)) !== undefined;
+    if (isPooled) yield* claimPool(draft, name, subnet, host);
+  }
   if (request.internal && !network.value.internal) {
     // managers are not told; the first node is
     const closed: SiteNetwork = { ...network.value, internal: true, outside: false };
@@ -176,8 +224,11 @@ export function* planCreateSwarmPart(request: NetworkRequest, host: string): Pla
  * and run it until it answers something else than `more`.
  */
 export function* planFreeNetwork(id: string): Plan<RemovalProgress> {
-  const name = yield* nameOf(id);
-  if (name === undefined) return { txn: undefined, answer: 'absent' };
+  const row = yield* readSwarmNetwork(id);
+  if (row === undefined) return { txn: undefined, answer: 'absent' };
+  const mapping = mappingOf(row);
+  if (mapping !== undefined) return yield* planUnmapNetwork(id, mapping);
+  const name = ownName(row, id);
   const guard = yield* readGuard(name);
   const network = yield* readSiteNetwork(name);
   const draft: TxnDraft = { compare: [asRead(siteNetworkKey(name), network)], then: [] };
@@ -194,19 +245,33 @@ export function* planFreeNetwork(id: string): Plan<RemovalProgress> {
       closeGuard(draft, guard);
       return { txn: draft, answer: 'more' };
     }
-    draft.then.push(...siteNetworkRemoval(network.value));
-    yield* countOrForget(draft, guard, []);
+    const { removed } = yield* removeNetwork(draft, name);
+    yield* countOrForget(draft, guard, removed);
   }
   draft.then.push({ op: 'delete', start: swarmNetworkKey(id) });
   return { txn: draft, answer: 'done' };
 }
 
-/** The shared network that a swarm's network is. */
-function* nameOf(id: string): Step<SiteNetworkName | undefined> {
+/** What managers have allocated under an id of Docker's. */
+export function* readSwarmNetwork(id: string): Step<SwarmNetwork | undefined> {
   const [row] = (yield { start: swarmNetworkKey(id) }).rows;
-  if (row === undefined) return undefined;
-  return { tenant: decodeRecord(swarmNetworkSchema, row).value.tenant, network: id };
+  return row && decodeRecord(swarmNetworkSchema, row).value;
 }
 
-/** Whether an id is that of a swarm's network: 25 digits and letters, where others have 64 hex digits. */
-export const isSwarmNetwork = (id: string): boolean => /^[0-9a-z]{25}$/.test(id);
+/** The name of one of the swarm's own. */
+const ownName = ({ tenant }: SwarmNetwork, id: string): SiteNetworkName => ({
+  tenant,
+  network: id,
+});
+
+/** A node joins what the managers agreed on. */
+const asMapped = ({ name, group }: SwarmMapping): AskedNetwork => ({
+  name,
+  group,
+  follows: false,
+  encap: undefined,
+  tag: undefined,
+  mode: undefined,
+  arp: undefined,
+  outside: undefined,
+});

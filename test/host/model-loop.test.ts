@@ -2,7 +2,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../lib/clock.ts';
 import { Conditions } from '../../lib/conditions.ts';
-import type { DockerClient, DockerNetwork, NewDockerNetwork } from '../../lib/docker/client.ts';
+import { pluginEntrypoint } from '../../lib/bundle/plugin-config.ts';
+import type {
+  DockerClient,
+  DockerNetwork,
+  DockerPlugin,
+  NewDockerNetwork,
+} from '../../lib/docker/client.ts';
 import { FairleadError } from '../../lib/errors.ts';
 import { startModelLoop, type ModelLoop } from '../../lib/host/model-loop.ts';
 import { silentLogger } from '../../lib/log.ts';
@@ -18,6 +24,7 @@ class Engine implements DockerClient {
   readonly #host: SiteHost;
   readonly made = new Map<string, DockerNetwork & { readonly given?: MadeNetwork }>();
   inSwarm = false;
+  managed: readonly DockerPlugin[] = [];
   /** Times it was asked. */
   asked = 0;
   isDown = false;
@@ -43,7 +50,7 @@ class Engine implements DockerClient {
   }
 
   async plugins() {
-    return [];
+    return this.managed;
   }
 
   async containers() {
@@ -217,5 +224,26 @@ describe('an engine', () => {
     expect(engine.names).toEqual(['web']);
     engine.inSwarm = false;
     await loop.requireUsable(async () => true);
+  });
+
+  it('in a swarm with a managed plugin gets nothing, but commands are taken', async () => {
+    await operator.put('network', 'default:web', net('10.1.0.0/24'));
+    await followed(['web']);
+    engine.inSwarm = true;
+    engine.managed = [
+      {
+        name: 'site/net:1',
+        entrypoint: pluginEntrypoint,
+        enabled: true,
+        environment: ['FAIRLEAD_PLUGIN_SCOPE=global'],
+      },
+    ];
+    await loop.requireUsable(async () => true);
+    // calls of this engine alone are another matter
+    expect(() => loop.requireNoSwarm()).toThrow('swarm mode');
+    await operator.put('network', 'default:more', net('10.2.0.0/24'));
+    await loop.followed();
+    expect(engine.names).toEqual(['web']);
+    expect(holds('DOCKER_SWARM')).toBeUndefined();
   });
 });

@@ -2,11 +2,13 @@
  * Docker of one host: a mount namespace in which `/run/docker`, `/run/containerd`, `/etc/docker` and
  * `/sys` are the host's own, a containerd and a dockerd. A holder process keeps the mount namespace
  * alive, so that dockerd can die and come back to the same mounts; containerd is a process of its own,
- * so that killing dockerd leaves the containers running, as on a machine with systemd.
+ * so that killing dockerd leaves the containers running, as on a machine with systemd. All of it may be of a newer Debian
+ * (`engine-root.ts`).
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { engineUsr } from './engine-root.ts';
 import {
   endRecorded,
   isAlive,
@@ -36,6 +38,7 @@ mount --bind etc-docker /etc/docker
 driver=vfs
 layers=lowerdir=probe/lower,upperdir=probe/upper,workdir=probe/work
 if mount -t overlay overlay -o "$layers" probe/merged; then umount probe/merged; driver=overlay2; fi
+[ -z "$2" ] || mount --rbind "$2" /usr
 echo $driver >storage-driver.new
 mv storage-driver.new storage-driver
 exec sleep infinity`;
@@ -92,7 +95,16 @@ async function startMounts(place: HostPlace): Promise<void> {
   rmSync(ready, { force: true });
   const unshare = ['unshare', '--mount', '--propagation', 'private'];
   const holder = await startBackground({
-    argv: [...inNetwork(place), ...unshare, 'sh', '-c', mountScript, 'lab-mounts', place.directory],
+    argv: [
+      ...inNetwork(place),
+      ...unshare,
+      'sh',
+      '-c',
+      mountScript,
+      'lab-mounts',
+      place.directory,
+      engineUsr() ?? '',
+    ],
     env: place.environment,
     logFile: logOf(place, 'mounts'),
     recordFile: recordOf(place, 'mounts'),

@@ -9,11 +9,8 @@ import {
   planPoolRequest,
 } from '../../lib/network/ipam/calls.ts';
 import { globalSpace, nodeSpace } from '../../lib/network/ipam/space.ts';
-import {
-  isSwarmNetwork,
-  planAllocateNetwork,
-  planFreeNetwork,
-} from '../../lib/network/swarm-networks.ts';
+import { planAllocateNetwork, planFreeNetwork } from '../../lib/network/swarm-networks.ts';
+import { isSwarmNetwork } from '../../lib/model/network.ts';
 import { siteNetworkRange } from '../../lib/model/site-keys.ts';
 import { parseCidr } from '../../lib/ip/ip.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
@@ -126,9 +123,6 @@ describe('managers', () => {
       encapsulation: { kind: 'vxlan', vni: 77 },
       swarm: true,
     });
-    for (const option of ['network', 'group', 'contiv-tag']) {
-      await expect(allocate(host(1), { [option]: 'web' }, other)).rejects.toThrow('one of its own');
-    }
     await expect(allocate(host(1), { color: 'red' }, other)).rejects.toThrow('color');
   });
 });
@@ -174,6 +168,90 @@ describe('nodes', () => {
     await takePart(host(2), true);
     expect(await allocate(host(1))).toMatchObject({ internal: true, outside: false });
     await takePart(host(3), true);
+  });
+});
+
+describe('IPv6', () => {
+  const six = 'fd00:210::/64';
+  const v6 = [
+    ...subnets(),
+    { addressSpace: '', pool: six, gateway: 'fd00:210::1/64', auxiliary: {} },
+  ];
+
+  /** As `docker network create --ipv6` with two subnets on a manager; answers the ids of its pools. */
+  async function createBoth(on: SiteHost): Promise<readonly [string, string]> {
+    const four = await pool(on, globalSpace);
+    await address(on, four.poolId, '10.210.0.254', true);
+    const both = await pool(on, globalSpace, six);
+    await address(on, both.poolId, 'fd00:210::1', true);
+    await allocate(on, {}, id, v6);
+    return [four.poolId, both.poolId];
+  }
+
+  /** What a node does before its first task. */
+  async function takeBoth(on: SiteHost): Promise<string> {
+    await pool(on, nodeSpace);
+    const { poolId } = await pool(on, nodeSpace, six);
+    expect(await address(on, poolId, '', true)).toEqual({ address: 'fd00:210::1/64' });
+    const asked = v6.map((subnet) => ({ ...subnet, addressSpace: 'FairleadLocal' }));
+    const request = { id, internal: false, options: {}, subnets: asked, mtuDefault: 1500 };
+    await runPlan(on.store, () => planNetworkCreation({ ...request, ofSwarm: true }, on.name));
+    return poolId;
+  }
+
+  test('is chosen on the nodes, each address once; managers give IPv4, whichever pool they name', async () => {
+    const [four, both] = await createBoth(host(1));
+    expect(await createBoth(host(2))).toEqual([four, both]);
+    const first = await address(host(1), both);
+    const second = await address(host(1), four);
+    expect([first.address, second.address]).toEqual(['10.210.0.1/24', '10.210.0.2/24']);
+    // a new leader names any
+    expect(await address(host(2), both, '10.210.0.2')).toEqual(second);
+    expect(await address(host(2), four, '10.210.0.1')).toEqual(first);
+    const given = [];
+    for (const [index, on] of [host(2), host(3)].entries()) {
+      const node = await takeBoth(on);
+      const { address: own } = await address(on, node);
+      given.push(own);
+      await runPlan(on.store, () =>
+        planCreateEndpoint(
+          {
+            networkId: id,
+            endpointId: String(index).repeat(64),
+            ipv4: `10.210.0.${index + 1}/24`,
+            ipv6: own,
+            mac: '',
+          },
+          on.name,
+        ),
+      );
+    }
+    expect(new Set(given).size).toBe(2);
+    expect(await release(host(1), both, '10.210.0.1')).toBe(true);
+    expect(await release(host(1), four, '10.210.0.2')).toBe(true);
+  });
+
+  test('leaves nothing, in whatever order nodes leave and managers free', async () => {
+    for (const freedFirst of [true, false]) {
+      const pools = await createBoth(host(1));
+      const node = await takeBoth(host(2));
+      const { address: own } = await address(host(2), node);
+      if (freedFirst) expect(await free(host(1))).toBe('done');
+      await release(host(2), node, own.split('/')[0] ?? '');
+      await runPlan(host(2).store, () => planPoolRelease(node, 'h2'));
+      await leave(host(2));
+      if (!freedFirst) expect(await free(host(1))).toBe('done');
+      for (const poolId of pools) await runPlan(host(1).store, () => planPoolRelease(poolId, 'h1'));
+      expect(await networks()).toBe(0);
+      for (const prefix of ['/swarm/pool/', '/swarm/network/', '/subnet/', '/use/', '/ipam/']) {
+        expect((await store.range(prefixRange(prefix))).rows, prefix).toEqual([]);
+      }
+    }
+  });
+
+  test('alone is refused: tasks get addresses of IPv4 from managers', async () => {
+    await expect(allocate(host(1), {}, id, v6.slice(1))).rejects.toThrow('needs an IPv4 subnet');
+    expect(await networks()).toBe(0);
   });
 });
 

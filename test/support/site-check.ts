@@ -9,7 +9,13 @@ import {
   poolSchema,
   sharedPoolSchema,
 } from '../../lib/model/pool.ts';
-import { siteEndpointSchema, siteNetworkSchema, tenantSchema } from '../../lib/model/site.ts';
+import { swarmUser } from '../../lib/model/site-keys.ts';
+import {
+  siteEndpointSchema,
+  siteNetworkSchema,
+  swarmNetworkSchema,
+  tenantSchema,
+} from '../../lib/model/site.ts';
 import type { MapStore } from './map-store.ts';
 
 /** All that is wrong with the site's rows, as sentences; empty when nothing is. */
@@ -119,16 +125,20 @@ function wrongNumbers(site: SiteReading): readonly string[] {
 function wrongUses(site: SiteReading): readonly string[] {
   const parts = site.parts();
   const uses = site.below('/use/').map(([key]) => key);
+  // a swarm has what it is told to be of the model, on no host
+  const mapped = site.below('/swarm/network/').flatMap(([id, value]) => {
+    const { tenant, network } = swarmNetworkSchema.parse(value);
+    return network === undefined ? [] : [`${tenant}/${network}/${swarmUser}/${id}`];
+  });
   const used = new Set(uses.map((key) => key.split('/').slice(0, 2).join('/')));
   // an operator's network stays when nobody uses it
   const operators = site.networks().filter(({ createdBy }) => createdBy === 'operator');
   for (const { tenant, name } of operators) used.add(`${tenant}/${name}`);
   return [
-    ...unequal(
-      'uses',
-      uses,
-      parts.map(({ host, network, title }) => `${title}/${host}/${network.id}`),
-    ),
+    ...unequal('uses', uses, [
+      ...parts.map(({ host, network, title }) => `${title}/${host}/${network.id}`),
+      ...mapped,
+    ]),
     ...unequal(
       'networks that are used',
       [...used],

@@ -6,6 +6,7 @@ import { FairleadError } from '../../errors.ts';
 import {
   cidrSize,
   contains,
+  firstAddress,
   formatAddress,
   formatCidr,
   formatInterface,
@@ -22,9 +23,15 @@ import {
 import { poolAddressKey, poolKey } from '../../model/keys.ts';
 import type { Pool, PoolAddress } from '../../model/pool.ts';
 import { encodeRecord, type Stored } from '../../model/record.ts';
-import { asRead, type Decision, type Plan } from '../../store/plan.ts';
+import { asRead, type Decision, type Plan, type Step } from '../../store/plan.ts';
 import { parseSpan, spanOf } from './block.ts';
-import { readPoolAddress, requirePool, stillThere, type StoredPool } from './read.ts';
+import {
+  readPoolAddress,
+  readPoolNamed,
+  requirePool,
+  stillThere,
+  type StoredPool,
+} from './read.ts';
 import { findFree } from './search.ts';
 import { globalSpace } from './space.ts';
 
@@ -48,7 +55,7 @@ export interface AddressAnswer {
  * with POOL_UNKNOWN, POOL_EXHAUSTED, ADDRESS_INVALID, ADDRESS_OUTSIDE_POOL and ADDRESS_IN_USE.
  */
 export function* planRequestAddress(request: AddressRequest): Plan<AddressAnswer> {
-  const pool = yield* requirePool(request.poolId);
+  const pool = yield* poolFor(request);
   const cidr = parseCidr(pool.value.cidr);
   if (request.address !== '') {
     const address = requireHost(cidr, request.address);
@@ -68,6 +75,14 @@ export function* planRequestAddress(request: AddressRequest): Plan<AddressAnswer
     ? { ...pool.value, gateway: hexAddress(free.address) }
     : { ...pool.value, cursor: hexAddress(free.address) };
   return hold(pool, changed, cidr, free.address, free, request.gateway);
+}
+
+/** The pool asked for; for tasks of a swarm's network with two, always that of IPv4, whichever the managers name. */
+function* poolFor({ poolId, gateway }: AddressRequest): Step<StoredPool> {
+  const pool = yield* requirePool(poolId);
+  const beside = gateway ? undefined : pool.value.ofSwarm?.ipv4;
+  if (beside === undefined) return pool;
+  return (yield* readPoolNamed(pool.value.space, beside)) ?? pool;
 }
 
 /** The addresses of a pool that free choice is limited to, if it is. */
@@ -149,6 +164,12 @@ export function answerOf(cidr: Cidr, address: IpAddress): AddressAnswer {
   return { address: formatInterface({ address, prefixLength: cidr.prefixLength }) };
 }
 
+/**
+ * What is answered when an engine asks for the gateway of a subnet that has none: engines always ask. It is an
+ * address that no container gets, and nothing is done with it.
+ */
+export const placeholderOf = firstAddress;
+
 /** The refusal of an address that somebody has. */
 export function inUse(cidr: Cidr, address: IpAddress, record: PoolAddress): FairleadError {
   const holder =
@@ -158,9 +179,11 @@ export function inUse(cidr: Cidr, address: IpAddress, record: PoolAddress): Fair
         ? 'the gateway of its network'
         : record.use === 'service'
           ? `service ${record.service}`
-          : record.host !== undefined
-            ? `a container of host ${record.host}, or is kept back there`
-            : 'another container, or is kept back';
+          : record.use === 'swarm'
+            ? 'a task of a swarm'
+            : record.host !== undefined
+              ? `a container of host ${record.host}, or is kept back there`
+              : 'another container, or is kept back';
   const { address: text } = answerOf(cidr, address);
   return new FairleadError('ADDRESS_IN_USE', `${text} belongs to ${holder}`);
 }

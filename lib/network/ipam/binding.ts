@@ -12,6 +12,7 @@ import { asRead, type Step, type TxnDraft } from '../../store/plan.ts';
 import { passPool, requireUnreserved } from './group-pools.ts';
 import { putHeld } from './held.ts';
 import { readPoolAddress, readPoolNamed, stillThere, type StoredPool } from './read.ts';
+import { releasedRecord } from './release.ts';
 import { networkOfSpace } from './space.ts';
 
 /** What says where a pool's records are. */
@@ -22,6 +23,8 @@ export interface Binder {
   readonly endpointId: string;
   readonly host: string;
   readonly group?: string | undefined;
+  /** Part of a swarm's network: it may have what the managers gave. */
+  readonly ofSwarm?: boolean;
 }
 
 /**
@@ -35,7 +38,7 @@ export function* bindAddress(
   draft: TxnDraft,
   subnet: PoolOfSubnet,
   address: IpAddress,
-  { endpointId, host, group }: Binder,
+  { endpointId, host, group, ofSwarm = false }: Binder,
 ): Step<void> {
   const pool = yield* readPoolNamed(subnet.addressSpace, subnet.cidr);
   if (pool === undefined) {
@@ -47,7 +50,8 @@ export function* bindAddress(
     if (record.value.endpointId === endpointId) return;
     const { value } = record;
     const elsewhere = value.host !== undefined && value.host !== host;
-    if (value.endpointId !== undefined || value.use !== 'other' || elsewhere) {
+    const given = ofSwarm && value.use === 'swarm' && value.group === group;
+    if (value.endpointId !== undefined || !(value.use === 'other' || given) || elsewhere) {
       throw inUse(address, value);
     }
   } else if (!isUsableHost(parseCidr(pool.value.cidr), address)) {
@@ -62,14 +66,17 @@ export function* bindAddress(
   const shared = networkOfSpace(pool.value.space) !== undefined;
   // the group for which Docker asked for it
   const taker = record?.value.state === 'held' ? record.value.group : group;
+  // the managers' to give back, not the host's
+  const use = record?.value.state === 'held' && record.value.use === 'swarm' ? 'swarm' : 'other';
+  const hosts = shared && use === 'other';
   const bound: PoolAddress = {
     state: 'held',
-    use: 'other',
+    use,
     endpointId,
-    ...(shared ? { host } : {}),
+    ...(hosts ? { host } : {}),
     ...(shared && taker !== undefined ? { group: taker } : {}),
   };
-  if (shared) draft.then.push(putHeld(pool.value, address, endpointId));
+  if (hosts) draft.then.push(putHeld(pool.value, address, endpointId));
   draft.compare.push(asRead(key, record));
   draft.then.push({ op: 'put', key, value: encodeRecord(bound) });
   // one that nobody asked for may just be taken into the pool of a group
@@ -78,8 +85,8 @@ export function* bindAddress(
 }
 
 /**
- * Takes the address from the endpoint. Its record stays held until Docker releases it, or the sweep does.
- * An address that the endpoint does not have stays as it is.
+ * Takes the address from the endpoint. Its record stays held until Docker releases it, or the sweep does, but for
+ * one that a swarm took back before. An address that the endpoint does not have stays as it is.
  */
 export function* unbindAddress(
   draft: TxnDraft,
@@ -97,6 +104,10 @@ export function* unbindAddress(
   }
   const { endpointId: _gone, ...unbound } = record.value;
   draft.compare.push(asRead(key, record));
+  if (unbound.takenBack === true && pool !== undefined) {
+    draft.then.push(releasedRecord(pool.value, key));
+    return;
+  }
   draft.then.push({ op: 'put', key, value: encodeRecord(unbound) });
 }
 
@@ -119,7 +130,9 @@ function inUse(address: IpAddress, record: PoolAddress): FairleadError {
         ? 'the gateway of its network'
         : record.use === 'service'
           ? `service ${record.service}`
-          : `a container of host ${record.host}`
+          : record.use === 'swarm'
+            ? 'a task of a swarm'
+            : `a container of host ${record.host}`
       : `endpoint ${record.endpointId}`;
   return new FairleadError('ADDRESS_IN_USE', `${formatAddress(address)} belongs to ${holder}`);
 }

@@ -139,11 +139,13 @@ function checkRecords({ pools, endpoints, host, keptBack }: CheckedSides, say: S
   );
   for (const { network, records } of pools) {
     for (const { address, record } of records) {
-      if (record.state !== 'held' || record.use !== 'other') continue;
-      const { endpointId, host: holder = host } = record;
+      if (record.state !== 'held' || (record.use !== 'other' && record.use !== 'swarm')) continue;
+      // what a swarm's managers hold is no host's
+      const { endpointId, host: holder = record.use === 'swarm' ? undefined : host } = record;
       if (endpointId !== undefined) {
         if (has.has(`${endpointId} ${at(network, address)}`)) continue;
-        const what = `${address} is held by endpoint ${short(endpointId)} of host ${holder}, which does not have it`;
+        const whose = holder === undefined ? 'a swarm' : `host ${holder}`;
+        const what = `${address} is held by endpoint ${short(endpointId)} of ${whose}, which does not have it`;
         say('RECORD_WITHOUT_ENDPOINT', network, address, what);
       } else if (holder === host && !keptBack.has(at(network, address))) {
         const what = `${address} is held by host ${holder}, and no container has it`;

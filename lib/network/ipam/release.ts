@@ -3,14 +3,20 @@
  * endpoint has is not given back under it (DESIGN I2): Docker releases after DeleteEndpoint, so such a
  * release is stale. Pure.
  */
-import { contains, hexAddress, parseAddress, parseCidr } from '../../ip/ip.ts';
+import { cidrSize, contains, hexAddress, parseAddress, parseCidr } from '../../ip/ip.ts';
 import { addressPageRows, releasedAddressesMax, releasedTrimRows } from '../../limits.ts';
 import { endpointKey, poolAddressKey, poolAddressRange, poolKey } from '../../model/keys.ts';
-import { parsePoolId, poolAddressSchema, type PoolAddress } from '../../model/pool.ts';
+import {
+  globalSpace,
+  parsePoolId,
+  poolAddressSchema,
+  type Pool,
+  type PoolAddress,
+} from '../../model/pool.ts';
 import { decodeRecord, encodeRecord } from '../../model/record.ts';
 import type { Compare, KeyValue, Operation } from '../../store/port.ts';
 import { asRead, type Plan, type Step } from '../../store/plan.ts';
-import { readPool, readPoolAddress, type StoredPool } from './read.ts';
+import { readPool, readPoolAddress, readPoolNamed, type StoredPool } from './read.ts';
 
 /** A ReleaseAddress call. */
 export interface AddressRelease {
@@ -30,7 +36,11 @@ export function* planReleaseAddress(
   const nothing = { txn: undefined, answer: false };
   const address = parseAddress(request.address);
   const name = parsePoolId(request.poolId);
-  const pool = name && (yield* readPool(name));
+  const named = name && (yield* readPool(name));
+  const beside = named?.value.ofSwarm?.ipv4;
+  // of a swarm's network with two, managers may name either
+  const isBeside = beside !== undefined && contains(parseCidr(beside), address);
+  const pool = isBeside ? yield* readPoolNamed(globalSpace, beside) : named;
   if (pool === undefined || !contains(parseCidr(pool.value.cidr), address)) return nothing;
   const record = yield* readPoolAddress(pool.value, address);
   if (record?.value.state !== 'held') return nothing;
@@ -53,6 +63,13 @@ export function* planReleaseAddress(
     then.push({ op: 'put', key: poolKey(space, cidr), value: encodeRecord(rest) });
   }
   return { txn: { compare, then }, answer: true };
+}
+
+/** What is left of an address of a shared pool. In one so large that its addresses rest long anyway, it is as one never used. */
+export function releasedRecord({ cidr }: Pool, key: string): Operation {
+  if (cidrSize(parseCidr(cidr)) > BigInt(releasedAddressesMax)) return { op: 'delete', start: key };
+  const released: PoolAddress = { state: 'released', use: 'other' };
+  return { op: 'put', key, value: encodeRecord(released) };
 }
 
 /** What one pass of `planTrimReleased` did. */

@@ -6,9 +6,7 @@
  */
 import { FairleadError } from '../../errors.ts';
 import {
-  cidrSize,
   contains,
-  firstAddress,
   formatAddress,
   fromHex,
   hexAddress,
@@ -18,7 +16,6 @@ import {
   type Cidr,
   type IpAddress,
 } from '../../ip/ip.ts';
-import { releasedAddressesMax } from '../../limits.ts';
 import { heldKey, poolAddressKey, poolKey, sharedPoolKey } from '../../model/keys.ts';
 import {
   heldAddressSchema,
@@ -36,6 +33,7 @@ import {
   answerOf,
   exhausted,
   inUse,
+  placeholderOf,
   rangeOf,
   requireHost,
   type AddressAnswer,
@@ -50,7 +48,7 @@ import {
   type ChoiceArea,
 } from './group-pools.ts';
 import { readPool, readPoolAddress, requirePool, type StoredPool } from './read.ts';
-import type { AddressRelease } from './release.ts';
+import { releasedRecord, type AddressRelease } from './release.ts';
 import { putHeld } from './held.ts';
 import { chooseInBlocks, reopened, type BlockChoice, type Chooser } from './host-blocks.ts';
 import { findFree } from './search.ts';
@@ -58,13 +56,19 @@ import { lookBehind } from './spread.ts';
 import { readSharedPool } from './shared-pools.ts';
 import { networkOfSpace } from './space.ts';
 
+/** A RequestAddress call for a shared pool. */
+export interface SharedAddressRequest extends AddressRequest {
+  /** By a node of a swarm: it may have what the managers gave. */
+  readonly ofSwarm?: boolean;
+}
+
 /**
  * Gives an address of a shared pool to a host. The gateway is one for all hosts, and may be asked for again
  * by any. Refuses as `planRequestAddress`, and with NETWORK_MISMATCH for another gateway than the one
  * there is. `attempt` counts those of this request that others came before.
  */
 export function* planRequestSharedAddress(
-  request: AddressRequest,
+  request: SharedAddressRequest,
   host: string,
   attempt = 0,
 ): Plan<AddressAnswer> {
@@ -79,7 +83,12 @@ export function* planRequestSharedAddress(
   if (request.address !== '') {
     const address = requireHost(cidr, request.address);
     const record = yield* readPoolAddress(pool.value, address);
-    if (record?.value.state === 'held') throw inUse(cidr, address, record.value);
+    if (record?.value.state === 'held') {
+      const { use, group: taker } = record.value;
+      const given = request.ofSwarm === true && use === 'swarm' && taker === group;
+      if (given) return { txn: undefined, answer: answerOf(cidr, address) };
+      throw inUse(cidr, address, record.value);
+    }
     yield* requireUnreserved(pool.value, address, group);
     return hold(pool, note, cidr, { address, host, group, before: record });
   }
@@ -125,7 +134,8 @@ function moveCursor(
   return Object.keys(kept).length === 0 ? moved : { ...moved, groupCursors: kept };
 }
 
-function allTaken(pool: Pool, { span, group }: ChoiceArea): FairleadError {
+/** The refusal of a pool, or of the part of it that a group has, without a free address. */
+export function allTaken(pool: Pool, { span, group }: ChoiceArea): FairleadError {
   const { family, first, last } = span;
   if (group === undefined) return exhausted(pool, last - first + 1n);
   const [from, to] = [first, last].map((value) => formatAddress({ family, value }));
@@ -134,12 +144,6 @@ function allTaken(pool: Pool, { span, group }: ChoiceArea): FairleadError {
     `pool ${from}-${to} of group ${group} has no free address: all ${last - first + 1n} are in use`,
   );
 }
-
-/**
- * What is answered when an engine asks for the gateway of a subnet that has none: engines always ask. It is an
- * address that no container gets, and nothing is done with it.
- */
-export const placeholderOf = firstAddress;
 
 /** All hosts have the gateway: its record names none, and goes with the pool. */
 function* giveGateway(pool: StoredPool, asked: string): Plan<AddressAnswer> {
@@ -266,13 +270,6 @@ export function* planReleaseSharedAddress(
     }
   }
   return { txn: { compare, then }, answer: true };
-}
-
-/** In a pool so large that its addresses rest long anyway, a released one is as one never used. */
-function releasedRecord({ cidr }: Pool, key: string): Operation {
-  if (cidrSize(parseCidr(cidr)) > BigInt(releasedAddressesMax)) return { op: 'delete', start: key };
-  const released: PoolAddress = { state: 'released', use: 'other' };
-  return { op: 'put', key, value: encodeRecord(released) };
 }
 
 /** The compares that nobody owns the record, or that its endpoint is still there. */

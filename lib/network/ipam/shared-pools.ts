@@ -8,13 +8,16 @@ import { FairleadError } from '../../errors.ts';
 import {
   firstAddress,
   formatCidr,
+  hexAddress,
   lastAddress,
   overlaps,
   parseCidr,
   type Cidr,
+  type IpAddress,
 } from '../../ip/ip.ts';
 import { poolReleaseRows, spacePoolsMax } from '../../limits.ts';
 import {
+  poolAddressKey,
   poolAddressRange,
   poolBlockRange,
   poolHeldRange,
@@ -26,6 +29,7 @@ import {
   poolId,
   sharedPoolSchema,
   type Pool,
+  type PoolAddress,
   type PoolName,
   type SharedPool,
 } from '../../model/pool.ts';
@@ -290,8 +294,15 @@ function* makePool(draft: TxnDraft, name: SiteNetworkName, pool: Pool): Step<voi
   putPool(draft, name, pool);
 }
 
-/** Adds a new pool with its subnet, for one who found no overlap and puts the tenant's row, too. */
-export function putPool(draft: TxnDraft, name: SiteNetworkName, pool: Pool): void {
+/** Adds a new pool with its subnet and gateway, for one who found no overlap and puts the tenant's row, too. */
+export function putPool(
+  draft: TxnDraft,
+  name: SiteNetworkName,
+  asked: Pool,
+  gateway?: IpAddress,
+): void {
+  const hex = gateway && hexAddress(gateway);
+  const pool: Pool = hex === undefined ? asked : { ...asked, gateway: hex };
   const key = poolKey(pool.space, pool.cidr);
   const owner = { network: name.network, cidr: pool.cidr };
   const last = lastAddress(parseCidr(pool.cidr));
@@ -300,6 +311,10 @@ export function putPool(draft: TxnDraft, name: SiteNetworkName, pool: Pool): voi
     { op: 'put', key, value: encodeRecord(pool) },
     { op: 'put', key: subnetKey(name.tenant, last), value: encodeRecord(owner) },
   );
+  if (hex === undefined) return;
+  const held: PoolAddress = { state: 'held', use: 'gateway' };
+  const at = poolAddressKey(pool.space, pool.cidr, hex);
+  draft.then.push({ op: 'put', key: at, value: encodeRecord(held) });
 }
 
 /** The subnet of a tenant that shares addresses with a block, if there is one. */

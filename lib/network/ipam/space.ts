@@ -4,7 +4,7 @@
  */
 import { FairleadError } from '../../errors.ts';
 import { quote } from '../../ip/ip.ts';
-import { globalSpace } from '../../model/pool.ts';
+import { globalSpace, parsePoolId } from '../../model/pool.ts';
 import type { SiteNetworkName } from '../../model/site.ts';
 
 /** What a swarm's managers allocate. They repeat all their requests after a change of leader. */
@@ -21,6 +21,25 @@ export const sharedSpace = ({ tenant, network }: SiteNetworkName): string => `${
 export function networkOfSpace(space: string): SiteNetworkName | undefined {
   const [tenant = '', network] = space.split(':');
   return network === undefined ? undefined : { tenant, network };
+}
+
+/** Which side of a swarm asks. */
+export type SwarmSide = typeof globalSpace | typeof nodeSpace;
+
+/** The id by which one side of a swarm knows a pool of a shared network. */
+export const swarmPoolId = (side: SwarmSide, poolId: string): string => `${side}/${poolId}`;
+
+/** Which side of a swarm an id was given to, and the pool of a shared network; undefined for other ids. */
+export function parseSwarmPoolId(
+  id: string,
+): { readonly side: SwarmSide; readonly poolId: string } | undefined {
+  for (const side of [globalSpace, nodeSpace] as const) {
+    if (!id.startsWith(`${side}/`)) continue;
+    const poolId = id.slice(side.length + 1);
+    const space = parsePoolId(poolId)?.space;
+    if (space !== undefined && networkOfSpace(space) !== undefined) return { side, poolId };
+  }
+  return undefined;
 }
 
 /**

@@ -5,6 +5,7 @@
 import { FairleadError } from '../../errors.ts';
 import { formatCidr, fromHex, parseAddress, parseCidr } from '../../ip/ip.ts';
 import { poolId, type Pool } from '../../model/pool.ts';
+import type { SiteNetworkName } from '../../model/site.ts';
 import type { Plan, Step } from '../../store/plan.ts';
 import { answerOf, requireHost, type AddressAnswer, type AddressRequest } from './addresses.ts';
 import { askedPool } from './block.ts';
@@ -17,12 +18,21 @@ import { parsePoolId } from '../../model/pool.ts';
 export function* planRequestNodePool({ pool }: PoolRequest): Plan<PoolAnswer> {
   if (pool === '') {
     throw new FairleadError('REQUEST_INVALID', 'a node of a swarm has no subnets of its own', {
-      fix: 'give the network its --subnet; IPv6 is not for networks of a swarm',
+      fix: 'give the network its --subnet, and with --ipv6 a second of IPv6',
     });
   }
   const { value } = yield* requireManagers(formatCidr(askedPool(pool)));
   const { cidr, serial } = value;
   return { txn: undefined, answer: { poolId: poolId({ space: nodeSpace, cidr, serial }), cidr } };
+}
+
+/** The swarm's own network of which a subnet is one of IPv6: nodes choose in its pool, as hosts do. */
+export function* networkOfNodePool(pool: string): Step<SiteNetworkName | undefined> {
+  if (pool === '') return undefined;
+  const managers = yield* readPoolNamed(globalSpace, formatCidr(askedPool(pool)));
+  if (managers?.value.ofSwarm === undefined) return undefined;
+  const { tenant, network } = managers.value.ofSwarm;
+  return { tenant, network };
 }
 
 /** Gives the address that the managers gave. Refuses with POOL_UNKNOWN, ADDRESS_OUTSIDE_POOL, ADDRESS_IN_USE. */

@@ -20,8 +20,10 @@ import { parseSpan, spanOf } from '../ipam/block.ts';
 import { closePool, releaseSpan, reserveSpan } from '../ipam/group-pools.ts';
 import { readPoolNamed, type StoredPool } from '../ipam/read.ts';
 import { sharedSpace } from '../ipam/space.ts';
+import { readSwarmPlace } from '../ipam/swarm-pools.ts';
 import { takeNumber } from '../numbers.ts';
 import { readSiteNetwork } from '../site-networks.ts';
+import { mappedBySwarm } from './network-removal.ts';
 import { configIn, typed } from './object-rows.ts';
 import type { Special } from './special.ts';
 import { claimTag, releaseTag } from './tags.ts';
@@ -69,6 +71,12 @@ export const groupSpecial: Special = {
     const [tenant = '', group = ''] = name.parts;
     if ((yield { ...groupEndpointRange(tenant, group), limit: 1 }).rows.length > 0) {
       throw new FairleadError('OBJECT_IN_USE', `Error: EPG ${group} has active endpoints`);
+    }
+    const network = configIn(kind, row).networkName;
+    const place = yield* readSwarmPlace({ tenant, network }, group);
+    if (place !== undefined) {
+      const [message, fix] = mappedBySwarm(`group ${group}`, place.value.id);
+      throw new FairleadError('OBJECT_IN_USE', message, { fix });
     }
     yield* freeWhatItHas(draft, row);
   },

@@ -11,8 +11,10 @@ import {
   networkRequestRange,
   networkSiteEndpointRange,
   siteNetworkKey,
+  swarmUser,
   useRange,
 } from '../../model/site-keys.ts';
+import { isSwarmNetwork } from '../../model/network.ts';
 import { decodeRecord, encodeRecord } from '../../model/record.ts';
 import { useSchema, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
 import { prefixRange, type KeyValue } from '../../store/port.ts';
@@ -22,6 +24,8 @@ import { readPoolNamed } from '../ipam/read.ts';
 import { removePool } from '../ipam/shared-pools.ts';
 import { sharedSpace } from '../ipam/space.ts';
 import { readSiteNetwork, siteNetworkRemoval } from '../site-networks.ts';
+import { mappingOf, planForgetMapping } from '../swarm-model.ts';
+import { readSwarmNetwork } from '../swarm-networks.ts';
 import { siteName } from './links.ts';
 import {
   countRows,
@@ -35,7 +39,8 @@ import { releaseTag } from './tags.ts';
 
 /**
  * Removes a network. One that hosts have only because they follow the model is marked as leaving, which is as if
- * it were gone for all but those hosts: with the last of them it goes (`../shared-part.ts`). Plan and run it until it answers `done`. Refuses with OBJECT_UNKNOWN, OBJECT_IN_USE,
+ * it were gone for all but those hosts: with the last of them it goes (`../shared-part.ts`). The id of a swarm's
+ * network that is one of the model stands for that: it is no more. Plan and run it until it answers `done`. Refuses with OBJECT_UNKNOWN, OBJECT_IN_USE,
  * OBJECT_LEAVING while a host is about to follow, and OBJECT_CHANGED.
  */
 export function* planRemoveNetwork(name: ObjectName, condition: Condition): Plan<RemoveAnswer> {
@@ -43,6 +48,11 @@ export function* planRemoveNetwork(name: ObjectName, condition: Condition): Plan
   const guard = yield* readGuard(site);
   const network = yield* readSiteNetwork(site);
   requireCondition(name, network?.modRevision, condition);
+  if (network === undefined && isSwarmNetwork(site.network)) {
+    const row = yield* readSwarmNetwork(site.network);
+    const mapping = row && row.tenant === site.tenant ? mappingOf(row) : undefined;
+    if (mapping !== undefined) return yield* planForgetMapping(site.network, mapping);
+  }
   if (network === undefined || network.value.leaving === true) throw unknownObject(name);
   const follows = yield* requireUnused(name, site);
   const draft: TxnDraft = { compare: [asRead(siteNetworkKey(site), network)], then: [] };
@@ -58,31 +68,39 @@ export function* planRemoveNetwork(name: ObjectName, condition: Condition): Plan
     countGuard(draft, guard);
     return { txn: draft, answer: { done: true } };
   }
-  const { removed, all } = yield* removePools(draft, site, network.value);
+  const { removed, unpooled, all } = yield* removePools(draft, site, network.value);
   if (!all) {
     // addresses that were kept back by the thousand go first
     return { txn: draft, answer: { done: false } };
   }
-  draft.then.push(...siteNetworkRemoval(network.value));
+  draft.then.push(...siteNetworkRemoval(network.value, unpooled));
   releaseTag(draft, network.value.asked?.cfgdTag);
   yield* countOrForget(draft, guard, removed);
   return { txn: draft, answer: { done: true } };
+}
+
+interface RemovedPools {
+  readonly removed: readonly string[];
+  readonly unpooled: readonly string[];
+  readonly all: boolean;
 }
 
 function* removePools(
   draft: TxnDraft,
   site: SiteNetworkName,
   network: SiteNetwork,
-): Step<{ readonly removed: readonly string[]; readonly all: boolean }> {
+): Step<RemovedPools> {
   const removed: string[] = [];
+  const unpooled: string[] = [];
   for (const { cidr } of network.subnets) {
     const pool = yield* readPoolNamed(sharedSpace(site), cidr);
+    if (pool === undefined) unpooled.push(cidr);
     if (pool === undefined) continue;
     const rows = Math.floor((2 * poolReleaseRows) / Math.max(2, network.subnets.length));
-    if (!(yield* removePool(draft, site, pool, rows - 1))) return { removed, all: false };
+    if (!(yield* removePool(draft, site, pool, rows - 1))) return { removed, unpooled, all: false };
     removed.push(cidr);
   }
-  return { removed, all: true };
+  return { removed, unpooled, all: true };
 }
 
 /** Refuses what is in use; answers whether hosts have it that follow the model. */
@@ -98,6 +116,7 @@ function* requireUnused(name: ObjectName, site: SiteNetworkName): Step<boolean> 
   const use = uses.find((row) => !followsModel(row));
   if (use !== undefined) {
     const [host, docker] = use.key.slice(useRange(site).start.length).split('/');
+    if (host === swarmUser) throw inUse(...mappedBySwarm(`network ${site.network}`, docker));
     throw inUse(
       `cannot delete network ${site.network} mapped to docker network ${docker} of host ${host}`,
       `on host ${host}: docker network rm ${docker}`,
@@ -121,6 +140,12 @@ function* countNaming(name: ObjectName, kind: KindName): Step<number> {
   const some = (yield { ...range, limit: 1 }).rows.length > 0;
   return some ? yield* countRows(prefixRange(range.start)) : 0;
 }
+
+/** What is said of a network or group that a swarm's network is, and what to do. */
+export const mappedBySwarm = (what: string, id: string | undefined): [string, string] => [
+  `cannot delete ${what} mapped to docker network ${id} of a swarm`,
+  `on a manager: docker network rm ${id}; if its swarm is gone, fairlead network rm ${id}`,
+];
 
 const inUse = (message: string, fix?: string): FairleadError =>
   new FairleadError('OBJECT_IN_USE', message, fix === undefined ? {} : { fix });

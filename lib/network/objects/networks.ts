@@ -7,18 +7,16 @@ import {
   contains,
   formatAddress,
   formatCidr,
-  hexAddress,
   isUsableHost,
   parseAddress,
   parseCidr,
   type Cidr,
   type IpAddress,
 } from '../../ip/ip.ts';
-import { poolAddressKey } from '../../model/keys.ts';
 import { networkKind, type NetworkConfig } from '../../model/objects/network.ts';
 import type { GlobalConfig } from '../../model/objects/global.ts';
 import { objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
-import type { Pool, PoolAddress } from '../../model/pool.ts';
+import type { Pool } from '../../model/pool.ts';
 import {
   noSettings,
   saidSettings,
@@ -291,7 +289,6 @@ function addPool(
   { cidr, gateway, range }: WantedSubnet,
 ): void {
   const text = formatCidr(cidr);
-  const hex = gateway && hexAddress(gateway);
   const pool: Pool = {
     space,
     cidr: text,
@@ -299,14 +296,6 @@ function addPool(
     state: 'used',
     ...(range === undefined ? {} : { range }),
     options: {},
-    ...(hex === undefined ? {} : { gateway: hex }),
   };
-  putPool(draft, site, pool);
-  if (hex === undefined) return;
-  const held: PoolAddress = { state: 'held', use: 'gateway' };
-  draft.then.push({
-    op: 'put',
-    key: poolAddressKey(space, text, hex),
-    value: encodeRecord(held),
-  });
+  putPool(draft, site, pool, gateway);
 }
