@@ -190,8 +190,12 @@ const consensus: readonly Mutant[] = [
     file: 'raft/election.ts',
     find: `  if (!reply.granted && reply.term > core.term) {`,
     replace: `  if (!reply.granted && reply.term > core.term + 1e9) {`,
-    seeds: 1500,
-    bias: crashes,
+    seeds: 500,
+    // of three one stays away, and of the two that are left the one with the shorter log has the higher term
+    bias: {
+      faults: { ...crashes.faults, crash: 2, restartAll: 0.4, loseDirectory: 0.4 },
+      options: { voters: 3, witness: false, spares: 0, clients: 3, thinkMs: 10, chaosMs: 5000 },
+    },
   },
   {
     name: 'oldPreVotesCount',
