@@ -9,7 +9,7 @@ import { objectOfKey, objectRange } from '../model/objects/object-keys.ts';
 import { objectRowSchema, type ObjectRow } from '../model/objects/rows.ts';
 import { decodeRecord } from '../model/record.ts';
 import { parseSeenKey } from '../model/site-keys.ts';
-import type { SiteEndpoint } from '../model/site.ts';
+import type { SiteEndpoint, SiteNetwork } from '../model/site.ts';
 import { chooseBackends, stateFor, type Candidate, type Chosen } from '../services/backends.ts';
 import { readService, type ServiceSpec } from '../services/service.ts';
 import type { KeyRange, KeyValue } from '../store/port.ts';
@@ -35,8 +35,10 @@ interface ServiceRow {
 }
 
 /** A service as those behind it are asked for. */
-interface Checking extends Pick<ServiceSpec, 'check'> {
+interface Asking extends Pick<ServiceSpec, 'check'> {
   readonly name: string;
+  /** Whether its network is routed. */
+  readonly isRouted: boolean;
 }
 
 /** An attachment that may be behind a service. */
@@ -116,7 +118,8 @@ export class ServiceView {
     const network = row && this.#rows().siteNetworks(tenant).get(row.spec.network);
     if (row === undefined || row.addresses.length === 0 || network === undefined) return undefined;
     const { ports, affinity, check, earlier } = row.spec;
-    const chosen = chooseBackends(row.spec, this.#attachments(tenant, { name, check }));
+    const asking = { name, check, isRouted: isRouted(network) };
+    const chosen = chooseBackends(row.spec, this.#attachments(tenant, asking));
     return {
       id: `${tenant}:${name}`,
       segmentId: segmentIdOf(network),
@@ -129,10 +132,11 @@ export class ServiceView {
     };
   }
 
-  *#attachments(tenant: string, service: Checking): Iterable<Attachment> {
+  *#attachments(tenant: string, service: Asking): Iterable<Attachment> {
     const rows = this.#rows();
     for (const [network, row] of rows.siteNetworks(tenant)) {
-      const about = { network, isRouted: row.mode === 'routing', segmentId: segmentIdOf(row) };
+      const areRouted = service.isRouted && isRouted(row);
+      const about = { network, isRouted: areRouted, segmentId: segmentIdOf(row) };
       for (const endpoint of rows.siteEndpoints({ tenant, network }).values()) {
         const { id: endpointId, container, host } = endpoint;
         // nobody knows the way to who is on a host that is not known
@@ -152,6 +156,7 @@ export class ServiceView {
 export const serviceAddresses = ({ address, address6 }: ObjectRow): readonly IpAddress[] =>
   [address, address6].flatMap((text) => (text === undefined ? [] : [parseAddress(text)]));
 
+const isRouted = ({ mode }: Pick<SiteNetwork, 'mode'>): boolean => mode === 'routing';
 const isService = (key: string): boolean => key.startsWith(serviceRange.start);
 
 function touchAll(services: ReadonlyMap<string, unknown> | undefined, touched: Set<string>): void {
@@ -160,7 +165,7 @@ function touchAll(services: ReadonlyMap<string, unknown> | undefined, touched: S
 
 function backendOf(
   { candidate: { endpoint, segmentId }, isMember, isReady }: Chosen<Attachment>,
-  { name, check }: Checking,
+  { name, check }: Pick<Asking, 'name' | 'check'>,
 ): ServiceBackend {
   const { id, host, mac, ipv4, ipv6, container } = endpoint;
   const isFailing = container?.failed?.includes(name) === true;

@@ -33,7 +33,7 @@ export interface Candidate {
   /** Unique in the cluster. */
   readonly endpointId: string;
   readonly network: string;
-  /** Whether other networks of the tenant are routed to it. */
+  /** Whether the service's network and its own are both routed. */
   readonly isRouted: boolean;
   /** What its host says of the container; undefined as long as it has said nothing. */
   readonly container:

@@ -137,7 +137,9 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
     for (const at of order) {
       const there = rows.get(`/network/${tenant}/${at}`);
       if (there === undefined) continue;
-      if (at !== config.networkName && read(there.value).mode !== 'routing') continue;
+      // nothing leads from a network that is not routed to another, nor back
+      const areRouted = [own, there].every((one) => read(one.value).mode === 'routing');
+      if (at !== config.networkName && !areRouted) continue;
       for (const [place, { value: text }] of rows) {
         if (!place.startsWith(`/endpoint/${tenant}/${at}/`)) continue;
         const { id, host, container } = read(text);

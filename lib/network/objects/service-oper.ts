@@ -19,14 +19,16 @@ export function* serviceProviders(shown: ShownObject): Step<readonly EndpointOpe
   const [tenant = '', name = ''] = shown.name.parts;
   const spec = readService(typed('serviceLB', shown.config));
   const candidates: Candidate[] = [];
-  for (const row of yield* readAll(prefixRange(`${siteNetworkRange.start}${tenant}/`))) {
-    const { name: network, mode } = decodeRecord(siteNetworkSchema, row).value;
+  const rows = yield* readAll(prefixRange(`${siteNetworkRange.start}${tenant}/`));
+  const networks = rows.map((row) => decodeRecord(siteNetworkSchema, row).value);
+  const routed = new Set(networks.flatMap((one) => (one.mode === 'routing' ? [one.name] : [])));
+  for (const { name: network } of networks) {
     for (const each of yield* readAll(networkSiteEndpointRange({ tenant, network }))) {
       const { id: endpointId, container } = decodeRecord(siteEndpointSchema, each).value;
       candidates.push({
         endpointId,
         network,
-        isRouted: mode === 'routing',
+        isRouted: routed.has(network) && routed.has(spec.network),
         container: container && {
           ...container,
           state: stateFor(container, { name, check: spec.check }),
