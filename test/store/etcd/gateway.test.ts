@@ -211,7 +211,10 @@ describe('opening', () => {
   });
 
   it('is refused where something else listens', async () => {
-    const server = createServer((socket) => socket.end('220 mail\r\n')).listen(0, '127.0.0.1');
+    // who hears that hangs up, with his question still unread
+    const server = createServer((socket) =>
+      socket.on('error', () => undefined).end('220 mail\r\n'),
+    ).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     const endpoints = [{ host: '127.0.0.1', port }];
