@@ -9,7 +9,7 @@ import { freshReads } from '../store/fresh-reads.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
 import { reconcilePace, startLoop, type Loop } from './loop.ts';
-import { readEndpoints, readNetworks } from './records.ts';
+import { readEndpoints, readSharedNames } from './records.ts';
 import type { ServiceChecks } from './service-checks.ts';
 
 /** What the loop is made of. */
@@ -36,11 +36,7 @@ export function startCheckLoop(parts: CheckLoopParts): Loop {
 async function tellOnce({ store, checks }: CheckLoopParts): Promise<void> {
   const failed = checks.failed();
   if (failed === undefined) return;
-  const networks = new Map(
-    (await readNetworks(store)).flatMap(({ value: { id, site } }) =>
-      site === undefined ? [] : [[id, site] as const],
-    ),
-  );
+  const networks = await readSharedNames(store);
   if (networks.size === 0) return;
   const reads = freshReads(store, 'local');
   for (const { value: endpoint } of await readEndpoints(store)) {

@@ -20,7 +20,7 @@ import { freshReads } from '../store/fresh-reads.ts';
 import type { StateStore } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
 import { reconcilePace, startLoop, type Loop } from './loop.ts';
-import { readEndpoints, readNetworks } from './records.ts';
+import { readEndpoints, readSharedNames } from './records.ts';
 
 /** What the loop is made of. */
 export interface ContainerLoopParts {
@@ -141,11 +141,7 @@ async function tellOnce(
   { stopping, aliases }: { readonly stopping: Stopping; readonly aliases: Aliases },
   signal: AbortSignal,
 ): Promise<void> {
-  const networks = new Map(
-    (await readNetworks(store)).flatMap(({ value: { id, site } }) =>
-      site === undefined ? [] : [[id, site] as const],
-    ),
-  );
+  const networks = await readSharedNames(store);
   if (networks.size === 0) return;
   const containers = new Map(
     (await docker.containers(signal)).flatMap((one) =>

@@ -27,6 +27,7 @@ import {
   type Pool,
 } from '../model/pool.ts';
 import { decodeRecord, type Stored } from '../model/record.ts';
+import type { SiteNetworkName } from '../model/site.ts';
 import { portOf, type PortSpec } from '../network/port.ts';
 import type { PoolAddressRecord } from '../network/sweep.ts';
 import type { KeyRange, KeyValue, StateStore } from '../store/port.ts';
@@ -60,6 +61,16 @@ export async function readObjects<T>(
 /** All networks of this host. */
 export const readNetworks = (store: StateStore): Promise<readonly Stored<Network>[]> =>
   readObjects(store, networkRange, networkSchema);
+
+/** Those of them that hosts share: what each is called among all hosts, by its id. */
+export async function readSharedNames(
+  store: StateStore,
+): Promise<ReadonlyMap<string, SiteNetworkName>> {
+  const networks = await readNetworks(store);
+  return new Map(
+    networks.flatMap(({ value: { id, site } }) => (site === undefined ? [] : [[id, site]])),
+  );
+}
 
 /** All endpoints of this host. */
 export const readEndpoints = (store: StateStore): Promise<readonly Stored<Endpoint>[]> =>

@@ -30,7 +30,8 @@ export const familyOf = ({ address }: Pick<PublishedPort, 'address'>): 4 | 6 =>
   address.includes(':') ? 6 : 4;
 
 /** A published port as `docker ps` would show it. */
-export function describePublished({ protocol, address, hostPort, port }: PublishedPort): string {
-  const host = address.includes(':') ? `[${address}]` : address;
+export function describePublished(published: PublishedPort): string {
+  const { protocol, address, hostPort, port } = published;
+  const host = familyOf(published) === 6 ? `[${address}]` : address;
   return `${host}:${hostPort}->${port}/${protocol}`;
 }
