@@ -2,7 +2,8 @@
  * Fairlead installed as an operator does: `npm run e2e:install`. Debians with real systemd, Docker and Open vSwitch are
  * booted in namespaces without a network; each step says whether what it claims is so. Needs root, debootstrap and,
  * the first time, a Debian mirror for the base system (kept in dist/install-base). `-- one` is the part with one host,
- * `-- two` that with two.
+ * `-- two` that with two, `-- engines` that of managed plugins and swarms on this machine's engine and newer ones
+ * (`test/lab/engines.ts`); without a part, all.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
@@ -308,17 +309,30 @@ async function oneHost(): Promise<void> {
   check('the host is as it was', after === before, difference.stdout);
 }
 
-/** All of it, or one of the two parts. */
-async function steps(part: string | undefined): Promise<void> {
-  await prepareShare();
-  handOver(first);
-  await first.boot();
-  if (part !== 'two') await oneHost();
-  if (part !== 'one') await joins();
+const parts = ['one', 'two', 'engines'] as const;
+
+/** All of it, or these parts. */
+async function steps(asked: readonly string[]): Promise<void> {
+  const unknown = asked.find((word) => !parts.some((part) => part === word));
+  if (unknown !== undefined) throw new Error(`no part ${unknown}; there are ${parts.join(', ')}`);
+  const isAsked = (part: (typeof parts)[number]): boolean =>
+    asked.length === 0 || asked.includes(part);
+  if (isAsked('one') || isAsked('two')) {
+    await prepareShare();
+    handOver(first);
+    await first.boot();
+    if (isAsked('one')) await oneHost();
+    if (isAsked('two')) await joins();
+    for (const machine of [first, second]) await machine.halt();
+  }
+  if (isAsked('engines')) {
+    const { status } = spawnSync('npm', ['run', 'e2e:engines'], { cwd: root, stdio: 'inherit' });
+    check('managed plugins and swarms on every engine', status === 0);
+  }
 }
 
 try {
-  await steps(process.argv[2]);
+  await steps(process.argv.slice(2));
 } catch (thrown) {
   check('the run ends', false, thrown instanceof Error ? (thrown.stack ?? '') : String(thrown));
 } finally {
