@@ -26,6 +26,7 @@ import { showPaths } from './peer-families.ts';
 import { startNameAnswers, type NameAnswers, type NameCounts } from './name-answers.ts';
 import { startPeerProbes } from './peer-probes.ts';
 import { ServiceChecks } from './service-checks.ts';
+import { SiteHits } from './site-hits.ts';
 import { startSiteLoop, type SiteLoopParts } from './site-loop.ts';
 
 /** What it is made of. */
@@ -58,6 +59,8 @@ export interface Forwarding {
   readonly checks: ServiceChecks;
   /** How often each rule decided on this host, and each default. @throws OVS_* */
   policyHits(): Promise<PolicyHits>;
+  /** The same of all hosts. */
+  readonly siteHits: SiteHits;
   /** How many questions for names there were. */
   readonly nameCounts: NameCounts;
   /** Shows where MTUs, and families of tunnels, do not fit one another, and limits do not fit the switch. */
@@ -104,6 +107,10 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   const checks = new ServiceChecks({ connection, dataPlane, flows, clock, log: checkLog });
   const view = new SiteView(hostName);
   const { names, answers: nameAnswers } = startNames(parts, { connection, dataPlane, view });
+  const policyHits = () => readPolicyHits(connection, dataPlane);
+  const hitLog = log.child({ part: 'hits' });
+  const rows = () => view.rows;
+  const siteHits = new SiteHits({ store, hostName, rows, read: policyHits, clock, log: hitLog });
   const siteLoop = startSiteLoop({
     store,
     view,
@@ -115,6 +122,7 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     onRead() {
       parts.onSite();
       checks.begin();
+      siteHits.begin();
     },
   });
   return {
@@ -122,13 +130,14 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     flows,
     bandwidth,
     checks,
-    policyHits: () => readPolicyHits(connection, dataPlane),
+    policyHits,
+    siteHits,
     nameCounts: nameAnswers.counts,
     announce: (endpointId) => announcer.announce(endpointId),
     showPaths: () => showFit(parts.conditions, { view, dataPlane, bandwidth }),
     setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
-      for (const each of [nameAnswers, siteLoop, probes, checks]) await each.close();
+      for (const each of [nameAnswers, siteLoop, probes, checks, siteHits]) await each.close();
       for (const each of [announcer, bandwidth]) each.close();
       for (const stop of stops) stop();
       await flows.close();
