@@ -107,22 +107,14 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   const checks = new ServiceChecks({ connection, dataPlane, flows, clock, log: checkLog });
   const view = new SiteView(hostName);
   const { names, answers: nameAnswers } = startNames(parts, { connection, dataPlane, view });
-  const policyHits = () => readPolicyHits(connection, dataPlane);
-  const hitLog = log.child({ part: 'hits' });
-  const rows = () => view.rows;
-  const siteHits = new SiteHits({ store, hostName, rows, read: policyHits, clock, log: hitLog });
+  const hits = startHits(parts, { connection, dataPlane, view });
   const siteLoop = startSiteLoop({
-    store,
-    view,
-    names,
-    clock,
-    log: log.child({ part: 'site' }),
+    ...{ store, view, names, clock, log: log.child({ part: 'site' }) },
     onChange: takeFor(parts, { dataPlane, view, checks }),
     onSelf: parts.onWays,
     onRead() {
       parts.onSite();
-      checks.begin();
-      siteHits.begin();
+      for (const each of [checks, hits.siteHits]) each.begin();
     },
   });
   return {
@@ -130,14 +122,13 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     flows,
     bandwidth,
     checks,
-    policyHits,
-    siteHits,
+    ...hits,
     nameCounts: nameAnswers.counts,
     announce: (endpointId) => announcer.announce(endpointId),
     showPaths: () => showFit(parts.conditions, { view, dataPlane, bandwidth }),
     setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
-      for (const each of [nameAnswers, siteLoop, probes, checks, siteHits]) await each.close();
+      for (const each of [nameAnswers, siteLoop, probes, checks, hits.siteHits]) await each.close();
       for (const each of [announcer, bandwidth]) each.close();
       for (const stop of stops) stop();
       await flows.close();
@@ -186,6 +177,27 @@ function startNames(
     isWanted: () => dataPlane.isOnSite,
   });
   return { names, answers };
+}
+
+/** Hits of this host, and of all. */
+function startHits(
+  { store, hostName, clock, log }: ForwardingParts,
+  {
+    connection,
+    dataPlane,
+    view,
+  }: Pick<Forwarding, 'dataPlane'> & {
+    readonly connection: OpenFlowConnection;
+    readonly view: SiteView;
+  },
+): Pick<Forwarding, 'policyHits' | 'siteHits'> {
+  const policyHits = () => readPolicyHits(connection, dataPlane);
+  const siteHits = new SiteHits({
+    ...{ store, hostName, clock, log: log.child({ part: 'hits' }) },
+    rows: () => view.rows,
+    read: policyHits,
+  });
+  return { policyHits, siteHits };
 }
 
 function flowsOf(connection: OpenFlowConnection, { clock, log }: ForwardingParts): BridgeFlows {

@@ -188,10 +188,7 @@ function assemble(
   const onSite = () => announce();
   const switching = startSwitching({ ...options, ...shared, links, log, onSite });
   const loops = startLoops(options, { clock, log, conditions, store, fence }, parts, switching);
-  announce = () => {
-    loops.node.kick();
-    loops.boot.kick();
-  };
+  announce = () => [loops.node, loops.boot].forEach((loop) => loop.kick());
   const operations = new HostOperations({
     ...shared,
     ports: switching.ports,
