@@ -111,6 +111,7 @@ async function startListening(
       info: async () => (await host).info(),
       bandwidth: async () => (await host).bandwidth(),
       policyHits: async () => (await host).policyHits(),
+      siteHits: async (asked) => (await host).siteHits(asked),
     },
   });
   const { discoveryFile, managedSocket } = options;

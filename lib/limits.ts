@@ -639,6 +639,18 @@ export const groupPoolsMax = 1_024;
 export const policyRulesRemoved = 9_000;
 /** Groups that these rules may name altogether: each needs an operation of its own. */
 export const policyGroupsRemoved = 100;
+/** How often a host tells the others how often its rules decided, if they did: what is shown of other hosts is as old. */
+export const hitsTellMs = 30_000;
+/** How much of it is told at a time: a hundred hosts with ten thousand busy rules each write 54 KB a second together, and
+ *  each tells of all of them in ten minutes. */
+export const hitsTellBytesMax = 16 * 1024;
+/** Rows in one such transaction. */
+export const hitsTellRowsMax = 64;
+/** Rows for the rules of a policy: a row of one with 10 000 rules is 5 KB. */
+export const hitsPartsMax = 64;
+/** Rules and defaults of which a host tells, 40 bytes each: a hundred hosts that all tell of so many keep 40 MB
+ *  (`storeStateBytesMax`). */
+export const hitsToldMax = 10_000;
 
 // --- REST of objects ---
 
@@ -967,3 +979,4 @@ assert(hostBlocksMax * 2 < storeTxnOpsMax, 'giving back all blocks of a pool mus
 assert(adoptRowsStep * 3 <= storeTxnOpsMax, 'adopting some rows must fit one txn');
 assert(swarmReturnRows * 3 + 8 <= storeTxnOpsMax, 'what a swarm gives back must fit one txn');
 assert(releasedTrimRows * 2 <= storeTxnOpsMax, 'forgetting released addresses must fit one txn');
+assert(hitsTellRowsMax + 2 <= storeTxnOpsMax, 'what a host tells of hits must fit one txn');

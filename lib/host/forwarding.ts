@@ -26,6 +26,7 @@ import { showPaths } from './peer-families.ts';
 import { startNameAnswers, type NameAnswers, type NameCounts } from './name-answers.ts';
 import { startPeerProbes } from './peer-probes.ts';
 import { ServiceChecks } from './service-checks.ts';
+import { SiteHits } from './site-hits.ts';
 import { startSiteLoop, type SiteLoopParts } from './site-loop.ts';
 
 /** What it is made of. */
@@ -58,6 +59,8 @@ export interface Forwarding {
   readonly checks: ServiceChecks;
   /** How often each rule decided on this host, and each default. @throws OVS_* */
   policyHits(): Promise<PolicyHits>;
+  /** The same of all hosts. */
+  readonly siteHits: SiteHits;
   /** How many questions for names there were. */
   readonly nameCounts: NameCounts;
   /** Shows where MTUs, and families of tunnels, do not fit one another, and limits do not fit the switch. */
@@ -104,17 +107,14 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
   const checks = new ServiceChecks({ connection, dataPlane, flows, clock, log: checkLog });
   const view = new SiteView(hostName);
   const { names, answers: nameAnswers } = startNames(parts, { connection, dataPlane, view });
+  const hits = startHits(parts, { connection, dataPlane, view });
   const siteLoop = startSiteLoop({
-    store,
-    view,
-    names,
-    clock,
-    log: log.child({ part: 'site' }),
+    ...{ store, view, names, clock, log: log.child({ part: 'site' }) },
     onChange: takeFor(parts, { dataPlane, view, checks }),
     onSelf: parts.onWays,
     onRead() {
       parts.onSite();
-      checks.begin();
+      for (const each of [checks, hits.siteHits]) each.begin();
     },
   });
   return {
@@ -122,13 +122,13 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     flows,
     bandwidth,
     checks,
-    policyHits: () => readPolicyHits(connection, dataPlane),
+    ...hits,
     nameCounts: nameAnswers.counts,
     announce: (endpointId) => announcer.announce(endpointId),
     showPaths: () => showFit(parts.conditions, { view, dataPlane, bandwidth }),
     setRemoved: (isRemoved) => siteLoop.setRemoved(isRemoved),
     async close() {
-      for (const each of [nameAnswers, siteLoop, probes, checks]) await each.close();
+      for (const each of [nameAnswers, siteLoop, probes, checks, hits.siteHits]) await each.close();
       for (const each of [announcer, bandwidth]) each.close();
       for (const stop of stops) stop();
       await flows.close();
@@ -177,6 +177,27 @@ function startNames(
     isWanted: () => dataPlane.isOnSite,
   });
   return { names, answers };
+}
+
+/** Hits of this host, and of all. */
+function startHits(
+  { store, hostName, clock, log }: ForwardingParts,
+  {
+    connection,
+    dataPlane,
+    view,
+  }: Pick<Forwarding, 'dataPlane'> & {
+    readonly connection: OpenFlowConnection;
+    readonly view: SiteView;
+  },
+): Pick<Forwarding, 'policyHits' | 'siteHits'> {
+  const policyHits = () => readPolicyHits(connection, dataPlane);
+  const siteHits = new SiteHits({
+    ...{ store, hostName, clock, log: log.child({ part: 'hits' }) },
+    rows: () => view.rows,
+    read: policyHits,
+  });
+  return { policyHits, siteHits };
 }
 
 function flowsOf(connection: OpenFlowConnection, { clock, log }: ForwardingParts): BridgeFlows {

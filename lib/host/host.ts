@@ -14,6 +14,8 @@ import type { Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
 import type { Pool } from '../model/pool.ts';
 import type { PoolSurroundings } from '../network/ipam/pools.ts';
+import type { HitsAsked } from '../network/hit-book.ts';
+import type { SummedHits } from '../network/hit-sums.ts';
 import { poolUsage, type PoolUsage } from '../network/ipam/usage.ts';
 import { hostPrefix, isHostWork } from '../model/keys.ts';
 import { openStore, type OpenedStore, type StoreChoice } from '../store/open.ts';
@@ -108,6 +110,8 @@ export interface Host {
   bandwidth(): Promise<readonly EndpointBandwidth[]>;
   /** How often each rule decided on this host, and each default. @throws OVS_* */
   policyHits(): Promise<PolicyHits>;
+  /** How often they decided on all hosts, as far as these have told. @throws STORE_* */
+  siteHits(asked: HitsAsked): Promise<SummedHits>;
   /** What the data plane did since the start. */
   datapath(): DatapathFacts;
   networks(): Promise<readonly Network[]>;
@@ -184,10 +188,7 @@ function assemble(
   const onSite = () => announce();
   const switching = startSwitching({ ...options, ...shared, links, log, onSite });
   const loops = startLoops(options, { clock, log, conditions, store, fence }, parts, switching);
-  announce = () => {
-    loops.node.kick();
-    loops.boot.kick();
-  };
+  announce = () => [loops.node, loops.boot].forEach((loop) => loop.kick());
   const operations = new HostOperations({
     ...shared,
     ports: switching.ports,
@@ -208,6 +209,7 @@ function assemble(
     obstacle: () => switching.obstacle(),
     bandwidth: () => switching.bandwidth(),
     policyHits: () => switching.policyHits(),
+    siteHits: (asked) => switching.siteHits.ask(asked),
     datapath: () => switching.facts(),
     networks: async () => (await readNetworks(store)).map(({ value }) => value),
     endpoints: async () => (await readEndpoints(store)).map(({ value }) => value),

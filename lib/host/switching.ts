@@ -30,6 +30,7 @@ import type { DataPlane } from './data-plane.ts';
 import { startDatapathLoop } from './datapath-loop.ts';
 import { startForwarding, type Forwarding } from './forwarding.ts';
 import type { ServiceChecks } from './service-checks.ts';
+import type { SiteHits } from './site-hits.ts';
 import type { Loop } from './loop.ts';
 import type { PortMaker } from './operations.ts';
 import type { NameCounts } from './name-answers.ts';
@@ -101,6 +102,8 @@ export interface Switching {
   bandwidth(): Promise<readonly EndpointBandwidth[]>;
   /** How often each rule decided on this host, and each default. @throws OVS_* */
   policyHits(): Promise<PolicyHits>;
+  /** The same of all hosts. */
+  readonly siteHits: Pick<SiteHits, 'ask'>;
   /** Looks soon at what should be there. */
   kick(): void;
   close(): Promise<void>;
@@ -156,6 +159,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     sources: () => sourcesOf(hostSwitch, flows),
     bandwidth: () => forwarding.bandwidth.read(),
     policyHits: () => forwarding.policyHits(),
+    siteHits: forwarding.siteHits,
     ...{ checks: forwarding.checks, kick: () => loop.kick() },
     async close() {
       await loop.close();

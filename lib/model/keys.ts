@@ -32,6 +32,8 @@
  *     /node/<host>                            a host of the cluster
  *     /vtep/<hex address>                     which host's tunnel ends there
  *     /removal/<host>                         a host that is being removed, and writes nothing any more
+ *     /hits/<host>/rule/<T>/<policy>/<nn>     how often some rules of a policy decided on a host
+ *     /hits/<host>/default/<T>/<group>        the same of a default, of a group or of a network's rest
  *     /endpoint/<T>/<N>/<endpoint id>         an attachment, on whatever host
  *     /mac/<T>/<N>/<mac>  /address/<T>/<N>/<hex>   who has it in the network (I2)
  *     /use/<T>/<N>/<host>/<docker network id> a host that has the network

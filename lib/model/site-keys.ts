@@ -37,6 +37,27 @@ export const removalKey = (host: string): string => `/removal/${host}`;
 /** All removals under way. */
 export const removalRange: Required<KeyRange> = prefixRange('/removal/');
 
+/** How often rules and defaults decided, as all hosts tell. */
+export const hitsRange: Required<KeyRange> = prefixRange('/hits/');
+/** What one host tells of it. */
+export const hostHitsRange = (host: string): Required<KeyRange> => prefixRange(`/hits/${host}/`);
+/** What it tells of the rules of a policy. */
+export const policyHitsRange = (
+  host: string,
+  { tenant, policy }: { readonly tenant: string; readonly policy: string },
+): Required<KeyRange> => prefixRange(`/hits/${host}/rule/${tenant}/${policy}/`);
+/** Key of what it tells of those rules of a policy that share a row. */
+export const ruleHitsKey = (
+  host: string,
+  { tenant, policy }: { readonly tenant: string; readonly policy: string },
+  part: number,
+): string => `/hits/${host}/rule/${tenant}/${policy}/${String(part).padStart(2, '0')}`;
+/** Key of what it tells of the default of a group, or of who is in a network and in no group. */
+export const defaultHitsKey = (
+  host: string,
+  { tenant, group }: { readonly tenant: string; readonly group: string },
+): string => `/hits/${host}/default/${tenant}/${group}`;
+
 /** Key of an attachment to a shared network. */
 export const siteEndpointKey = ({ tenant, network }: SiteNetworkName, endpointId: string): string =>
   `/endpoint/${tenant}/${network}/${endpointId}`;

@@ -16,7 +16,7 @@ import { endpointSchema } from '../model/endpoint.ts';
 import { networkSchema } from '../model/network.ts';
 import { heldAddressSchema, poolId, sharedPoolSchema } from '../model/pool.ts';
 import { decodeRecord, encodeRecord } from '../model/record.ts';
-import { nodeKey, numberKey, removalKey, vtepKey } from '../model/site-keys.ts';
+import { hostHitsRange, nodeKey, numberKey, removalKey, vtepKey } from '../model/site-keys.ts';
 import { nodeSchema, numberOwnerSchema, removalSchema } from '../model/site.ts';
 import { parseAddress } from '../ip/ip.ts';
 import type { KeyRange, KeyValue, Txn } from '../store/port.ts';
@@ -35,9 +35,9 @@ export function* planMarkRemoval(name: string): Plan<boolean> {
   if (mark !== undefined) return { txn: undefined, answer: true };
   const node = nodeKey(name);
   const [row] = (yield { start: node }).rows;
-  if (row === undefined && (yield* firstOf(ownRange)) === undefined) {
-    return { txn: undefined, answer: false };
-  }
+  const hasNone =
+    (yield* firstOf(ownRange)) === undefined && (yield* firstOf(hostHitsRange(name))) === undefined;
+  if (row === undefined && hasNone) return { txn: undefined, answer: false };
   return {
     txn: {
       compare: [asRead(key, undefined)],
@@ -90,7 +90,12 @@ function* nextStep(name: string): Step<Txn | undefined> {
     const release = { poolId: poolId(value), address: value.address };
     return (yield* planAddressRelease(release, name)).txn ?? dropRow(held);
   }
-  const { rows } = yield { ...ownRange, limit: removalPageRows };
+  return (yield* firstRows(hostHitsRange(name))) ?? (yield* firstRows(ownRange));
+}
+
+/** A page of rows that nothing refers to. */
+function* firstRows(range: Required<KeyRange>): Step<Txn | undefined> {
+  const { rows } = yield { ...range, limit: removalPageRows };
   const [first, last] = [rows[0], rows.at(-1)];
   if (first === undefined || last === undefined) return undefined;
   return { compare: [], then: [{ op: 'delete', start: first.key, end: `${last.key}!` }] };

@@ -42,6 +42,8 @@ class TenantPolicyRows {
   readonly profiled = new Map<string, Set<string>>();
   readonly labelled = new LabelledGroups();
   readonly rules = new Map<string, RuleConfig>();
+  /** The revision at which each was written last. */
+  readonly written = new Map<string, number>();
   /** Rules by the groups and networks that they name; see `namesIn`. */
   readonly naming = new Map<string, Set<string>>();
 }
@@ -62,7 +64,10 @@ export class PolicyRows {
     if (seen.kind === 'group') {
       setGroup(rows, seen.group, row && groupIn(row));
     } else {
-      setRule(rows, `${seen.policy}/${seen.rule}`, row && ruleIn(row));
+      const place = `${seen.policy}/${seen.rule}`;
+      setRule(rows, place, row && ruleIn(row));
+      if (row === undefined) rows.written.delete(place);
+      else rows.written.set(place, row.modRevision);
     }
     if (rows.groups.size + rows.rules.size === 0) this.#tenants.delete(seen.tenant);
     else this.#tenants.set(seen.tenant, rows);
@@ -96,6 +101,11 @@ export class PolicyRows {
   /** A rule, by `policy/rule`. */
   rule(tenant: string, place: string): RuleConfig | undefined {
     return this.#tenants.get(tenant)?.rules.get(place);
+  }
+
+  /** The revision at which a rule, by `policy/rule`, was written last. */
+  ruleWritten(tenant: string, place: string): number | undefined {
+    return this.#tenants.get(tenant)?.written.get(place);
   }
 
   /** A tenant's rules, as `policy/rule`. */

@@ -10,6 +10,7 @@ import { objectRowSchema, type ObjectRow } from '../model/objects/rows.ts';
 import { decodeRecord } from '../model/record.ts';
 import { parseSeenKey } from '../model/site-keys.ts';
 import type { SiteEndpoint, SiteNetwork } from '../model/site.ts';
+import { answeringFrom, isAnswering, type Addresses } from '../services/answering.ts';
 import { chooseBackends, stateFor, type Candidate, type Chosen } from '../services/backends.ts';
 import { readService, type ServiceSpec } from '../services/service.ts';
 import type { KeyRange, KeyValue } from '../store/port.ts';
@@ -37,14 +38,18 @@ interface ServiceRow {
 /** A service as those behind it are asked for. */
 interface Asking extends Pick<ServiceSpec, 'check'> {
   readonly name: string;
-  /** Whether its network is routed. */
-  readonly isRouted: boolean;
+  /** Its network. */
+  readonly own: SiteNetwork;
+  readonly has4: boolean;
+  readonly has6: boolean;
 }
 
 /** An attachment that may be behind a service. */
 interface Attachment extends Candidate {
   readonly endpoint: SiteEndpoint;
   readonly segmentId: string;
+  /** Those at which it gets connections. */
+  readonly addresses: Addresses;
 }
 
 /** The services of one site. */
@@ -118,7 +123,8 @@ export class ServiceView {
     const network = row && this.#rows().siteNetworks(tenant).get(row.spec.network);
     if (row === undefined || row.addresses.length === 0 || network === undefined) return undefined;
     const { ports, affinity, check, earlier } = row.spec;
-    const asking = { name, check, isRouted: isRouted(network) };
+    const has = (family: 4 | 6) => row.addresses.some((each) => each.family === family);
+    const asking = { name, check, own: network, has4: has(4), has6: has(6) };
     const chosen = chooseBackends(row.spec, this.#attachments(tenant, asking));
     return {
       id: `${tenant}:${name}`,
@@ -135,16 +141,19 @@ export class ServiceView {
   *#attachments(tenant: string, service: Asking): Iterable<Attachment> {
     const rows = this.#rows();
     for (const [network, row] of rows.siteNetworks(tenant)) {
-      const areRouted = service.isRouted && isRouted(row);
-      const about = { network, isRouted: areRouted, segmentId: segmentIdOf(row) };
+      const about = { network, segmentId: segmentIdOf(row) };
+      const answering = answeringFrom(service.own, row);
       for (const endpoint of rows.siteEndpoints({ tenant, network }).values()) {
         const { id: endpointId, container, host } = endpoint;
         // nobody knows the way to who is on a host that is not known
         if (rows.node(host) === undefined) continue;
+        const addresses = answering(endpoint);
         yield {
           ...about,
           endpoint,
           endpointId,
+          addresses,
+          isAnswering: isAnswering(addresses, service),
           container: container && { ...container, state: stateFor(container, service) },
         };
       }
@@ -156,7 +165,6 @@ export class ServiceView {
 export const serviceAddresses = ({ address, address6 }: ObjectRow): readonly IpAddress[] =>
   [address, address6].flatMap((text) => (text === undefined ? [] : [parseAddress(text)]));
 
-const isRouted = ({ mode }: Pick<SiteNetwork, 'mode'>): boolean => mode === 'routing';
 const isService = (key: string): boolean => key.startsWith(serviceRange.start);
 
 function touchAll(services: ReadonlyMap<string, unknown> | undefined, touched: Set<string>): void {
@@ -164,10 +172,11 @@ function touchAll(services: ReadonlyMap<string, unknown> | undefined, touched: S
 }
 
 function backendOf(
-  { candidate: { endpoint, segmentId }, isMember, isReady }: Chosen<Attachment>,
+  { candidate: { endpoint, segmentId, addresses }, isMember, isReady }: Chosen<Attachment>,
   { name, check }: Pick<Asking, 'name' | 'check'>,
 ): ServiceBackend {
-  const { id, host, mac, ipv4, ipv6, container } = endpoint;
+  const { id, host, mac, container } = endpoint;
+  const { ipv4, ipv6 } = addresses;
   const isFailing = container?.failed?.includes(name) === true;
   return {
     endpointId: id,

@@ -33,8 +33,8 @@ export interface Candidate {
   /** Unique in the cluster. */
   readonly endpointId: string;
   readonly network: string;
-  /** Whether the service's network and its own are both routed. */
-  readonly isRouted: boolean;
+  /** Whether clients in other networks than this hear an answer from there (`answering.ts`). */
+  readonly isAnswering: boolean;
   /** What its host says of the container; undefined as long as it has said nothing. */
   readonly container:
     | {
@@ -94,8 +94,10 @@ export function chooseBackends<Each extends Candidate>(
     });
 }
 
-const isReached = (spec: Pick<ServiceSpec, 'network'>, { isRouted, network }: Candidate): boolean =>
-  isRouted || network === spec.network;
+const isReached = (
+  spec: Pick<ServiceSpec, 'network'>,
+  { isAnswering, network }: Candidate,
+): boolean => isAnswering || network === spec.network;
 
 const isMatched = (selectors: ServiceSpec['selectors'], { container }: Candidate): boolean =>
   meets(container?.labels ?? {}, selectors);

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { asFairleadError } from '../../lib/errors.ts';
 import { hostPrefix } from '../../lib/model/keys.ts';
+import { defaultHitsKey, ruleHitsKey } from '../../lib/model/site-keys.ts';
 import { planAnnounceNode } from '../../lib/network/nodes.ts';
 import { planMarkRemoval, planRemoveNode } from '../../lib/network/node-removal.ts';
 import { prefixed } from '../../lib/store/prefixed.ts';
@@ -69,6 +70,15 @@ describe('a host that is removed', () => {
     await two.attach(own, id('c'));
     await two.requestAddress(there.pools[0]?.poolId ?? '');
     await two.requestPool('10.9.0.0/24', sharedAs('asked'));
+    const told = [
+      ruleHitsKey('two', { tenant: 'blue', policy: 'p' }, 7),
+      defaultHitsKey('two', { tenant: 'blue', group: 'web' }),
+    ];
+    const value = JSON.stringify({ atMs: 1, counts: [] });
+    await two.store.txn({
+      compare: [],
+      then: told.map((key) => ({ op: 'put', key, value })),
+    });
     expect(lasting()).not.toEqual(before);
     await remove('two');
     expect(wrongOfSite(whole)).toEqual([]);

@@ -13,7 +13,7 @@ const candidates: fc.Arbitrary<readonly Candidate[]> = fc.uniqueArray(
   fc.record({
     endpointId: hex(4),
     network: fc.constantFrom('n1', 'n2', 'n3'),
-    isRouted: fc.boolean(),
+    isAnswering: fc.boolean(),
     container: fc.option(
       fc.record({
         id: fc.constantFrom('c1', 'c2', 'c3', 'c4'),
@@ -49,8 +49,8 @@ function plainly(
 ): readonly string[] {
   const found: string[] = [];
   for (const id of new Set(all.flatMap(({ container }) => container?.id ?? []))) {
-    const able = all.filter(({ container, isRouted, network: at }) => {
-      if (container?.id !== id || (!isRouted && at !== network)) return false;
+    const able = all.filter(({ container, isAnswering, network: at }) => {
+      if (container?.id !== id || (!isAnswering && at !== network)) return false;
       for (const [key, value] of selectors) {
         const has = Object.entries(container.labels).some(
           ([name, held]) => name === key && held === value,
@@ -111,7 +111,7 @@ describe('behind a service', () => {
     const many = Array.from({ length: serviceBackendsMax + 3 }, (_, index): Candidate => ({
       endpointId: `e${String(index).padStart(3, '0')}`,
       network: 'n1',
-      isRouted: true,
+      isAnswering: true,
       container: {
         id: `c${index}`,
         labels: { app: 'web' },

@@ -1,53 +1,62 @@
-/**
- * How often rules and defaults decided on the host that answers, beside what Contiv showed of rules, policies, groups
- * and networks.
- */
+/** How often rules and defaults decided on all hosts, beside what Contiv showed of rules, policies, groups and networks. */
 import { asFairleadError } from '../../errors.ts';
-import type { DefaultHits, PolicyHits, RuleHits } from '../../host/policy-hits.ts';
 import type { KindName } from '../../model/objects/kind.ts';
 import type { ObjectName } from '../../model/objects/object-keys.ts';
+import type { HitsAsked } from '../../network/hit-book.ts';
+import type { SummedHits } from '../../network/hit-sums.ts';
 
-/** Asks the switch. */
-export type ReadHits = () => Promise<PolicyHits>;
+/** Adds up what all hosts have counted. */
+export type ReadHits = (asked: HitsAsked) => Promise<SummedHits>;
 
-type Found = number | readonly string[];
-
-/** By kind: what it is called, and what of all is this object's. */
-const shown: Partial<
-  Record<KindName, readonly [string, (hits: PolicyHits, parts: Parts) => Found | undefined]>
-> = {
-  rule: [
-    'hits',
-    ({ rules }, parts) => rules.find((each) => isOf(each, parts) && each.rule === parts[2])?.hits,
-  ],
-  policy: [
-    'ruleHits',
-    ({ rules }, parts) =>
-      rules.filter((each) => isOf(each, parts)).map(({ rule, hits }) => `${rule}: ${hits}`),
-  ],
-  endpointGroup: ['defaultHits', ({ defaults }, parts) => linesOf(defaults, parts)],
-  network: ['defaultHits', ({ defaults }, parts) => linesOf(defaults, parts)],
-};
-
+type Counts = SummedHits['counts'];
 type Parts = ObjectName['parts'];
 
-/** What there is to add to what an object shows; nothing where nothing of it is enforced here. */
-export async function objectHits({ kind, parts }: ObjectName, read: ReadHits): Promise<object> {
-  const [name, pick] = shown[kind] ?? [];
-  if (name === undefined || pick === undefined) return {};
-  try {
-    const found = pick(await read(), parts) ?? [];
-    return typeof found === 'object' && found.length === 0 ? {} : { [name]: found };
-  } catch (thrown) {
-    // objects are shown whether or not the switch answers
-    return { [name]: [`the switch was not asked: ${asFairleadError(thrown).message}`] };
-  }
+interface Shown {
+  readonly name: string;
+  readonly asked: (parts: Parts) => HitsAsked;
+  readonly show: (counts: Counts) => number | readonly string[];
 }
 
-const isOf = (each: RuleHits, [tenant, policy]: Parts): boolean =>
-  each.tenant === tenant && each.policy === policy;
+/** Numbers of rules as such, as in `1`, `2`, `10`. */
+const byName = new Intl.Collator('en', { numeric: true }).compare;
+const lines = (counts: Counts): readonly string[] =>
+  [...counts]
+    .toSorted(([one], [other]) => byName(one, other))
+    .map(([name, hits]) => `${name}: ${hits}`);
 
-const linesOf = (defaults: readonly DefaultHits[], [tenant, name]: Parts): readonly string[] =>
-  defaults
-    .filter((each) => each.tenant === tenant && each.group === name)
-    .map(({ direction, hits }) => `${direction}: ${hits}`);
+const ofGroup: Shown = {
+  name: 'defaultHits',
+  asked: ([tenant = '', group = '']) => ({ kind: 'default', tenant, group }),
+  show: lines,
+};
+
+/** By kind: what it is called, and of what it is. */
+const shown: Partial<Record<KindName, Shown>> = {
+  rule: {
+    name: 'hits',
+    asked: ([tenant = '', policy = '', rule = '']) => ({ kind: 'rule', tenant, policy, rule }),
+    show: (counts) => [...counts.values()][0] ?? 0,
+  },
+  policy: {
+    name: 'ruleHits',
+    asked: ([tenant = '', policy = '']) => ({ kind: 'policy', tenant, policy }),
+    show: lines,
+  },
+  endpointGroup: ofGroup,
+  network: ofGroup,
+};
+
+/** What there is to add to what an object shows; nothing where nothing of it was counted, nor is enforced here. */
+export async function objectHits({ kind, parts }: ObjectName, read: ReadHits): Promise<object> {
+  const of = shown[kind];
+  if (of === undefined) return {};
+  try {
+    const { counts, hosts, atMs } = await read(of.asked(parts));
+    if (hosts === 0) return {};
+    const age = atMs === undefined ? {} : { hitsAsOf: new Date(atMs).toISOString() };
+    return { [of.name]: of.show(counts), hitsHosts: hosts, ...age };
+  } catch (thrown) {
+    // objects are shown whether or not their hits can be read
+    return { [of.name]: [`hits were not read: ${asFairleadError(thrown).message}`] };
+  }
+}

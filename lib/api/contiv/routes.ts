@@ -4,6 +4,7 @@
  */
 import { Hono } from 'hono';
 import { FairleadError } from '../../errors.ts';
+import type { PolicyHits } from '../../host/policy-hits.ts';
 import type { InspectedObject, SiteObjects } from '../../host/site-objects.ts';
 import type { Logger } from '../../log.ts';
 import { parseKey, type ObjectName } from '../../model/objects/object-keys.ts';
@@ -31,7 +32,9 @@ export interface ContivSources {
   /** What this host does about the bandwidth of its endpoints. */
   readonly bandwidth: ReadBandwidth;
   /** How often rules and defaults decided on this host. */
-  readonly policyHits: ReadHits;
+  readonly policyHits: () => Promise<PolicyHits>;
+  /** The same of all hosts. */
+  readonly siteHits: ReadHits;
 }
 
 /** The routes `/api/v1/…`, `/version` and `/info`. */
@@ -82,12 +85,12 @@ async function answer(request: Request, sights: Sights): Promise<Response> {
   return shown === undefined ? jsonAnswer(shapeOf(kind, config)) : shownAnswer(shown);
 }
 
-interface Sights extends Pick<ContivSources, 'bandwidth' | 'policyHits'> {
+interface Sights extends Pick<ContivSources, 'bandwidth' | 'siteHits'> {
   readonly objects: SiteObjects;
 }
 
 async function look(asked: AskedPath, sights: Sights, url: URL): Promise<Response> {
-  const { objects, bandwidth, policyHits } = sights;
+  const { objects, bandwidth, siteHits } = sights;
   const freshness = readFreshness(url);
   const { kind } = asked;
   if (asked.what === 'list') {
@@ -111,14 +114,14 @@ async function look(asked: AskedPath, sights: Sights, url: URL): Promise<Respons
   const inspected = await objects.inspect(name, freshness);
   if (inspected === undefined) throw notFound(kind);
   const enforced = kind.name === 'netprofile' ? await profileEnforced(name, bandwidth) : {};
-  return inspectedAnswer(inspected, { ...enforced, ...(await objectHits(name, policyHits)) });
+  return inspectedAnswer(inspected, { ...enforced, ...(await objectHits(name, siteHits)) });
 }
 
 function shownAnswer(shown: ShownObject): Response {
   return jsonAnswer(shapeIn(shown), { etag: `"${shown.revision}"` });
 }
 
-/** `more` is what only this host can say. */
+/** `more` is what is not in the object's own rows. */
 function inspectedAnswer({ shown, oper }: InspectedObject, more: object): Response {
   const isNothing = oper === undefined && Object.keys(more).length === 0;
   const found = isNothing ? {} : { Oper: { ...oper, ...more } };

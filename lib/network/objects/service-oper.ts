@@ -2,6 +2,7 @@
 import { networkSiteEndpointRange, siteNetworkRange } from '../../model/site-keys.ts';
 import { siteEndpointSchema, siteNetworkSchema } from '../../model/site.ts';
 import { decodeRecord } from '../../model/record.ts';
+import { answeringFrom, isAnswering } from '../../services/answering.ts';
 import { chooseBackends, stateFor, type Candidate } from '../../services/backends.ts';
 import { readService } from '../../services/service.ts';
 import { prefixRange } from '../../store/port.ts';
@@ -21,14 +22,19 @@ export function* serviceProviders(shown: ShownObject): Step<readonly EndpointOpe
   const candidates: Candidate[] = [];
   const rows = yield* readAll(prefixRange(`${siteNetworkRange.start}${tenant}/`));
   const networks = rows.map((row) => decodeRecord(siteNetworkSchema, row).value);
-  const routed = new Set(networks.flatMap((one) => (one.mode === 'routing' ? [one.name] : [])));
-  for (const { name: network } of networks) {
+  const own = networks.find((one) => one.name === spec.network);
+  const { address, address6 } = shown.row;
+  const has = { has4: address !== undefined, has6: address6 !== undefined };
+  for (const one of networks) {
+    const network = one.name;
+    const answering = answeringFrom(own, one);
     for (const each of yield* readAll(networkSiteEndpointRange({ tenant, network }))) {
-      const { id: endpointId, container } = decodeRecord(siteEndpointSchema, each).value;
+      const endpoint = decodeRecord(siteEndpointSchema, each).value;
+      const { id: endpointId, container } = endpoint;
       candidates.push({
         endpointId,
         network,
-        isRouted: routed.has(network) && routed.has(spec.network),
+        isAnswering: isAnswering(answering(endpoint), has),
         container: container && {
           ...container,
           state: stateFor(container, { name, check: spec.check }),

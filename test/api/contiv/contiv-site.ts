@@ -20,6 +20,7 @@ export function contivSources(whole: MapStore = new MapStore()): ContivSources {
     info: async () => ({ 'current-state': 'leader' }),
     bandwidth: async () => [],
     policyHits: async () => ({ rules: [], defaults: [] }),
+    siteHits: async () => ({ counts: new Map(), hosts: 0, atMs: undefined }),
   };
 }
 

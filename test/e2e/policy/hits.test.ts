@@ -123,28 +123,62 @@ it('each conversation counts once for the rule or default that explain names, at
   expect(before.size).toBeGreaterThan(8);
 });
 
-it('is shown by the objects of the host that is asked', async () => {
-  const rule = [...(await site.hits('back2')).keys()].find((each) => each.startsWith('p/'));
-  const name = rule?.slice(2) ?? '';
-  const hits = (await site.hits('back2')).get(`p/${name}`);
-  const ask = (path: string) =>
-    site.apiOf(1).ask({ method: 'GET', path: `/api/v1/inspect/${path}/` });
-  expect(await ask(`rules/blue:p:${name}`)).toMatchObject({ Oper: { hits } });
-  const { Oper: policy } = (await ask('policys/blue:p')) as { Oper: { ruleHits: string[] } };
-  expect(policy.ruleHits).toContain(`${name}: ${hits}`);
-  const shown = await site.agents.ok(site.hostOf('back2'), [
-    'rule',
-    'get',
-    '-t',
-    'blue',
-    'p',
-    name,
-  ]);
-  expect(shown).toMatch(new RegExp(`^hits +${hits}$`, 'm'));
-  const { Oper: group } = (await ask('endpointGroups/blue:back')) as {
-    Oper: { defaultHits: string[] };
-  };
-  expect(group.defaultHits).toEqual([expect.stringMatching(/^in: [1-9]/)]);
+/** The hits of a rule or default on all hosts together. */
+async function total(what: string): Promise<number> {
+  const each = [...(await allHits())].filter(([place]) => place.endsWith(` ${what}`));
+  return each.reduce((sum, [, hits]) => sum + hits, 0);
+}
+
+/** What an object shows, once it is the sum of all hosts: others tell twice a minute. */
+async function shown(path: string, isSum: (oper: Oper) => boolean, host = 1): Promise<Oper> {
+  const ask = { method: 'GET', path: `/api/v1/inspect/${path}/` } as const;
+  let oper: Oper = {};
+  await until(
+    `${path} shows the hits of all hosts`,
+    async () => {
+      oper = ((await site.apiOf(host).ask(ask)) as { Oper?: Oper }).Oper ?? {};
+      return isSum(oper);
+    },
+    { timeoutMs: 90_000, everyMs: 500 },
+  ).catch((thrown: unknown) => {
+    throw new Error(`${String(thrown)}: ${JSON.stringify(oper)}`);
+  });
+  return oper;
+}
+interface Oper {
+  readonly hits?: number;
+  readonly ruleHits?: readonly string[];
+  readonly defaultHits?: readonly string[];
+  readonly hitsHosts?: number;
+  readonly hitsAsOf?: string;
+}
+
+it('is shown by the objects of every host, of all hosts together', async () => {
+  const sums: [string, number][] = [];
+  for (const name of policies.rules['p']?.map((_, index) => String(index + 1)) ?? []) {
+    sums.push([name, await total(`p/${name}`)]);
+  }
+  const [rule, hits] = sums.toSorted(([, one], [, other]) => other - one)[0] ?? ['', 0];
+  expect(hits).toBeGreaterThan(1);
+  for (const host of [1, 2, 3]) {
+    const { hitsHosts } = await shown(`rules/blue:p:${rule}`, (oper) => oper.hits === hits, host);
+    expect(hitsHosts).toBeGreaterThan(1);
+    await shown(
+      'policys/blue:p',
+      ({ ruleHits = [] }) => sums.every(([name, sum]) => ruleHits.includes(`${name}: ${sum}`)),
+      host,
+    );
+  }
+  const told = await shown(`rules/blue:p:${rule}`, (oper) => oper.hits === hits, 1);
+  expect(told.hitsAsOf).toMatch(/^20/);
+  const command = ['rule', 'get', '-t', 'blue', 'p', rule];
+  const text = await site.agents.ok(site.hostOf('back2'), command);
+  expect(text).toMatch(new RegExp(`^hits +${hits}$`, 'm'));
+  const denied = await total('back in');
+  expect(denied).toBeGreaterThan(0);
+  await shown('endpointGroups/blue:back', ({ defaultHits = [] }) =>
+    defaultHits.includes(`in: ${denied}`),
+  );
 });
 
 it('goes on while there is no agent, and after it', async () => {
@@ -215,3 +249,23 @@ it.each([
     });
   },
 );
+
+it('goes on where it was when a switch begins to count anew', async () => {
+  const rule = { client: 'free3', server: 'back2', family: 4, protocol: 'tcp', port: 80 } as const;
+  const [place = ''] = await countsOf(rule);
+  const [host = '', what = ''] = place.split(' ');
+  const name = what.slice(2);
+  const before = await total(what);
+  const path = `rules/blue:p:${name}`;
+  await shown(path, (oper) => oper.hits === before);
+  const there = site.hostOf('back2');
+  expect(there.name).toBe(host);
+  await there.killOvs('vswitchd');
+  await there.startOvs('vswitchd');
+  await until('its switch has begun anew', async () => (await total(what)) < before);
+  await until('it is spoken to', () => site.speak(rule), { timeoutMs: 60_000 });
+  const now = (await site.hits('back2')).get(what) ?? 0;
+  expect(now).toBeGreaterThan(0);
+  const { hits } = await shown(path, (oper) => (oper.hits ?? 0) > before, 2);
+  expect(hits).toBeLessThanOrEqual(before + now);
+});
