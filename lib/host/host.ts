@@ -40,6 +40,7 @@ import { siteNodes, type SiteNodes } from './site-nodes.ts';
 import { startSwitching, type DatapathFacts, type Switching } from './switching.ts';
 import { HostOperations } from './operations.ts';
 import { startStoreLoop } from './store-loop.ts';
+import { startSwarmVipLoop } from './swarm-vip-loop.ts';
 import { startTenantLoop } from './tenant-loop.ts';
 import {
   readEndpoints,
@@ -270,6 +271,11 @@ function startLoops(
       ...{ store, docker, clock },
       dockerSocket: options.dockerSocket,
       log: log.child({ part: 'containers' }),
+    }),
+    swarmVips: startSwarmVipLoop({
+      ...{ store, docker, clock },
+      dockerSocket: options.dockerSocket,
+      log: log.child({ part: 'swarm' }),
     }),
     checks: startCheckLoop({
       ...{ store, clock, checks: switching.checks },

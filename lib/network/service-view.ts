@@ -3,13 +3,16 @@
  * without services costs a look into a map for each row; of one that has some, a change of an attachment looks at
  * all of its services again.
  */
-import { parseAddress, type IpAddress } from '../ip/ip.ts';
+import { assert } from '../assert.ts';
+import { formatAddress, parseAddress, type IpAddress } from '../ip/ip.ts';
+import { swarmServiceLabel } from '../model/labels.ts';
 import { serviceLbKind } from '../model/objects/service-lb.ts';
 import { objectOfKey, objectRange } from '../model/objects/object-keys.ts';
 import { objectRowSchema, type ObjectRow } from '../model/objects/rows.ts';
 import { decodeRecord } from '../model/record.ts';
-import { parseSeenKey } from '../model/site-keys.ts';
-import type { SiteEndpoint, SiteNetwork } from '../model/site.ts';
+import { parseSeenKey, parseSwarmVipKey, swarmVipRange } from '../model/site-keys.ts';
+import { swarmVipSchema, type SiteEndpoint, type SiteNetwork } from '../model/site.ts';
+import { delist, enlist } from '../sets-by-key.ts';
 import { chooseBackends, stateFor, type Candidate, type Chosen } from '../services/backends.ts';
 import { readService, type ServiceSpec } from '../services/service.ts';
 import type { KeyRange, KeyValue } from '../store/port.ts';
@@ -19,8 +22,10 @@ import type { RowChange, SiteRows } from './site-rows.ts';
 import { segmentIdOf } from './site-shapes.ts';
 import type { Service, ServiceBackend } from './world.ts';
 
-/** The rows of services: to be listed and watched beside those of the view. */
+/** The rows of operators' services. */
 export const serviceRange: Required<KeyRange> = objectRange('serviceLB', []);
+/** The rows of all services, a swarm's too: to be listed and watched beside those of the view. */
+export const servicesRanges: readonly Required<KeyRange>[] = [serviceRange, swarmVipRange];
 
 /** A service is now so, or (undefined) no more. */
 export interface ServiceChange {
@@ -30,15 +35,23 @@ export interface ServiceChange {
 }
 
 interface ServiceRow {
+  /** Unique in the cluster. */
+  readonly id: string;
+  readonly tenant: string;
+  /** Of an operator's service, by which checks tell of it; no swarm's has one. */
+  readonly name: string;
   readonly spec: ServiceSpec;
   readonly addresses: readonly IpAddress[];
+  /** Of a swarm's service: in which network of Docker's those are that are behind it. It has all ports. */
+  readonly only: string | undefined;
 }
 
 /** A service as those behind it are asked for. */
 interface Asking extends Pick<ServiceSpec, 'check'> {
   readonly name: string;
-  /** Whether its network is routed. */
+  /** Whether its network is routed, and who is behind it may be in others that are. */
   readonly isRouted: boolean;
+  readonly only: string | undefined;
 }
 
 /** An attachment that may be behind a service. */
@@ -50,8 +63,9 @@ interface Attachment extends Candidate {
 /** The services of one site. */
 export class ServiceView {
   readonly #rows: () => SiteRows;
-  /** By tenant, and by their keys. */
-  readonly #services = new Map<string, Map<string, ServiceRow>>();
+  /** By their keys, and the keys by tenant. */
+  readonly #services = new Map<string, ServiceRow>();
+  readonly #ofTenant = new Map<string, Set<string>>();
   readonly #shown = new Shown<Service>(({ id }) => id);
 
   /** @param rows those of the view, which has taken every change before this one does */
@@ -73,6 +87,7 @@ export class ServiceView {
   restart(rows: Iterable<KeyValue>): readonly ServiceChange[] {
     const touched = new Set(this.#shown.places());
     this.#services.clear();
+    this.#ofTenant.clear();
     for (const row of rows) if (isService(row.key)) this.#take({ type: 'put', row }, touched);
     return this.#settle(touched);
   }
@@ -87,24 +102,20 @@ export class ServiceView {
     if (this.#services.size === 0) return;
     const seen = parseSeenKey(key);
     if (seen === undefined) return;
-    if (seen.kind === 'node') {
-      for (const services of this.#services.values()) touchAll(services, touched);
-    } else if (seen.kind === 'tenant' || seen.kind === 'network' || seen.kind === 'endpoint') {
-      touchAll(this.#services.get(seen.tenant), touched);
+    if (seen.kind === 'node') touchAll(this.#services.keys(), touched);
+    else if (seen.kind === 'tenant' || seen.kind === 'network' || seen.kind === 'endpoint') {
+      touchAll(this.#ofTenant.get(seen.tenant), touched);
     }
   }
 
   #keep(key: string, row: KeyValue | undefined): void {
-    const [tenant = ''] = objectOfKey('serviceLB', key).parts;
-    const services = this.#services.get(tenant) ?? new Map<string, ServiceRow>();
-    if (row === undefined) services.delete(key);
-    else {
-      const { value } = decodeRecord(objectRowSchema(serviceLbKind), row);
-      const spec = readService(configIn('serviceLB', value), value.earlier);
-      services.set(key, { spec, addresses: serviceAddresses(value) });
-    }
-    if (services.size === 0) this.#services.delete(tenant);
-    else this.#services.set(tenant, services);
+    const before = this.#services.get(key);
+    if (before !== undefined) delist(this.#ofTenant, before.tenant, key);
+    this.#services.delete(key);
+    if (row === undefined) return;
+    const service = key.startsWith(serviceRange.start) ? readObject(row) : readVip(row);
+    this.#services.set(key, service);
+    enlist(this.#ofTenant, service.tenant, key);
   }
 
   #settle(touched: Iterable<string>): readonly ServiceChange[] {
@@ -113,18 +124,19 @@ export class ServiceView {
   }
 
   #service(key: string): Service | undefined {
-    const [tenant = '', name = ''] = objectOfKey('serviceLB', key).parts;
-    const row = this.#services.get(tenant)?.get(key);
-    const network = row && this.#rows().siteNetworks(tenant).get(row.spec.network);
+    const row = this.#services.get(key);
+    const network = row && this.#rows().siteNetworks(row.tenant).get(row.spec.network);
     if (row === undefined || row.addresses.length === 0 || network === undefined) return undefined;
+    const { id, tenant, name, only } = row;
     const { ports, affinity, check, earlier } = row.spec;
-    const asking = { name, check, isRouted: isRouted(network) };
+    const asking = { name, check, isRouted: only === undefined && isRouted(network), only };
     const chosen = chooseBackends(row.spec, this.#attachments(tenant, asking));
     return {
-      id: `${tenant}:${name}`,
+      id,
       segmentId: segmentIdOf(network),
       addresses: row.addresses,
       ports,
+      ...(only === undefined ? {} : { allPorts: true as const }),
       earlierPorts: earlier.ports,
       affinity,
       check,
@@ -141,6 +153,7 @@ export class ServiceView {
         const { id: endpointId, container, host } = endpoint;
         // nobody knows the way to who is on a host that is not known
         if (rows.node(host) === undefined) continue;
+        if (service.only !== undefined && service.only !== endpoint.dockerNetworkId) continue;
         yield {
           ...about,
           endpoint,
@@ -157,10 +170,39 @@ export const serviceAddresses = ({ address, address6 }: ObjectRow): readonly IpA
   [address, address6].flatMap((text) => (text === undefined ? [] : [parseAddress(text)]));
 
 const isRouted = ({ mode }: Pick<SiteNetwork, 'mode'>): boolean => mode === 'routing';
-const isService = (key: string): boolean => key.startsWith(serviceRange.start);
+const isService = (key: string): boolean =>
+  servicesRanges.some(({ start }) => key.startsWith(start));
 
-function touchAll(services: ReadonlyMap<string, unknown> | undefined, touched: Set<string>): void {
-  for (const key of services?.keys() ?? []) touched.add(key);
+function touchAll(services: Iterable<string> | undefined, touched: Set<string>): void {
+  for (const key of services ?? []) touched.add(key);
+}
+
+/** What an operator has made. */
+function readObject(row: KeyValue): ServiceRow {
+  const [tenant = '', name = ''] = objectOfKey('serviceLB', row.key).parts;
+  const { value } = decodeRecord(objectRowSchema(serviceLbKind), row);
+  const spec = readService(configIn('serviceLB', value), value.earlier);
+  const addresses = serviceAddresses(value);
+  return { id: `${tenant}:${name}`, tenant, name, spec, addresses, only: undefined };
+}
+
+/** What a manager of a swarm has told: one row for each address. */
+function readVip(row: KeyValue): ServiceRow {
+  const place = parseSwarmVipKey(row.key);
+  assert(place !== undefined, 'only rows of services are read as such');
+  const { networkId, address } = place;
+  const { tenant, network, service } = decodeRecord(swarmVipSchema, row).value;
+  const spec: ServiceSpec = {
+    network,
+    selectors: [[swarmServiceLabel, service]],
+    ports: [],
+    affinity: 'connection',
+    check: undefined,
+    earlier: { selectors: [], ports: [] },
+  };
+  // no tenant has such a name
+  const id = `@swarm:${networkId}:${formatAddress(address)}`;
+  return { id, tenant, name: '', spec, addresses: [address], only: networkId };
 }
 
 function backendOf(
