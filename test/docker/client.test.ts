@@ -78,7 +78,11 @@ describe('the Docker client', () => {
     await engine(
       paths({ '/version': { ...version, ApiVersion: '1.99' }, '/v1.44/info': { ID: 'E1' } }),
     );
-    expect(await createDockerClient(socket).engine(signal)).toEqual({ id: 'E1', inSwarm: false });
+    expect(await createDockerClient(socket).engine(signal)).toEqual({
+      id: 'E1',
+      inSwarm: false,
+      isManager: false,
+    });
   });
 
   it('lists the endpoints of a network, also those without a container', async () => {
