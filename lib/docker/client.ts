@@ -168,20 +168,14 @@ export function createDockerClient(socketPath: string): DockerClient {
     async engine(signal) {
       const info = await read(await path('/info', signal), infoSchema, signal);
       if (info === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /info');
-      const { LocalNodeState, ControlAvailable } = info.Swarm ?? {};
-      const inSwarm = isInSwarm(LocalNodeState ?? '');
-      return { id: info.ID, inSwarm, isManager: inSwarm && ControlAvailable === true };
+      return describeEngine(info);
     },
     networks: async (signal) =>
       describeNetworks(await read(await path('/networks', signal), networkListSchema, signal)),
     plugins: async (signal) =>
       describePlugins(await read(await path('/plugins', signal), pluginListSchema, signal)),
-    async services(signal) {
-      const where = await path('/services', signal);
-      const list = await read(where, serviceListSchema, signal);
-      if (list === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /services');
-      return list.map(describeService);
-    },
+    services: async (signal) =>
+      describeServices(await read(await path('/services', signal), serviceListSchema, signal)),
     async network(id, signal) {
       const tail = `/networks/${encodeURIComponent(id)}`;
       const one = await read(await path(tail, signal), networkSchema, signal);
@@ -198,7 +192,11 @@ export function createDockerClient(socketPath: string): DockerClient {
   };
 }
 
-const isInSwarm = (state: string): boolean => state !== '' && state !== 'inactive';
+function describeEngine({ ID: id, Swarm }: z.infer<typeof infoSchema>): DockerEngine {
+  const state = Swarm?.LocalNodeState ?? '';
+  const inSwarm = state !== '' && state !== 'inactive';
+  return { id, inSwarm, isManager: inSwarm && Swarm?.ControlAvailable === true };
+}
 
 /** What is asked about containers. `read` gives undefined for a 404. */
 function containerReads(
@@ -332,6 +330,12 @@ function describeContainer(raw: z.infer<typeof containerListSchema>[number]): Do
       ({ EndpointID }) => EndpointID || [],
     ),
   };
+}
+
+function describeServices(list?: z.infer<typeof serviceListSchema>): readonly DockerService[] {
+  // none is an empty list: no answer is none at all
+  if (list === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /services');
+  return list.map(describeService);
 }
 
 const describeService = (raw: z.infer<typeof serviceListSchema>[number]): DockerService => ({

@@ -249,7 +249,8 @@ function startLoops(
   const shared = { store, clock, conditions, hostName };
   const release = (endpointId: string) => switching.ports.release(endpointId);
   const docker = createDockerClient(options.dockerSocket);
-  const { pluginName } = options;
+  const { pluginName, dockerSocket } = options;
+  const engine = { store, docker, dockerSocket, clock };
   const model = startModelLoop({
     ...shared,
     docker,
@@ -261,22 +262,14 @@ function startLoops(
     docker: startDockerLoop({
       ...shared,
       docker,
-      dockerSocket: options.dockerSocket,
-      pluginName: options.pluginName,
+      dockerSocket,
+      pluginName,
       log: log.child({ part: 'docker' }),
       release,
       onNetworks: () => model.kick(),
     }),
-    containers: startContainerLoop({
-      ...{ store, docker, clock },
-      dockerSocket: options.dockerSocket,
-      log: log.child({ part: 'containers' }),
-    }),
-    swarmVips: startSwarmVipLoop({
-      ...{ store, docker, clock },
-      dockerSocket: options.dockerSocket,
-      log: log.child({ part: 'swarm' }),
-    }),
+    containers: startContainerLoop({ ...engine, log: log.child({ part: 'containers' }) }),
+    swarmVips: startSwarmVipLoop({ ...engine, log: log.child({ part: 'swarm' }) }),
     checks: startCheckLoop({
       ...{ store, clock, checks: switching.checks },
       log: log.child({ part: 'checks' }),
