@@ -68,9 +68,9 @@ const swarmVip = fc
     service: fc.constantFrom('x', 'y'),
     network: fc.constantFrom(...networks),
   })
-  .map(({ docker, end, service, network }) =>
+  .map(({ docker, end, ...of }) =>
     row(`/swarm/vip/${docker}/0a0100${end}`, {
-      ...{ tenant: docker === 'k1' ? 't' : 'u', network, service, name: 'api', version: 3 },
+      ...{ tenant: docker === 'k1' ? 't' : 'u', ...of, name: 'api', version: 3 },
     }),
   );
 const service = fc
@@ -319,8 +319,8 @@ describe('what is told of a container', () => {
     const many = Object.fromEntries(
       Array.from({ length: 70 }, (_, at) => [`a${String(at).padStart(2, '0')}`, 'x']),
     );
-    const told = toldLabels({ ...many, [swarmServiceLabel]: 's1' });
+    const labels = toldLabels({ ...many, [swarmServiceLabel]: 's1' });
     const first = Object.entries(many).slice(0, containerLabelsMax);
-    expect(told).toEqual({ ...Object.fromEntries(first), [swarmServiceLabel]: 's1' });
+    expect(labels).toEqual({ ...Object.fromEntries(first), [swarmServiceLabel]: 's1' });
   });
 });
