@@ -229,6 +229,14 @@ test('with the leader killed connections go on, and a new service has its addres
   expect(other).not.toBe(vip);
   await untilMet(guest, other, 3);
   await lab.host('h1').startDocker();
+  await until(
+    'h1 is back',
+    async () => {
+      const states = await docker('h2', 'node', 'ls', '--format', '{{.Status}}');
+      return states.split('\n').every((state) => state === 'Ready');
+    },
+    patience,
+  );
 });
 
 test('with a service its address goes, and nothing is left of it', async () => {
