@@ -885,6 +885,15 @@ export const dockerEventBytesMax = 1024 * 1024;
 export const dockerReconnectFirstMs = 200;
 export const dockerReconnectMaxMs = 5_000;
 
+/** Addresses of swarms' services that managers tell: as many services as an answer of an engine has room for, of 4 KiB. */
+export const swarmVipsMax = 16_384;
+/** An address of a swarm's service that a manager no longer lists goes when that was so for this long: twice the 10 s in
+ *  which a leader that was cut off may still answer from what it knew. */
+export const swarmVipConfirmMs = 20_000;
+/** After word of a service managers are asked again as often, this far apart: its address comes a little later. */
+export const swarmVipLooks = 5;
+export const swarmVipLookMs = 1_000;
+
 // --- reconcile ---
 
 /** How often it is looked whether the store takes changes. */

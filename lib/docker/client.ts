@@ -14,6 +14,7 @@ import {
   networkSchema,
   pluginListSchema,
   refusalSchema,
+  serviceListSchema,
   versionSchema,
 } from './schemas.ts';
 
@@ -69,12 +70,24 @@ export interface NewDockerNetwork {
   readonly subnets: readonly { readonly subnet: string; readonly gateway?: string | undefined }[];
 }
 
+/** A service of a swarm, as a manager lists it. */
+export interface DockerService {
+  readonly id: string;
+  readonly name: string;
+  /** Grows with each change, over all that the swarm has. */
+  readonly version: number;
+  /** Its addresses, with a prefix length, by the ids of networks. */
+  readonly addresses: readonly { readonly networkId: string; readonly address: string }[];
+}
+
 /** What an engine says of itself. */
 export interface DockerEngine {
   /** Its identity; it survives restarts and upgrades of the engine. */
   readonly id: string;
   /** Whether it is in swarm mode, or about to be. */
   readonly inSwarm: boolean;
+  /** Whether it is a manager of its swarm. */
+  readonly isManager: boolean;
 }
 
 /** The engine's version, and the API version we speak with it. */
@@ -102,6 +115,8 @@ export interface DockerClient {
   plugins(signal: AbortSignal): Promise<readonly DockerPlugin[]>;
   /** One network with its endpoints; undefined when there is none with this id. */
   network(id: string, signal: AbortSignal): Promise<DockerNetwork | undefined>;
+  /** The services of the swarm, as its leader knows them: for managers. */
+  services(signal: AbortSignal): Promise<readonly DockerService[]>;
   /** The containers that run. */
   containers(signal: AbortSignal): Promise<readonly DockerContainer[]>;
   /** The names besides its own that a container is known by, for each of its attachments by id; nothing for one
@@ -153,12 +168,14 @@ export function createDockerClient(socketPath: string): DockerClient {
     async engine(signal) {
       const info = await read(await path('/info', signal), infoSchema, signal);
       if (info === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /info');
-      return { id: info.ID, inSwarm: isInSwarm(info.Swarm?.LocalNodeState ?? '') };
+      return describeEngine(info);
     },
     networks: async (signal) =>
       describeNetworks(await read(await path('/networks', signal), networkListSchema, signal)),
     plugins: async (signal) =>
       describePlugins(await read(await path('/plugins', signal), pluginListSchema, signal)),
+    services: async (signal) =>
+      describeServices(await read(await path('/services', signal), serviceListSchema, signal)),
     async network(id, signal) {
       const tail = `/networks/${encodeURIComponent(id)}`;
       const one = await read(await path(tail, signal), networkSchema, signal);
@@ -175,7 +192,11 @@ export function createDockerClient(socketPath: string): DockerClient {
   };
 }
 
-const isInSwarm = (state: string): boolean => state !== '' && state !== 'inactive';
+function describeEngine({ ID: id, Swarm }: z.infer<typeof infoSchema>): DockerEngine {
+  const state = Swarm?.LocalNodeState ?? '';
+  const inSwarm = state !== '' && state !== 'inactive';
+  return { id, inSwarm, isManager: inSwarm && Swarm?.ControlAvailable === true };
+}
 
 /** What is asked about containers. `read` gives undefined for a 404. */
 function containerReads(
@@ -310,6 +331,21 @@ function describeContainer(raw: z.infer<typeof containerListSchema>[number]): Do
     ),
   };
 }
+
+function describeServices(list?: z.infer<typeof serviceListSchema>): readonly DockerService[] {
+  // none is an empty list: no answer is none at all
+  if (list === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /services');
+  return list.map(describeService);
+}
+
+const describeService = (raw: z.infer<typeof serviceListSchema>[number]): DockerService => ({
+  id: raw.ID,
+  name: raw.Spec.Name ?? '',
+  version: raw.Version.Index,
+  addresses: (raw.Endpoint?.VirtualIPs ?? []).flatMap(({ NetworkID, Addr }) =>
+    NetworkID && Addr ? [{ networkId: NetworkID, address: Addr }] : [],
+  ),
+});
 
 const describeNetworks = (list: z.infer<typeof networkListSchema> = []): readonly DockerNetwork[] =>
   list.map(describeNetwork);

@@ -41,6 +41,12 @@ export const containerEvents: DockerEventFilter = {
   event: ['start', 'kill', 'pause', 'unpause', 'health_status', 'rename', 'die', 'connect'],
 };
 
+/** What changes services of a swarm, and who manages it. */
+export const serviceEvents: DockerEventFilter = {
+  type: ['service', 'node'],
+  event: ['create', 'update', 'remove'],
+};
+
 /** Listens until the signal is aborted; resolves then. `listener` must not throw. */
 export async function followDockerEvents(options: {
   readonly socketPath: string;

@@ -16,7 +16,7 @@ export const versionSchema = z.object({
 /** Of `/info`, the engine's own identity, kept by it across restarts, and whether it is in a swarm. */
 export const infoSchema = z.object({
   ID: z.string(),
-  Swarm: z.object({ LocalNodeState: text }).nullish(),
+  Swarm: z.object({ LocalNodeState: text, ControlAvailable: z.boolean().nullish() }).nullish(),
 });
 
 /** Of `/plugins`, managed plugins by name and tag, what they are started by, and how they are set. */
@@ -59,6 +59,20 @@ export const networkSchema = z.object({
 
 /** Of `/networks`. */
 export const networkListSchema = z.array(networkSchema);
+
+/** Of `/services`: of each its addresses in networks; one that has none yet, or none any more, has an empty one. */
+export const serviceListSchema = z.array(
+  z.object({
+    ID: z.string(),
+    Version: z.object({ Index: z.int().min(0) }),
+    Spec: z.object({ Name: text }),
+    Endpoint: z
+      .object({
+        VirtualIPs: z.array(z.object({ NetworkID: text, Addr: text })).nullish(),
+      })
+      .nullish(),
+  }),
+);
 
 /** Of `/containers/json`. */
 export const containerListSchema = z.array(

@@ -42,6 +42,7 @@ import { siteNodes, type SiteNodes } from './site-nodes.ts';
 import { startSwitching, type DatapathFacts, type Switching } from './switching.ts';
 import { HostOperations } from './operations.ts';
 import { startStoreLoop } from './store-loop.ts';
+import { startSwarmVipLoop } from './swarm-vip-loop.ts';
 import { startTenantLoop } from './tenant-loop.ts';
 import {
   readEndpoints,
@@ -250,7 +251,8 @@ function startLoops(
   const shared = { store, clock, conditions, hostName };
   const release = (endpointId: string) => switching.ports.release(endpointId);
   const docker = createDockerClient(options.dockerSocket);
-  const { pluginName } = options;
+  const { pluginName, dockerSocket } = options;
+  const engine = { store, docker, dockerSocket, clock };
   const model = startModelLoop({
     ...shared,
     docker,
@@ -262,17 +264,14 @@ function startLoops(
     docker: startDockerLoop({
       ...shared,
       docker,
-      dockerSocket: options.dockerSocket,
-      pluginName: options.pluginName,
+      dockerSocket,
+      pluginName,
       log: log.child({ part: 'docker' }),
       release,
       onNetworks: () => model.kick(),
     }),
-    containers: startContainerLoop({
-      ...{ store, docker, clock },
-      dockerSocket: options.dockerSocket,
-      log: log.child({ part: 'containers' }),
-    }),
+    containers: startContainerLoop({ ...engine, log: log.child({ part: 'containers' }) }),
+    swarmVips: startSwarmVipLoop({ ...engine, log: log.child({ part: 'swarm' }) }),
     checks: startCheckLoop({
       ...{ store, clock, checks: switching.checks },
       log: log.child({ part: 'checks' }),

@@ -11,7 +11,7 @@ import { hasCode } from '../errors.ts';
 import { reconcileRetryFirstMs, reconcileRetryMaxMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import type { NameView } from '../network/name-view.ts';
-import { serviceRange, ServiceView, type ServiceChange } from '../network/service-view.ts';
+import { servicesRanges, ServiceView, type ServiceChange } from '../network/service-view.ts';
 import type { RowChange, SiteChange, SiteView } from '../network/site-view.ts';
 import { siteViewRanges, withoutShared } from '../network/site-view-rows.ts';
 import type { KeyRange, KeyValue, StateStore, WatchBatch } from '../store/port.ts';
@@ -78,7 +78,7 @@ async function follow(
 ): Promise<void> {
   const { clock, log, view, names, onChange } = parts;
   const services = new ServiceView(() => view.rows);
-  const ranges = [...siteViewRanges, serviceRange];
+  const ranges = [...siteViewRanges, ...servicesRanges];
   let pauseMs = reconcileRetryFirstMs;
   while (!signal.aborted) {
     const { changed, isRemoved } = standing;

@@ -43,6 +43,7 @@
  *     /swarm/space/… /swarm/pool/… /swarm/address/…   as above, for what a swarm's managers allocate
  *     /swarm/network/<docker network id>      the tenant of a swarm's network, or what of the model it is
  *     /swarm/place/<T>/<N>  /swarm/place/<T>/<N>/<group>   which network of a swarm that is
+ *     /swarm/vip/<docker network id>/<hex>    which service of the swarm has that address
  *     /use/<T>/<N>/@swarm/<docker network id> a swarm that has an operator's network
  *     /object/… /guard/… /link/… /group-pool/… /contiv-tag/… /group-endpoint/…   see `objects/object-keys.ts`
  *

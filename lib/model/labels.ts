@@ -3,6 +3,9 @@
 /** A label that is asked for. */
 export type LabelRequirement = readonly [key: string, value: string];
 
+/** The label by which engines say of which service of a swarm a container is a task. */
+export const swarmServiceLabel = 'com.docker.swarm.service.id';
+
 /** Labels of a container. */
 export type Labels = Readonly<Record<string, string>>;
 

@@ -1,6 +1,6 @@
 /** Keys of what the site's hosts share; `keys.ts` lists them all. */
 import type { IpAddress } from '../ip/ip.ts';
-import { hexAddress } from '../ip/ip.ts';
+import { fromHex, hexAddress } from '../ip/ip.ts';
 import {
   domainNumberMax,
   endpointGroupNumberMax,
@@ -203,8 +203,26 @@ function parsePolicyKey(parts: readonly string[]): SeenKey | undefined {
 
 /** Key of a swarm's network, by Docker's id. */
 export const swarmNetworkKey = (networkId: string): string => `/swarm/network/${networkId}`;
+/** All networks of swarms. */
+export const swarmNetworkRange: Required<KeyRange> = prefixRange('/swarm/network/');
 /** Key of which network of a swarm an operator's network or group is. */
 export const swarmPlaceKey = ({ tenant, network }: SiteNetworkName, group?: string): string =>
   `/swarm/place/${tenant}/${network}${group === undefined ? '' : `/${group}`}`;
+/** Key of which service of a swarm has an address of a network of it, by Docker's id. */
+export const swarmVipKey = (networkId: string, address: IpAddress): string =>
+  `/swarm/vip/${networkId}/${hexAddress(address)}`;
+/** All addresses of services of swarms. */
+export const swarmVipRange: Required<KeyRange> = prefixRange('/swarm/vip/');
+/** Those in one network. */
+export const networkSwarmVipRange = (networkId: string): Required<KeyRange> =>
+  prefixRange(`/swarm/vip/${networkId}/`);
+/** What such a key says; undefined for one of something else. */
+export function parseSwarmVipKey(
+  key: string,
+): { readonly networkId: string; readonly address: IpAddress } | undefined {
+  if (!key.startsWith(swarmVipRange.start)) return undefined;
+  const [networkId = '', hex = ''] = key.slice(swarmVipRange.start.length).split('/');
+  return { networkId, address: fromHex(hex) };
+}
 /** In the place of a host in `useKey`: a swarm uses the network. No host is called so. */
 export const swarmUser = '@swarm';

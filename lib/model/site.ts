@@ -171,6 +171,18 @@ export const swarmPlaceSchema = z.strictObject({
   /** Hex address that the managers gave last by free choice; the next search starts behind it. */
   cursor: z.string().optional(),
 });
+/** Which service of a swarm has an address. Marked so by its place: no operator made it. */
+export const swarmVipSchema = z.strictObject({
+  /** Where the swarm's network is in the model. */
+  tenant: siteNameSchema,
+  network: siteNameSchema,
+  /** Docker's id of the service. */
+  service: z.string(),
+  /** Its name, for people. */
+  name: z.string(),
+  /** The service's version, as the swarm counts it, when this was written. */
+  version: z.int().min(0),
+});
 
 /** A host that is being removed. */
 export const removalSchema = z.strictObject({ host: z.string() });
@@ -205,6 +217,8 @@ export type Tenant = z.infer<typeof tenantSchema>;
 export type SwarmNetwork = z.infer<typeof swarmNetworkSchema>;
 /** Which network of a swarm an operator's network or group is. */
 export type SwarmPlace = z.infer<typeof swarmPlaceSchema>;
+/** Which service of a swarm has an address. */
+export type SwarmVip = z.infer<typeof swarmVipSchema>;
 /** Whose a subnet of a tenant is. */
 export type SubnetOwner = z.infer<typeof subnetOwnerSchema>;
 /** A network of a tenant, shared by all hosts. */

@@ -5,18 +5,22 @@ import {
   dnsNameCharactersMax,
   serviceSelectorCharactersMax,
 } from '../limits.ts';
+import { swarmServiceLabel } from '../model/labels.ts';
 import { decodeRecord, encodeRecord } from '../model/record.ts';
 import { siteEndpointKey } from '../model/site-keys.ts';
 import { siteEndpointSchema, type SiteContainer, type SiteNetworkName } from '../model/site.ts';
 import { asRead, type Plan } from '../store/plan.ts';
 import { sameValue } from './same-value.ts';
 
-/** The labels of a container that are told: as many, and as long, as services may ask for. */
+/**
+ * The labels of a container that are told: as many, and as long, as services may ask for, and beside them of which
+ * service of a swarm it is a task.
+ */
 export function toldLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
-  const told = Object.entries(labels)
+  const all = Object.entries(labels)
     .filter(([key, value]) => key.length + value.length < serviceSelectorCharactersMax)
-    .toSorted(([one], [other]) => (one < other ? -1 : 1))
-    .slice(0, containerLabelsMax);
+    .toSorted(([one], [other]) => (one < other ? -1 : 1));
+  const told = all.filter(([key], at) => at < containerLabelsMax || key === swarmServiceLabel);
   return Object.fromEntries(told);
 }
 

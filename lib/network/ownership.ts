@@ -17,8 +17,8 @@ import { ownerSchema, type Endpoint } from '../model/endpoint.ts';
 import { addressKey, macKey } from '../model/keys.ts';
 import { isSwarmNetwork, type Network, type NetworkSubnet } from '../model/network.ts';
 import { decodeRecord, encodeRecord } from '../model/record.ts';
-import { siteAddressKey, siteEndpointKey, siteMacKey } from '../model/site-keys.ts';
-import { siteOwnerSchema, type SiteEndpoint } from '../model/site.ts';
+import { siteAddressKey, siteEndpointKey, siteMacKey, swarmVipKey } from '../model/site-keys.ts';
+import { siteOwnerSchema, swarmVipSchema, type SiteEndpoint } from '../model/site.ts';
 import { asRead, type Step, type TxnDraft } from '../store/plan.ts';
 import type { KeyValue } from '../store/port.ts';
 import { bindAddress, unbindAddress } from './ipam/binding.ts';
@@ -67,7 +67,22 @@ export function* takeAddress(draft: TxnDraft, owner: Owner, address: IpInterface
   }
   put(draft, owner, key);
   const ofSwarm = isSwarmNetwork(network.id);
+  if (ofSwarm) yield* requireNoVip(draft, network.id, address);
   yield* bindAddress(draft, subnet, address.address, { ...owner, ofSwarm });
+}
+
+/** Managers say yes to whoever names an address that is a service's: they repeat all after a change of leader. */
+function* requireNoVip(draft: TxnDraft, networkId: string, address: IpInterface): Step<void> {
+  const key = swarmVipKey(networkId, address.address);
+  const [row] = (yield { start: key }).rows;
+  if (row !== undefined) {
+    const { name } = decodeRecord(swarmVipSchema, row).value;
+    throw new FairleadError(
+      'ADDRESS_IN_USE',
+      `${formatInterface(address)} belongs to service ${name} of the swarm`,
+    );
+  }
+  draft.compare.push(asRead(key, undefined));
 }
 
 /** In a shared network, lets the other hosts see the endpoint. */

@@ -1,27 +1,34 @@
 /**
  * The services of a site as its rows tell them, beside the view (`site-view.ts`), whose rows it looks at. A tenant
  * without services costs a look into a map for each row; of one that has some, a change of an attachment looks at
- * all of its services again.
+ * all of its services again. Those of swarms are in `vip-view.ts`.
  */
 import { parseAddress, type IpAddress } from '../ip/ip.ts';
 import { serviceLbKind } from '../model/objects/service-lb.ts';
 import { objectOfKey, objectRange } from '../model/objects/object-keys.ts';
 import { objectRowSchema, type ObjectRow } from '../model/objects/rows.ts';
 import { decodeRecord } from '../model/record.ts';
-import { parseSeenKey } from '../model/site-keys.ts';
-import type { SiteEndpoint, SiteNetwork } from '../model/site.ts';
-import { answeringFrom, isAnswering, type Addresses } from '../services/answering.ts';
-import { chooseBackends, stateFor, type Candidate, type Chosen } from '../services/backends.ts';
+import { parseSeenKey, swarmVipRange } from '../model/site-keys.ts';
+import { chooseBackends } from '../services/backends.ts';
 import { readService, type ServiceSpec } from '../services/service.ts';
 import type { KeyRange, KeyValue } from '../store/port.ts';
 import { configIn } from './objects/object-rows.ts';
+import {
+  attachmentsTo,
+  backendOf,
+  type JudgingService,
+  type ServiceAttachment,
+} from './service-backend.ts';
 import { Shown } from './shown.ts';
 import type { RowChange, SiteRows } from './site-rows.ts';
 import { segmentIdOf } from './site-shapes.ts';
-import type { Service, ServiceBackend } from './world.ts';
+import { isVipKey, VipView } from './vip-view.ts';
+import type { Service } from './world.ts';
 
-/** The rows of services: to be listed and watched beside those of the view. */
+/** The rows of operators' services. */
 export const serviceRange: Required<KeyRange> = objectRange('serviceLB', []);
+/** The rows of all services, a swarm's too: to be listed and watched beside those of the view. */
+export const servicesRanges: readonly Required<KeyRange>[] = [serviceRange, swarmVipRange];
 
 /** A service is now so, or (undefined) no more. */
 export interface ServiceChange {
@@ -35,33 +42,18 @@ interface ServiceRow {
   readonly addresses: readonly IpAddress[];
 }
 
-/** A service as those behind it are asked for. */
-interface Asking extends Pick<ServiceSpec, 'check'> {
-  readonly name: string;
-  /** Its network. */
-  readonly own: SiteNetwork;
-  readonly has4: boolean;
-  readonly has6: boolean;
-}
-
-/** An attachment that may be behind a service. */
-interface Attachment extends Candidate {
-  readonly endpoint: SiteEndpoint;
-  readonly segmentId: string;
-  /** Those at which it gets connections. */
-  readonly addresses: Addresses;
-}
-
 /** The services of one site. */
 export class ServiceView {
   readonly #rows: () => SiteRows;
   /** By tenant, and by their keys. */
   readonly #services = new Map<string, Map<string, ServiceRow>>();
+  readonly #vips: VipView;
   readonly #shown = new Shown<Service>(({ id }) => id);
 
   /** @param rows those of the view, which has taken every change before this one does */
   constructor(rows: () => SiteRows) {
     this.#rows = rows;
+    this.#vips = new VipView(rows);
   }
 
   /**
@@ -78,25 +70,37 @@ export class ServiceView {
   restart(rows: Iterable<KeyValue>): readonly ServiceChange[] {
     const touched = new Set(this.#shown.places());
     this.#services.clear();
-    for (const row of rows) if (isService(row.key)) this.#take({ type: 'put', row }, touched);
+    this.#vips.clear();
+    for (const row of rows) {
+      if (this.#takeService(row.key, row, touched)) continue;
+      const seen = parseSeenKey(row.key);
+      // all services are looked at anyway
+      if (seen?.kind === 'endpoint') this.#vips.place(seen);
+    }
     return this.#settle(touched);
   }
 
   #take(change: RowChange, touched: Set<string>): void {
     const key = change.type === 'put' ? change.row.key : change.key;
-    if (isService(key)) {
-      this.#keep(key, change.type === 'put' ? change.row : undefined);
-      touched.add(key);
-      return;
-    }
-    if (this.#services.size === 0) return;
+    const row = change.type === 'put' ? change.row : undefined;
+    if (this.#takeService(key, row, touched)) return;
     const seen = parseSeenKey(key);
     if (seen === undefined) return;
+    for (const each of this.#vips.touchedBy(seen)) touched.add(each);
     if (seen.kind === 'node') {
       for (const services of this.#services.values()) touchAll(services, touched);
     } else if (seen.kind === 'tenant' || seen.kind === 'network' || seen.kind === 'endpoint') {
       touchAll(this.#services.get(seen.tenant), touched);
     }
+  }
+
+  /** Takes the row of a service; answers whether it is one. */
+  #takeService(key: string, row: KeyValue | undefined, touched: Set<string>): boolean {
+    if (isVipKey(key)) this.#vips.keep(key, row);
+    else if (key.startsWith(serviceRange.start)) this.#keep(key, row);
+    else return false;
+    touched.add(key);
+    return true;
   }
 
   #keep(key: string, row: KeyValue | undefined): void {
@@ -113,7 +117,9 @@ export class ServiceView {
   }
 
   #settle(touched: Iterable<string>): readonly ServiceChange[] {
-    const { set, gone } = this.#shown.settle('service', touched, (key) => this.#service(key));
+    const { set, gone } = this.#shown.settle('service', touched, (key) =>
+      isVipKey(key) ? this.#vips.service(key) : this.#service(key),
+    );
     return [...gone, ...set];
   }
 
@@ -134,28 +140,18 @@ export class ServiceView {
       earlierPorts: earlier.ports,
       affinity,
       check,
-      backends: chosen.map((each) => backendOf(each, { name, check })),
+      backends: chosen.map((each) => backendOf(each, asking)),
     };
   }
 
-  *#attachments(tenant: string, service: Asking): Iterable<Attachment> {
+  *#attachments(tenant: string, service: JudgingService): Iterable<ServiceAttachment> {
     const rows = this.#rows();
     for (const [network, row] of rows.siteNetworks(tenant)) {
-      const about = { network, segmentId: segmentIdOf(row) };
-      const answering = answeringFrom(service.own, row);
+      const attached = attachmentsTo(row, service);
       for (const endpoint of rows.siteEndpoints({ tenant, network }).values()) {
-        const { id: endpointId, container, host } = endpoint;
         // nobody knows the way to who is on a host that is not known
-        if (rows.node(host) === undefined) continue;
-        const addresses = answering(endpoint);
-        yield {
-          ...about,
-          endpoint,
-          endpointId,
-          addresses,
-          isAnswering: isAnswering(addresses, service),
-          container: container && { ...container, state: stateFor(container, service) },
-        };
+        if (rows.node(endpoint.host) === undefined) continue;
+        yield attached(endpoint);
       }
     }
   }
@@ -165,27 +161,6 @@ export class ServiceView {
 export const serviceAddresses = ({ address, address6 }: ObjectRow): readonly IpAddress[] =>
   [address, address6].flatMap((text) => (text === undefined ? [] : [parseAddress(text)]));
 
-const isService = (key: string): boolean => key.startsWith(serviceRange.start);
-
 function touchAll(services: ReadonlyMap<string, unknown> | undefined, touched: Set<string>): void {
   for (const key of services?.keys() ?? []) touched.add(key);
-}
-
-function backendOf(
-  { candidate: { endpoint, segmentId, addresses }, isMember, isReady }: Chosen<Attachment>,
-  { name, check }: Pick<Asking, 'name' | 'check'>,
-): ServiceBackend {
-  const { id, host, mac, container } = endpoint;
-  const { ipv4, ipv6 } = addresses;
-  const isFailing = container?.failed?.includes(name) === true;
-  return {
-    endpointId: id,
-    host,
-    segmentId,
-    mac,
-    ipv4: ipv4 === undefined ? undefined : parseAddress(ipv4),
-    ipv6: ipv6 === undefined ? undefined : parseAddress(ipv6),
-    isReady,
-    check: check === undefined || !isMember ? undefined : isFailing ? 'failed' : 'passed',
-  };
 }

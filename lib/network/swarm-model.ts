@@ -4,7 +4,14 @@
  */
 import { FairleadError } from '../errors.ts';
 import { encodeRecord } from '../model/record.ts';
-import { swarmNetworkKey, swarmPlaceKey, swarmUser, useKey, useRange } from '../model/site-keys.ts';
+import {
+  networkSwarmVipRange,
+  swarmNetworkKey,
+  swarmPlaceKey,
+  swarmUser,
+  useKey,
+  useRange,
+} from '../model/site-keys.ts';
 import type { SiteNetwork, SiteNetworkName, SwarmNetwork, SwarmPlace } from '../model/site.ts';
 import { parseCidr } from '../ip/ip.ts';
 import { asRead, type Plan, type Step, type TxnDraft } from '../store/plan.ts';
@@ -123,9 +130,15 @@ function* unmap(draft: TxnDraft, id: string, { name, group }: SwarmMapping): Ste
   if (place?.value.id === id) {
     draft.then.push({ op: 'delete', start: swarmPlaceKey(name, group) });
   }
+  draft.then.push({ op: 'delete', start: useKey(name, swarmUser, id) });
+  forgetNetwork(draft, id);
+}
+
+/** Adds that a network is none of a swarm any more, and has no services. */
+export function forgetNetwork(draft: TxnDraft, id: string): void {
   draft.then.push(
     { op: 'delete', start: swarmNetworkKey(id) },
-    { op: 'delete', start: useKey(name, swarmUser, id) },
+    { op: 'delete', ...networkSwarmVipRange(id) },
   );
 }
 

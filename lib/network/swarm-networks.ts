@@ -58,6 +58,7 @@ import {
 } from './site-networks.ts';
 import { askedNetwork, networkOption, siteOptions, type AskedNetwork } from './site-options.ts';
 import {
+  forgetNetwork,
   mappingOf,
   planMapNetwork,
   planUnmapNetwork,
@@ -248,7 +249,7 @@ export function* planFreeNetwork(id: string): Plan<RemovalProgress> {
     const { removed } = yield* removeNetwork(draft, name);
     yield* countOrForget(draft, guard, removed);
   }
-  draft.then.push({ op: 'delete', start: swarmNetworkKey(id) });
+  forgetNetwork(draft, id);
   return { txn: draft, answer: 'done' };
 }
 

@@ -177,6 +177,8 @@ export interface Service {
   readonly addresses: readonly IpAddress[];
   /** Protocol and port together are unique. */
   readonly ports: readonly ServicePort[];
+  /** Every port of TCP, UDP and SCTP leads to the same of a container; then `ports` and `earlierPorts` are empty. */
+  readonly allPorts?: true | undefined;
   /** What it had before, none of `ports`: open connections go on with them. */
   readonly earlierPorts: readonly ServicePort[];
   readonly affinity: Affinity;

@@ -78,7 +78,30 @@ describe('the Docker client', () => {
     await engine(
       paths({ '/version': { ...version, ApiVersion: '1.99' }, '/v1.44/info': { ID: 'E1' } }),
     );
-    expect(await createDockerClient(socket).engine(signal)).toEqual({ id: 'E1', inSwarm: false });
+    expect(await createDockerClient(socket).engine(signal)).toEqual({
+      id: 'E1',
+      inSwarm: false,
+      isManager: false,
+    });
+  });
+
+  it('lists services of a swarm with the addresses that they have by now', async () => {
+    const info = { ID: 'E1', Swarm: { LocalNodeState: 'active', ControlAvailable: true } };
+    const vips = [{ NetworkID: 'n1', Addr: '10.1.0.2/24' }, { NetworkID: 'n2' }, { Addr: '' }];
+    const services = [
+      { ID: 's1', Version: { Index: 12 }, Spec: { Name: 'api' }, Endpoint: { VirtualIPs: vips } },
+      { ID: 's2', Version: { Index: 13 }, Spec: {}, Endpoint: { Spec: { Mode: 'dnsrr' } } },
+    ];
+    await engine(paths({ '/version': version, '/v1.41/info': info, '/v1.41/services': services }));
+    const client = createDockerClient(socket);
+    expect(await client.engine(signal)).toEqual({ id: 'E1', inSwarm: true, isManager: true });
+    expect(await client.services(signal)).toEqual([
+      {
+        ...{ id: 's1', name: 'api', version: 12 },
+        addresses: [{ networkId: 'n1', address: '10.1.0.2/24' }],
+      },
+      { id: 's2', name: '', version: 13, addresses: [] },
+    ]);
   });
 
   it('lists the endpoints of a network, also those without a container', async () => {

@@ -71,10 +71,11 @@ class Machine {
     });
     const docker: DockerClient = {
       version: async () => ({ engine: '29', api: '1.44' }),
-      engine: async () => ({ id: 'engine', inSwarm: false }),
+      engine: async () => ({ id: 'engine', inSwarm: false, isManager: false }),
       createNetwork: () => Promise.reject(new Error('it only looks')),
       removeNetwork: () => Promise.reject(new Error('it only looks')),
       plugins: async () => [],
+      services: async () => [],
       containers: async () => [],
       aliases: async () => new Map<string, readonly string[]>(),
       networks: async () => {

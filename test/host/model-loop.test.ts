@@ -46,11 +46,15 @@ class Engine implements DockerClient {
   async engine() {
     this.asked += 1;
     if (this.isDown) throw new FairleadError('DOCKER_DOWN', 'nobody there');
-    return { id: 'E', inSwarm: this.inSwarm };
+    return { id: 'E', inSwarm: this.inSwarm, isManager: this.inSwarm };
   }
 
   async plugins() {
     return this.managed;
+  }
+
+  async services() {
+    return [];
   }
 
   async containers() {

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatAddress } from '../../lib/ip/ip.ts';
 import { containerLabelsMax } from '../../lib/limits.ts';
+import { swarmServiceLabel } from '../../lib/model/labels.ts';
 import { planTellContainer, planTellFailed, toldLabels } from '../../lib/network/containers.ts';
 import { ServiceView, type ServiceChange } from '../../lib/network/service-view.ts';
 import { SiteView, type RowChange } from '../../lib/network/site-view.ts';
@@ -51,19 +52,33 @@ const endpoint = fc
     state: fc.constantFrom(undefined, 'failing', 'stopping'),
     failed: fc.constantFrom(undefined, ['s1'], ['s1', 's2'], ['s3']),
     has6: fc.boolean(),
+    task: fc.constantFrom(undefined, 'x', 'y'),
+    docker: fc.constantFrom('k1', 'k2'),
   })
-  .map(({ tenant, name, at, host, app, state, failed, has6 }) => {
+  .map(({ tenant, name, at, host, app, state, failed, has6, task, docker }) => {
+    const labels = { ...(app && { app }), ...(task && { [swarmServiceLabel]: task }) };
     const told = { ...(state && { state }), ...(failed && { failed }) };
     const id = hex(name === 'n' ? at : at + 4);
     return row(`/endpoint/${tenant}/${name}/${id}`, {
       ...{ id, host, mac: `02:00:00:00:00:0${at}`, ipv4: `10.1.0.${at}` },
       ...(has6 && { ipv6: `fd00::${at}` }),
-      dockerNetworkId: hex(0),
-      ...(app === undefined
-        ? {}
-        : { container: { id: `c${at}`, name: '/c', labels: { app }, ...told } }),
+      dockerNetworkId: docker,
+      ...(app === undefined ? {} : { container: { id: `c${at}`, name: '/c', labels, ...told } }),
     });
   });
+/** Of a swarm: its networks are in one of the tenants' each, and two of them may be in the same. */
+const swarmVip = fc
+  .record({
+    docker: fc.constantFrom('k1', 'k2'),
+    end: fc.constantFrom('c9', 'ca'),
+    service: fc.constantFrom('x', 'y'),
+    network: fc.constantFrom(...networks),
+  })
+  .map(({ docker, end, ...of }) =>
+    row(`/swarm/vip/${docker}/0a0100${end}`, {
+      ...{ tenant: docker === 'k1' ? 't' : 'u', ...of, name: 'api', version: 3 },
+    }),
+  );
 const service = fc
   .record({
     tenantName: fc.constantFrom('t', ...tenants),
@@ -88,7 +103,7 @@ const service = fc
     }),
   );
 const change: fc.Arbitrary<RowChange> = fc
-  .tuple(fc.oneof(node, network, endpoint, endpoint, endpoint, service), fc.nat(4))
+  .tuple(fc.oneof(node, network, endpoint, endpoint, endpoint, service, swarmVip), fc.nat(4))
   .map(([one, chance]) =>
     chance === 0 ? { type: 'delete', key: one.key } : { type: 'put', row: one },
   );
@@ -106,6 +121,7 @@ interface Row {
   readonly earlier?: readonly { readonly selectors: readonly string[] }[];
   readonly mode: string;
   readonly subnets: readonly { readonly gateway?: string }[];
+  readonly dockerNetworkId: string;
   readonly id: string;
   readonly host: string;
   readonly ipv4: string;
@@ -139,6 +155,7 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
   const read = (text: string): Row => JSON.parse(text) as Row;
   for (const [key, { value }] of rows) {
     const [, , kind, tenant, name] = key.split('/');
+    if (kind === 'vip') Object.assign(all, vipPlainly(rows, key));
     if (kind !== 'serviceLB') continue;
     const { config, address, address6, earlier = [] } = read(value);
     const own = rows.get(`/network/${tenant}/${config.networkName}`);
@@ -192,8 +209,33 @@ function plainly(rows: ReadonlyMap<string, KeyValue>): Record<string, unknown> {
   return all;
 }
 
+/** What an address of a swarm's service comes to: its tasks in the very network of Docker's, and all ports. */
+function vipPlainly(rows: ReadonlyMap<string, KeyValue>, key: string): Record<string, unknown> {
+  const [, , , docker = '', end = ''] = key.split('/');
+  const read = (text: string): unknown => JSON.parse(text);
+  const vip = read(rows.get(key)?.value ?? '') as Record<'tenant' | 'network' | 'service', string>;
+  if (!rows.has(`/network/${vip.tenant}/${vip.network}`)) return {};
+  const found: string[] = [];
+  for (const [place, { value }] of rows) {
+    if (!place.startsWith(`/endpoint/${vip.tenant}/${vip.network}/`)) continue;
+    const { id, host, container, dockerNetworkId, ipv4, ipv6 } = read(value) as Row;
+    const isTask = container?.labels[swarmServiceLabel] === vip.service;
+    if (!isTask || dockerNetworkId !== docker || !rows.has(`/node/${host}`)) continue;
+    found.push(
+      `${id} ${host} ${vip.network} ${container.state === undefined} - ${ipv4} ${ipv6 ?? 'no'}`,
+    );
+  }
+  const address = `10.1.0.${Number.parseInt(end.slice(-2), 16)}`;
+  return {
+    [`@swarm:${docker}:${address}`]: [
+      ...[[address], 'connection', vip.network, [], undefined, found.toSorted(), 'all ports'],
+    ],
+  };
+}
+
 function shownAs(one: Service): unknown {
-  const { addresses, affinity, segmentId, backends, earlierPorts, check } = one;
+  const { addresses, affinity, segmentId, backends, earlierPorts, check, allPorts, ports } = one;
+  expect(ports.length > 0).toBe(allPorts !== true);
   const networkOf = (id: string): string | undefined => id.split(':')[1];
   const found = backends.map(
     (each) =>
@@ -209,6 +251,7 @@ function shownAs(one: Service): unknown {
     targets,
     check?.intervalMs,
     found,
+    ...(allPorts === true ? ['all ports'] : []),
   ];
 }
 
@@ -300,5 +343,14 @@ describe('what is told of a container', () => {
     );
     const labels = toldLabels({ ...many, long: 'x'.repeat(600) });
     expect(Object.keys(labels)).toEqual(Object.keys(many).slice(0, containerLabelsMax));
+  });
+
+  it('are beside as many the one by which a swarm knows its tasks', () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 70 }, (_, at) => [`a${String(at).padStart(2, '0')}`, 'x']),
+    );
+    const labels = toldLabels({ ...many, [swarmServiceLabel]: 's1' });
+    const first = Object.entries(many).slice(0, containerLabelsMax);
+    expect(labels).toEqual({ ...Object.fromEntries(first), [swarmServiceLabel]: 's1' });
   });
 });

@@ -20,6 +20,14 @@ export interface Task {
   readonly address6: string;
 }
 
+/** A service as it is asked for. */
+export interface ServiceWish {
+  readonly replicas: number;
+  /** What its name resolves to: an address of its own, or those of its tasks. */
+  readonly mode: 'vip' | 'dnsrr';
+  readonly command?: readonly string[];
+}
+
 /** The swarm. */
 export class LabSwarm {
   readonly #lab: LabSite;
@@ -64,14 +72,21 @@ export class LabSwarm {
     return this.docker(host, 'network', 'create', ...drivers, ...args, network);
   }
 
-  /** Makes a service of containers that do nothing. */
-  async service(host: string, called: string, network: string, replicas: number): Promise<void> {
+  /** Makes a service of containers that do nothing, or what they are told. */
+  async service(
+    host: string,
+    called: string,
+    network: string,
+    { replicas, mode, command = ['sleep', '1000000'] }: ServiceWish,
+  ): Promise<void> {
     const image = await this.#lab.host(host).image();
     await this.docker(
       host,
       ...['service', 'create', '--detach', '--name', called, '--network', network],
-      ...['--replicas', String(replicas), '--endpoint-mode', 'dnsrr', '--no-resolve-image'],
-      ...['--stop-grace-period', '1s', image, 'sleep', '1000000'],
+      ...['--replicas', String(replicas), '--no-resolve-image'],
+      // Docker's own choice is not said
+      ...(mode === 'vip' ? [] : ['--endpoint-mode', mode]),
+      ...['--stop-grace-period', '1s', image, ...command],
     );
   }
 

@@ -5,7 +5,6 @@
 import { assert } from '../../assert.ts';
 import { servicesOnHostMax } from '../../limits.ts';
 import type { LocalEndpoint, Segment, Service, ServiceBackend } from '../../network/world.ts';
-import type { ServicePort } from '../../services/service.ts';
 import { formatAddress } from '../../ip/ip.ts';
 import { delist, enlist } from '../../sets-by-key.ts';
 import { checkFlow, checkMeter, checkWay, type CheckWay } from './checks.ts';
@@ -17,6 +16,7 @@ import {
   ownServiceFlows,
   serviceFlows,
   servicesBase,
+  type Listened,
 } from './services.ts';
 import { FlowWriter, flowsOnly, type Unit } from './unit.ts';
 
@@ -174,13 +174,13 @@ export class ServiceBook {
   ): void {
     const { backend, segment, services } = of;
     const all = services.map(({ service }) => service);
-    backendFlows(flow, backend, { segment, targets: targetsOf(all) });
+    backendFlows(flow, backend, { segment, listened: (family) => listenedTo(all, family) });
     const endpoint = this.#around.local(backend.endpointId);
     if (endpoint === undefined) return;
     for (const { service } of services) {
-      const targets = targetsOf([service]);
       for (const address of service.addresses) {
-        ownServiceFlows(flow, endpoint, { domain: segment.domain, address, targets });
+        const listened = listenedTo([service], address.family);
+        ownServiceFlows(flow, endpoint, { domain: segment.domain, address, listened });
       }
     }
   }
@@ -207,8 +207,11 @@ function made({ number }: { readonly number?: number }, write: (flow: FlowWriter
   return flowsOnly(flow.flows);
 }
 
-/** What ports lead to, or have led to, each once. */
-function targetsOf(services: readonly Service[]): readonly ServicePort[] {
+/** What services with addresses of a family lead to, or have led to: with all ports of one, those of others, too. */
+function listenedTo(services: readonly Service[], family: 4 | 6): Listened {
+  const isAll = ({ allPorts, addresses }: Service): boolean =>
+    allPorts === true && addresses.some((address) => address.family === family);
+  if (services.some(isAll)) return 'all';
   const ports = services.flatMap((each) => [...each.ports, ...each.earlierPorts]);
   const targets = new Map(ports.map((port) => [`${port.protocol} ${port.target}`, port] as const));
   return [...targets.values()];

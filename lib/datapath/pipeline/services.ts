@@ -30,7 +30,14 @@ import {
   tables,
   zones,
 } from './fields.ts';
-import { bothFamilies, icmpOf, toPort } from './packets.ts';
+import {
+  bothFamilies,
+  icmpOf,
+  isLaterPiece,
+  pieceProtocol,
+  protocolNumbers,
+  toPort,
+} from './packets.ts';
 import { ctState } from './ct-state.ts';
 import { dropGivenUp } from './given-up.ts';
 import { isNew } from './outside.ts';
@@ -54,6 +61,21 @@ function fromPort(protocol: ServiceProtocol, port: number): Match {
       return { ipProto: 132, sctpSrc: port };
   }
 }
+
+/** What a container listens to as one behind services: ports, each once, or all that there are. */
+export type Listened = readonly Pick<ServicePort, 'protocol' | 'target'>[] | 'all';
+
+/** All that is said by protocols with ports: later pieces of packets, too, which show none. */
+const anyPort = (family: 4 | 6): readonly Match[] => [
+  ...Object.values(protocolNumbers).map((ipProto) => ({ ipProto })),
+  ...(family === 4 ? [] : [{ ipProto: pieceProtocol(family, 0), ...isLaterPiece }]),
+];
+
+/** What is said from there; the family is said elsewhere. */
+const fromThere = (listened: Listened, family: 4 | 6): readonly Match[] =>
+  listened === 'all'
+    ? anyPort(family)
+    : listened.map(({ protocol, target }) => fromPort(protocol, target));
 
 /** A container's address of a family. */
 export const addressIn = (backend: ServiceBackend, family: 4 | 6): IpAddress | undefined =>
@@ -121,18 +143,34 @@ export function domainServices(flow: FlowWriter, domain: number): void {
   }
 }
 
+/** A port of a service, or all that there are. */
+type Entrance = ServicePort | 'all';
+
+const entrances = ({ allPorts, ports }: Service): readonly Entrance[] =>
+  allPorts === true ? ['all'] : ports;
+
 /** What is said to a port of a service. */
-function asked(domain: number, address: IpAddress, { protocol, port }: ServicePort): Match {
-  return { ...ofDomain(domain), ...toAddress(address), ...toPort(protocol, port) };
+function asked(domain: number, address: IpAddress, entrance: Entrance): readonly Match[] {
+  const said =
+    entrance === 'all' ? anyPort(address.family) : [toPort(entrance.protocol, entrance.port)];
+  return said.map((each) => ({ ...ofDomain(domain), ...toAddress(address), ...each }));
 }
 
 const isReady = ({ isReady: ready }: ServiceBackend): boolean => ready;
 
 /** To a service: what has a container goes on to it, the rest is looked at. */
-function lookedUp(flow: FlowWriter, domain: number, match: Match): void {
-  flow.add({ table: tables.route, priority: 260 }, match, {
-    apply: [tracked(domain, tables.services)],
-  });
+function lookedUp(flow: FlowWriter, domain: number, said: readonly Match[]): void {
+  for (const match of said) {
+    flow.add({ table: tables.route, priority: 260 }, match, {
+      apply: [tracked(domain, tables.services)],
+    });
+  }
+}
+
+/** What begins a conversation with a service. */
+function begun(flow: FlowWriter, said: readonly Match[], what: Instructions): void {
+  for (const match of said)
+    flow.add({ table: tables.services, priority: 100 }, [match, isNew], what);
 }
 
 /** A service, and the groups that choose; `number` stands for it on this host. */
@@ -159,32 +197,33 @@ export function serviceFlows(
     if (service.affinity === 'client' && ready.length > 0) {
       slotFlows(flow, { domain, address, ids: ready.map(({ endpointId }) => endpointId) });
     }
-    for (const [index, port] of service.ports.entries()) {
-      const match = asked(domain, address, port);
-      lookedUp(flow, domain, match);
-      const begins = [{ table: tables.services, priority: 100 }, [match, isNew]] as const;
-      if (ready.length === 0) unreachable.add(...begins, toAgent);
+    const { family } = address;
+    for (const [index, entrance] of entrances(service).entries()) {
+      const said = asked(domain, address, entrance);
+      lookedUp(flow, domain, said);
+      if (ready.length === 0) begun(unreachable, said, toAgent);
       else if (service.affinity === 'client') {
-        flow.add(...begins, { goto: tables.serviceSlot });
+        begun(flow, said, { goto: tables.serviceSlot });
         for (const [at, backend] of ready.entries()) {
+          const apply = chosen(domain, backend, { family, entrance });
           const theirs = { [registers.backend]: at };
-          flow.add({ table: tables.serviceTarget, priority: 100 }, [match, theirs], {
-            apply: chosen(domain, backend, { family: address.family, port }),
-          });
+          for (const match of said) {
+            flow.add({ table: tables.serviceTarget, priority: 100 }, [match, theirs], { apply });
+          }
         }
       } else {
-        const id = groups.service(number, index * 2 + (address.family === 4 ? 0 : 1));
-        flow.add(...begins, { apply: [{ kind: 'group', group: id }] });
+        const id = groups.service(number, index * 2 + (family === 4 ? 0 : 1));
+        begun(flow, said, { apply: [{ kind: 'group', group: id }] });
         const buckets = ready.map((backend) => ({
-          actions: chosen(domain, backend, { family: address.family, port }),
+          actions: chosen(domain, backend, { family, entrance }),
         }));
         made.push({ id, type: 'select', buckets });
       }
     }
     for (const port of closedPorts(service)) {
-      const match = asked(domain, address, port);
-      lookedUp(flow, domain, match);
-      unreachable.add({ table: tables.services, priority: 100 }, [match, isNew], toAgent);
+      const said = asked(domain, address, port);
+      lookedUp(flow, domain, said);
+      begun(unreachable, said, toAgent);
     }
   }
   return made;
@@ -221,11 +260,12 @@ function slotFlows(
 function chosen(
   domain: number,
   backend: ServiceBackend,
-  { family, port }: { readonly family: 4 | 6; readonly port: ServicePort },
+  { family, entrance }: { readonly family: 4 | 6; readonly entrance: Entrance },
 ): readonly Action[] {
-  const ports = { first: port.target };
   // ports of SCTP stay as they are: a switch in user space knows nothing of them
-  const nat = { side: 'destination', ...(port.protocol === 'sctp' ? {} : { ports }) } as const;
+  const keepsPort = entrance === 'all' || entrance.protocol === 'sctp';
+  const ports = keepsPort ? {} : { ports: { first: entrance.target } };
+  const nat = { side: 'destination', ...ports } as const;
   const ipv4 = { first: backend.ipv4 === undefined ? 0 : ipv4Number(backend.ipv4) };
   const ipv6 = { first: backend.ipv6?.value ?? 0n };
   const translate: Ct = {
@@ -244,18 +284,18 @@ export function backendFlows(
   backend: ServiceBackend,
   {
     segment,
-    targets,
+    listened,
   }: {
     readonly segment: Segment;
-    /** What it listens to as a container of services, each once. */
-    readonly targets: readonly Pick<ServicePort, 'protocol' | 'target'>[];
+    /** By services with addresses of a family. */
+    readonly listened: (family: 4 | 6) => Listened;
   },
 ): void {
   const { domain } = segment;
   for (const address of [backend.ipv4, backend.ipv6]) {
     if (address === undefined) continue;
-    for (const { protocol, target } of targets) {
-      const answer = { ...fromAddress(address), ...fromPort(protocol, target) };
+    for (const said of fromThere(listened(address.family), address.family)) {
+      const answer = { ...fromAddress(address), ...said };
       const at = { table: tables.exit, priority: 200 };
       flow.add(at, [ofDomain(domain), arriving, answer], restored(domain));
     }
@@ -278,12 +318,13 @@ export function ownServiceFlows(
   {
     domain,
     address,
-    targets,
+    listened,
   }: {
     readonly domain: number;
     /** The service's. */
     readonly address: IpAddress;
-    readonly targets: readonly Pick<ServicePort, 'protocol' | 'target'>[];
+    /** As a container of this service. */
+    readonly listened: Listened;
   },
 ): void {
   const own = address.family === 4 ? endpoint.ipv4 : endpoint.ipv6;
@@ -300,8 +341,8 @@ export function ownServiceFlows(
       { kind: 'ct', commit: true, zone, nat: source, table: tables.ownService },
     ],
   });
-  for (const { protocol, target } of targets) {
-    const answer = { ...toAddress(address), ...fromPort(protocol, target) };
+  for (const said of fromThere(listened, address.family)) {
+    const answer = { ...toAddress(address), ...said };
     const match = [from, answer, flags({ notOwn: false })];
     flow.add({ table: tables.route, priority: 280 }, match, {
       apply: [{ kind: 'ct', zone, nat: 'existing', table: tables.ownService }],

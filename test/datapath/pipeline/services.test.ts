@@ -6,6 +6,7 @@ import { cookieKinds } from '../../../lib/datapath/pipeline/fields.ts';
 import { gatewayMac } from '../../../lib/datapath/pipeline/routing.ts';
 import { macNumber } from '../../../lib/datapath/pipeline/addresses.ts';
 import type { Service } from '../../../lib/network/world.ts';
+import type { ServicePort } from '../../../lib/services/service.ts';
 import type { CompiledRule } from '../../../lib/policy/compile.ts';
 import { slotsOf } from '../../../lib/services/slots.ts';
 import { pick } from './drawn-site.ts';
@@ -26,7 +27,7 @@ import { receivers } from './talks.ts';
 
 const routed = [...inNetwork(1), ...inNetwork(2)];
 
-/** A service, in a network that is routed or not, with some behind it who are ready and some who are not. */
+/** A service, in a network that is routed or not, with some ports or all, and some behind it who are ready and some not. */
 const service: fc.Arbitrary<Service> = fc
   .record({
     index: fc.constantFrom(1, 2, 3),
@@ -35,8 +36,9 @@ const service: fc.Arbitrary<Service> = fc
     others: fc.nat(2),
     turn: fc.nat(20),
     target: fc.constantFrom(80, 8080),
+    hasAll: fc.boolean(),
   })
-  .map(({ index, affinity, ready, others, turn, target }) => {
+  .map(({ index, affinity, ready, others, turn, target, hasAll }) => {
     const all = [...(index === 3 ? inNetwork(3) : []), ...routed];
     const turned = [...all.slice(turn % all.length), ...all.slice(0, turn % all.length)];
     const behind = turned.filter(({ segmentId }) => index !== 3 || segmentId === 't1n3');
@@ -48,19 +50,31 @@ const service: fc.Arbitrary<Service> = fc
       id: 'web',
       affinity,
       backends,
-      ports: [
-        { protocol: 'tcp', port: 80, target },
-        { protocol: 'udp', port: 53, target: 53 },
-        { protocol: 'sctp', port: 99, target: 99 },
-      ],
+      ...(hasAll
+        ? { allPorts: true, ports: [] }
+        : {
+            ports: [
+              { protocol: 'tcp', port: 80, target },
+              { protocol: 'udp', port: 53, target: 53 },
+              { protocol: 'sctp', port: 99, target: 99 },
+            ],
+          }),
     });
   });
+
+/** A port that leads to the same of a container. */
+const anyPort: fc.Arbitrary<ServicePort> = fc
+  .record({
+    protocol: fc.constantFrom('tcp' as const, 'udp' as const, 'sctp' as const),
+    port: fc.constantFrom(1, 80, 65_535),
+  })
+  .map(({ protocol, port }) => ({ protocol, port, target: port }));
 
 const callOf = (of: Service): fc.Arbitrary<Call> =>
   fc.record({
     client: fc.constantFrom(...(of.segmentId === 't1n3' ? inNetwork(3) : routed)),
     service: fc.constant(of),
-    port: fc.constantFrom(...of.ports),
+    port: of.allPorts === true ? anyPort : fc.constantFrom(...of.ports),
     family: fc.constantFrom(4 as const, 6 as const),
     from: fc.integer({ min: 40_000, max: 40_009 }),
   });
@@ -323,6 +337,81 @@ it('rules see who speaks and who is spoken to, not the service', () => {
   expect(receivers(denied)).toEqual([]);
 });
 
+describe('a service with all ports', () => {
+  it('does not answer for what has no ports, and answers pings', () => {
+    const site = new ServedFabric();
+    const [client, server] = inNetwork(1);
+    if (client === undefined || server === undefined) throw new Error('few');
+    const of = serviceIn(1, {
+      ...{ id: 'web', allPorts: true as const, ports: [] },
+      backends: [backend(server)],
+    });
+    site.change([of]);
+    const port = { protocol: 'tcp', port: 80, target: 80 } as const;
+    const { length, fields } = callPacket({ client, service: of, port, family: 4, from: 4000 });
+    const { tcpSrc: _from, tcpDst: _to, ...bare } = fields;
+    const sent = (more: object) =>
+      site.fabric.send(client, { length, fields: { ...bare, ...more } }).map(({ to }) => to);
+    expect(sent({ ipProto: 47n })).toEqual(['agent']);
+    expect(sent({ ipProto: 1n, icmpType: 8n, icmpCode: 0n })).toEqual(['self']);
+  });
+
+  it('and one with some of the same container go side by side', () => {
+    const site = new ServedFabric();
+    const [client, server] = inNetwork(1);
+    if (client === undefined || server === undefined) throw new Error('few');
+    const one = serviceIn(1, {
+      ...{ id: 'all', allPorts: true as const, ports: [] },
+      backends: [backend(server)],
+    });
+    const other = serviceIn(1, { id: 'web', backends: [backend(server)] });
+    site.change([one, other]);
+    for (const family of [4, 6] as const) {
+      const free = { protocol: 'tcp', port: 8080, target: 8080 } as const;
+      const calls: readonly Call[] = [
+        { client, service: one, port: free, family, from: 4000 },
+        { client, service: other, port: pick(other.ports, 0), family, from: 4001 },
+      ];
+      for (const call of calls) expectSeen(call, site.call(call));
+      site.change([other]);
+      for (const call of calls.slice(1)) expectSeen(call, site.call(call));
+      site.change([one, other]);
+    }
+  });
+
+  it('leaves what others say to its containers directly as it is, in pieces too', () => {
+    const site = new ServedFabric();
+    const [client, server] = inNetwork(1);
+    if (client === undefined || server === undefined) throw new Error('few');
+    const of = serviceIn(1, {
+      ...{ id: 'all', allPorts: true as const, ports: [] },
+      backends: [backend(server), backend(client)],
+    });
+    site.change([of]);
+    for (const family of [4, 6] as const) {
+      const asIf = { ...of, addresses: [addressOf(server, family)] };
+      const port = { protocol: 'udp', port: 53, target: 53 } as const;
+      const said = callPacket({ client, service: asIf, port, family, from: 4000 });
+      const packet = {
+        ...said,
+        fields: { ...said.fields, ethDst: BigInt(macNumber(server.mac)) },
+      };
+      const [got, ...more] = site.fabric.send(client, packet);
+      expect([got?.to, more]).toEqual([server.id, []]);
+      expect(got && ends(got)).toEqual({
+        from: addressOf(client, family).value,
+        to: addressOf(server, family).value,
+        ...{ fromPort: 4000, toPort: 53 },
+      });
+      // later pieces go by the same way: conntrack would wait for them
+      const { udpSrc: _from, udpDst: _to, ...rest } = packet.fields;
+      const piece = { ...rest, ipProto: family === 4 ? 17n : 44n, ipFrag: 3n };
+      const looked = site.fabric.send(client, { ...packet, fields: piece });
+      expect(looked.map(({ to }) => to)).toEqual([server.id]);
+    }
+  });
+});
+
 describe('flows', () => {
   it('after any change are what they would be if they were made of the end alone', () => {
     const all = fc.array(
@@ -331,6 +420,7 @@ describe('flows', () => {
         affinity: of.affinity,
         backends: of.backends,
         earlierPorts: of.affinity === 'client' ? of.ports : [],
+        ...(of.allPorts === true ? { allPorts: of.allPorts, ports: [] } : {}),
       })),
       { maxLength: 3 },
     );

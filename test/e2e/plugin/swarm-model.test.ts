@@ -36,8 +36,8 @@ beforeAll(async () => {
 test('services are members of the groups that their networks are, and policies are for them', async () => {
   await swarm.network('h1', 'web', '--attachable', ...tagged('web.default'));
   await swarm.network('h2', 'db', ...tagged('db-tag'));
-  await swarm.service('h1', 'front', 'web', 4);
-  await swarm.service('h2', 'base', 'db', 3);
+  await swarm.service('h1', 'front', 'web', { replicas: 4, mode: 'vip' });
+  await swarm.service('h2', 'base', 'db', { replicas: 3, mode: 'dnsrr' });
   const front = await swarm.untilTasks('front', 'web', 4);
   const base = await swarm.untilTasks('base', 'db', 3);
   expect(new Set(front.map(({ host }) => host.name)).size).toBe(3);
@@ -116,7 +116,7 @@ test('tasks have addresses of both families, in networks of the model and in the
     ['six', 'both', 'fd00:60::'],
     ['seven', 'own', 'fd00:61::'],
   ] as const) {
-    await swarm.service('h1', called, network, 4);
+    await swarm.service('h1', called, network, { replicas: 4, mode: 'dnsrr' });
     const tasks = await swarm.untilTasks(called, network, 4);
     await expectReachable(tasks, called);
     expect(new Set(tasks.map(({ address6 }) => address6)).size).toBe(4);

@@ -1,7 +1,6 @@
 /**
- * A swarm of three nodes, all managers, on networks of Fairlead's managed plugin. Services are asked for with
- * `--endpoint-mode dnsrr`: for a virtual address engines (20.10 and 28.5 were seen) need an endpoint of their own in the network, which they
- * make for the driver `overlay` only ("Unable to find load balancing endpoint"), and IPVS in the kernel.
+ * A swarm of three nodes, all managers, on networks of Fairlead's managed plugin. The name of one service is the
+ * addresses of its tasks (`dnsrr`), that of the other has one of its own (`swarm-vip.test.ts` says what that means).
  */
 import { beforeAll, expect, test } from 'vitest';
 import { labOfSite } from '../../support/lab-site.ts';
@@ -20,8 +19,6 @@ const nodeId = (host: string) => docker(host, 'info', '-f', '{{.Swarm.NodeID}}')
 const tasksOf = (service: string, network: string) => swarm.tasksOf(service, network);
 const untilTasks = (service: string, network: string, count: number) =>
   swarm.untilTasks(service, network, count);
-const service = (host: string, called: string, network: string, replicas: number) =>
-  swarm.service(host, called, network, replicas);
 
 beforeAll(async () => {
   agents = await swarm.start();
@@ -35,7 +32,7 @@ test('six tasks on three nodes reach each other by address and by name', async (
     '--gateway=10.50.0.254',
     '--attachable',
   );
-  await service('h1', 'api', 'web', 6);
+  await swarm.service('h1', 'api', 'web', { replicas: 6, mode: 'dnsrr' });
   const tasks = await untilTasks('api', 'web', 6);
   expect(new Set(tasks.map(({ host }) => host.name)).size).toBe(3);
   await expectReachable(tasks, 'api');
@@ -92,7 +89,7 @@ test('with its leader killed the swarm goes on, and gives no address twice', asy
     { timeoutMs: 120_000, everyMs: 500 },
   );
   await networkCreate('h2', 'late');
-  await service('h2', 'job', 'late', 4);
+  await swarm.service('h2', 'job', 'late', { replicas: 4, mode: 'vip' });
   const jobs = await untilTasks('job', 'late', 4);
   expect(jobs.every(({ host }) => host.name !== 'h1')).toBe(true);
   await expectReachable(jobs, 'job');
