@@ -238,6 +238,9 @@ function requireInside(cidr: Cidr, gateway: IpAddress): void {
 function* requireFree(tenant: string, { text, cidr }: WantedSubnet): Step<void> {
   const near = yield* findOverlap(tenant, cidr);
   if (near === undefined) return;
+  const other = { tenant, network: near.network };
+  // its subnets are its own until the last host has let go of it
+  if ((yield* readSiteNetwork(other))?.value.leaving === true) throw leavingNetwork(other);
   const what = cidr.family === 4 ? `subnet ${text}` : `subnetv6  ${text}`;
   throw new FairleadError('OBJECT_CONFLICT', `network ${near.network} conflicts with ${what}`);
 }
