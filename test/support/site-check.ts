@@ -236,8 +236,7 @@ function wrongEndpoints(site: SiteReading): readonly string[] {
       endpoints.flatMap(({ host, title, endpoint: { id, ipv4, ipv6 } }) =>
         [ipv4, ipv6]
           .filter((text) => text !== undefined)
-          .map((text) => `${title}/${hexOf(text)} ${JSON.stringify({ endpointId: id, host })}`)
-          .join(' '),
+          .map((text) => `${title}/${hexOf(text)} ${JSON.stringify({ endpointId: id, host })}`),
       ),
     ),
   ];
