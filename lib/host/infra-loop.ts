@@ -5,10 +5,9 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Conditions } from '../conditions.ts';
-import { InfraLinks } from '../datapath/infra/infra-links.ts';
+import { InfraLinks, type InfraLinksParts } from '../datapath/infra/infra-links.ts';
 import type { HostState } from '../datapath/infra/obstacles.ts';
 import type { LinkEvent, Links, LinkWatch } from '../datapath/link/links.ts';
-import type { KernelSettings } from '../datapath/outside/kernel-settings.ts';
 import { asFairleadError, describeError, hasCode, type FairleadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Endpoint } from '../model/endpoint.ts';
@@ -29,16 +28,24 @@ import { readEndpoints, readNetworks, readObjects, readRows } from './records.ts
 import { watchHints } from './store-hints.ts';
 import type { Switching } from './switching.ts';
 
-/** What the loop is made of. */
-export interface InfraLoopParts {
+/** What looks are made with. */
+export interface HostInfraParts {
   readonly hostName: string;
   readonly store: StateStore;
-  readonly links: Links;
-  readonly settings: Pick<KernelSettings, 'setOwn' | 'read'>;
-  readonly switching: Pick<Switching, 'attachHost' | 'ports' | 'kick'>;
-  readonly clock: Clock;
+  readonly links: InfraLinksParts['links'];
+  readonly settings: InfraLinksParts['settings'];
+  readonly switching: {
+    readonly attachHost: Switching['attachHost'];
+    readonly ports: Pick<Switching['ports'], 'release'>;
+  };
   readonly log: Logger;
   readonly conditions: Conditions;
+}
+
+/** What the loop is made of. */
+export interface InfraLoopParts extends HostInfraParts {
+  readonly links: Links;
+  readonly clock: Clock;
 }
 
 /** Starts the loop. */
@@ -87,15 +94,15 @@ const shownCodes = [
   ...['LINK_FAILED', 'LINK_NOT_OURS', 'LINK_IN_USE', 'OUTSIDE_FAILED', 'PORT_NOT_OURS'],
 ] as const satisfies readonly FairleadError['code'][];
 
-/** The infra networks of one host. */
-class HostInfra {
-  readonly #parts: InfraLoopParts;
+/** The infra networks of one host, one look at a time. */
+export class HostInfra {
+  readonly #parts: HostInfraParts;
   readonly #links: InfraLinks;
   /** What went wrong in this look. */
   #failed: { readonly what: string; readonly error: FairleadError }[] = [];
   #names: ReadonlySet<string> = new Set();
 
-  constructor(parts: InfraLoopParts) {
+  constructor(parts: HostInfraParts) {
     this.#parts = parts;
     const { links, settings, switching } = parts;
     const attach = switching.attachHost;

@@ -27,7 +27,7 @@ export interface InfraLinksParts {
     Links,
     'list' | 'addresses' | 'routes' | 'mark' | 'remove' | 'changeAddress' | 'changeRoute'
   >;
-  readonly settings: Pick<KernelSettings, 'setOwn' | 'read'>;
+  readonly settings: Pick<KernelSettings, 'setOwn'>;
   /** Makes links and port of an endpoint; `isLost` when the switch may know earlier links of these names. */
   readonly attach: (port: PortSpec, isLost: boolean) => Promise<void>;
   readonly log: Logger;

@@ -138,7 +138,9 @@ function requireAccessible({ hostAccess, asked, mode }: SiteNetwork): void {
   throw new FairleadError(
     'OBJECT_INVALID',
     'hostAccess needs a network that Fairlead routes, and this one bridges: its gateway is a machine on the wire',
-    { fix: 'fairlead global set --fwd-mode routing, and make the network again' },
+    {
+      fix: 'make it on VXLAN; for VLANs, while there are no networks: netctl global set --fwd-mode routing',
+    },
   );
 }
 

@@ -1,19 +1,13 @@
 /** The host's links in infra networks on a kernel of paper: made, put right, and nothing else touched. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { InfraLinks, type InfraWish } from '../../../lib/datapath/infra/infra-links.ts';
-import type { Link, LinkAddress, LinkRoute, Route } from '../../../lib/datapath/link/links.ts';
-import {
-  formatAddress,
-  formatCidr,
-  parseAddress,
-  parseCidr,
-  parseInterface,
-} from '../../../lib/ip/ip.ts';
+import type { Link, LinkRoute, Route } from '../../../lib/datapath/link/links.ts';
+import { parseAddress, parseCidr, parseInterface } from '../../../lib/ip/ip.ts';
 import { silentLogger } from '../../../lib/log.ts';
-import { linkAlias, linkNames, type PortSpec } from '../../../lib/network/port.ts';
+import { linkNames, type PortSpec } from '../../../lib/network/port.ts';
+import { PaperKernel } from '../../support/paper-kernel.ts';
 
 const id = 'a'.repeat(64);
-const alias = linkAlias(id);
 const port: PortSpec = {
   endpointId: id,
   networkId: 'n',
@@ -39,101 +33,6 @@ const access = (destination: string, mtu?: number): LinkRoute => ({
   ...(mtu === undefined ? {} : { mtu }),
 });
 
-/** What a kernel has, and what was done to it. */
-class PaperKernel {
-  links: Link[] = [];
-  addresses: LinkAddress[] = [];
-  routes: Route[] = [];
-  readonly settings = new Map<string, string>();
-  done: string[] = [];
-  #index = 10;
-
-  has(name: string, more: Partial<Link> = {}): Link {
-    const made: Link = {
-      ...{ index: ++this.#index, name, kind: 'veth', alias, mac: port.mac, mtu: port.mtu },
-      ...{ up: false, running: true, promiscuous: false, group: 0 },
-      ...more,
-    };
-    this.links.push(made);
-    return made;
-  }
-
-  pair(more: Partial<Link> = {}): void {
-    const outer = this.has(port.hostLink, { up: true, mac: '02:00:00:00:00:01' });
-    this.has('infra', { peerIndex: outer.index, ...more });
-  }
-
-  get listing(): readonly string[] {
-    return [
-      ...this.links.map(({ name, up }) => `${name} ${up ? 'up' : 'down'}`),
-      ...this.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
-      ...this.routes.map(
-        ({ destination, gateway, ours }) =>
-          `${destination} ${gateway ?? '-'} ${ours?.source ?? '-'} ${ours?.mtu ?? '-'}`,
-      ),
-    ];
-  }
-
-  readonly parts = {
-    links: {
-      list: async () => this.links,
-      addresses: async () => this.addresses,
-      routes: async () => this.routes,
-      mark: async (index: number) => {
-        this.done.push('mark');
-        this.links = this.links.map((one) => (one.index === index ? { ...one, up: true } : one));
-      },
-      remove: async (name: string) => {
-        const isThere = this.links.some((one) => one.name === name);
-        if (isThere) this.done.push(`remove ${name}`);
-        if (isThere) this.links = this.links.filter((one) => one.alias !== alias);
-        return isThere;
-      },
-      changeAddress: async (
-        change: 'add' | 'remove',
-        index: number,
-        one: ReturnType<typeof parseAddress>,
-        prefixLength = 0,
-      ) => {
-        const found = { index, family: one.family, address: formatAddress(one), prefixLength };
-        this.done.push(`${change} ${found.address}/${prefixLength}`);
-        const others = this.addresses.filter(
-          (each) => each.address !== found.address || each.prefixLength !== prefixLength,
-        );
-        this.addresses = change === 'add' ? [...others, found] : others;
-      },
-      changeRoute: async (change: 'add' | 'remove', index: number, one: LinkRoute) => {
-        const destination = formatCidr(one.destination);
-        const isThere = this.routes.some((each) => each.destination === destination);
-        if (change === 'add' && isThere) return false;
-        this.done.push(`${change} ${destination}`);
-        this.routes = this.routes.filter((each) => each.destination !== destination);
-        if (change === 'remove') return true;
-        this.routes.push({
-          ...{ family: one.destination.family, destination, table: 254, type: 1, outIndex: index },
-          ...(one.via === undefined ? {} : { gateway: formatAddress(one.via) }),
-          ours: {
-            ...(one.source === undefined ? {} : { source: formatAddress(one.source) }),
-            ...(one.mtu === undefined ? {} : { mtu: one.mtu }),
-          },
-        });
-        return true;
-      },
-    },
-    settings: {
-      read: async (path: string) => this.settings.get(path),
-      setOwn: async (path: string, value: string) => void this.settings.set(path, value),
-    },
-    attach: async (_: PortSpec, isLost: boolean) => {
-      this.done.push(isLost ? 'make' : 'adopt');
-      if (isLost) this.pair();
-      const { mac, mtu } = port;
-      this.links = this.links.map((one) => (one.name === 'infra' ? { ...one, mac, mtu } : one));
-    },
-    log: silentLogger(),
-  };
-}
-
 let kernel: PaperKernel;
 let infra: InfraLinks;
 const apply = async (wanted = wish()) => infra.apply(wanted, await infra.look());
@@ -147,7 +46,7 @@ const whole = [
 ];
 beforeEach(() => {
   kernel = new PaperKernel();
-  infra = new InfraLinks(kernel.parts);
+  infra = new InfraLinks({ ...kernel.parts, log: silentLogger() });
 });
 
 describe('a link', () => {
