@@ -19,5 +19,7 @@ export function reportOf(
   foreign: ForeignThings,
 ): ReconcileReport {
   const failed = ports.flatMap(({ name, error }) => (error === undefined ? [] : [{ name, error }]));
-  return { repaired: countWork(changes), detached: changes.detached, failed, foreign };
+  // links of the host itself are made again, without anybody restarting anything
+  const detached = changes.detached.filter(({ ofHost }) => ofHost !== true);
+  return { repaired: countWork(changes), detached, failed, foreign };
 }

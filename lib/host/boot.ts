@@ -62,7 +62,9 @@ export async function readEarlierBoot(store: StateStore, bootId: string): Promis
     !kept.has(`${cidr} ${address}`);
   // what was asked for since, and has no endpoint yet, is taken again by its endpoint
   const left = before.ending === bootId ? addresses.filter(isLeft) : [];
-  return { bootId, endpoints: await readEndpoints(store), addresses, left };
+  // the host is in its infra networks in this boot as in the one before, with the same addresses
+  const endpoints = (await readEndpoints(store)).filter(({ value }) => value.link === undefined);
+  return { bootId, endpoints, addresses, left };
 }
 
 /** What the loop is made of. */

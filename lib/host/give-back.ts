@@ -1,11 +1,12 @@
 /**
- * What the agent took of this host, given back with no agent running: rules of the packet filter, settings of the
- * kernel, NICs. For who removes Fairlead: an agent that stops leaves all of it, since containers go on. Bridges and
+ * What the agent took of this host, given back with no agent running: links of infra networks, rules of the packet
+ * filter, settings of the kernel, NICs. For who removes Fairlead: an agent that stops leaves all of it, since containers go on. Bridges and
  * what hangs on them are not touched; whoever removes them does it after this.
  */
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { bridgeName } from '../datapath/bridge.ts';
+import { infraLinksIn } from '../datapath/infra/infra-links.ts';
 import { openLinks, type Links } from '../datapath/link/links.ts';
 import { KernelSettings } from '../datapath/outside/kernel-settings.ts';
 import { hostFilter } from '../datapath/outside/packet-filter.ts';
@@ -34,6 +35,7 @@ export async function giveBack(parts: GiveBackParts): Promise<readonly string[]>
   const links = await openLinks(parts.clock);
   try {
     const problems = await giveBackUplinks(parts, links);
+    for (const { name, alias } of infraLinksIn(await links.list())) await links.remove(name, alias);
     await giveBackWayOut(parts, links);
     return problems;
   } finally {

@@ -2,10 +2,12 @@
  * A host put together: store, links, Open vSwitch and Docker, and the loops that keep them equal.
  * Faces get the operations and what there is to show; they do not see the parts.
  */
+import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { Conditions } from '../conditions.ts';
 import type { DatapathChoice } from '../datapath/datapath-type.ts';
 import { openLinks, type Links } from '../datapath/link/links.ts';
+import { KernelSettings } from '../datapath/outside/kernel-settings.ts';
 import { createDockerClient } from '../docker/client.ts';
 import type { FairleadError } from '../errors.ts';
 import { parseCidr, type Cidr } from '../ip/ip.ts';
@@ -33,6 +35,7 @@ import { startContainerLoop } from './container-loop.ts';
 import { startDockerLoop } from './docker-loop.ts';
 import { Fence } from './fence.ts';
 import { checkHostAddresses, type AddressCheck } from './ipam-check.ts';
+import { startInfraLoop } from './infra-loop.ts';
 import { startModelLoop } from './model-loop.ts';
 import { startNodeLoop } from './node-loop.ts';
 import { Removals } from './removals.ts';
@@ -262,10 +265,7 @@ function startLoops(
   return {
     model,
     docker: startDockerLoop({
-      ...shared,
-      docker,
-      dockerSocket,
-      pluginName,
+      ...{ ...shared, docker, dockerSocket, pluginName },
       log: log.child({ part: 'docker' }),
       release,
       onNetworks: () => model.kick(),
@@ -293,11 +293,18 @@ function startLoops(
       doubt: () => opened.doubt(),
       onStanding: (isRemoved) => switching.setRemoved(isRemoved),
     }),
+    infra: startInfraLoop({
+      ...{ ...shared, links, switching, log: log.child({ part: 'infra' }) },
+      settings: kernelSettings(options),
+    }),
     boot: startBootLoop({ ...shared, earlier, log: log.child({ part: 'boot' }), release }),
     removals: removals.start(opened.store),
     tenant: startTenantLoop({ store, clock, log: log.child({ part: 'tenant' }) }),
   };
 }
+
+const kernelSettings = ({ runDirectory }: HostOptions): KernelSettings =>
+  new KernelSettings(join(runDirectory, 'kernel-settings.json'));
 
 /**
  * The addresses, without ports, by which the others of a cluster of ours reach this host: none before it listens. One

@@ -144,13 +144,16 @@ async function readOwn(
   networks: readonly Network[],
   host: string,
 ): Promise<readonly CheckedEndpoint[]> {
-  return (await readEndpoints(store)).map(({ value: { id, networkId, ipv4, ipv6, state } }) => ({
-    network: titleOf(networks.find((one) => one.id === networkId) ?? { id: networkId }),
-    id,
-    host,
-    state,
-    addresses: addressesOf(ipv4, ipv6),
-  }));
+  return (await readEndpoints(store)).map(
+    ({ value: { id, networkId, ipv4, ipv6, state, link } }) => ({
+      network: titleOf(networks.find((one) => one.id === networkId) ?? { id: networkId }),
+      id,
+      host,
+      state,
+      ofHost: link !== undefined,
+      addresses: addressesOf(ipv4, ipv6),
+    }),
+  );
 }
 
 /** Endpoints of shared networks as all hosts see them. */

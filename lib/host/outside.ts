@@ -56,8 +56,8 @@ export class HostOutside {
     const { wayOut, conditions } = this.#parts;
     const { conflict } = await wayOut.decide({
       isReached: networks.some(({ site }) => site === undefined),
-      isOut: networks.some(({ site, internal, outside }) =>
-        site === undefined ? outside === true : !internal,
+      isOut: networks.some(({ site, internal, outside, infra }) =>
+        site === undefined ? outside === true : !internal && infra !== true,
       ),
       subnets: networks.flatMap(({ subnets }) => subnets.map(({ cidr }) => cidr)),
     });

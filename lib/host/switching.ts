@@ -21,8 +21,9 @@ import { ports as portNumbers } from '../datapath/pipeline/fields.ts';
 import type { FairleadError } from '../errors.ts';
 import { Uplinks } from '../datapath/uplink/uplinks.ts';
 import type { Cidr } from '../ip/ip.ts';
-import { ovsWaitMs } from '../limits.ts';
+import { flowsWaitMs, ovsWaitMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
+import type { PortSpec } from '../network/port.ts';
 import type { StateStore } from '../store/port.ts';
 import type { EndpointBandwidth } from './bandwidth.ts';
 import type { PolicyHits } from './policy-hits.ts';
@@ -104,6 +105,12 @@ export interface Switching {
   policyHits(): Promise<PolicyHits>;
   /** The same of all hosts. */
   readonly siteHits: Pick<SiteHits, 'ask'>;
+  /**
+   * Makes links and port of an endpoint whose other end stays in the host; `isLost` when the switch may know links of
+   * these names that are no more.
+   * @throws OVS_*, LINK_*, PORT_NOT_OURS
+   */
+  attachHost(port: PortSpec, isLost: boolean): Promise<void>;
   /** Looks soon at what should be there. */
   kick(): void;
   close(): Promise<void>;
@@ -150,8 +157,9 @@ export function startSwitching(parts: SwitchingParts): Switching {
     log: log.child({ part: 'reconcile' }),
   });
   drifted = () => loop.kick();
+  const ports = portMaker(hostSwitch, forwarding, loop);
   return {
-    ports: portMaker(hostSwitch, forwarding, loop),
+    ...{ ports, attachHost: hostAttacher({ ports, hostSwitch, ovsdb, loop }) },
     publishing: hostPublishing({ links, outside, dataPlane, loop, readListeners, hostSwitch }),
     obstacle: () => hostSwitch.obstacle() ?? flows.failure,
     setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
@@ -169,6 +177,40 @@ export function startSwitching(parts: SwitchingParts): Switching {
       await ovsdb.close();
     },
   };
+}
+
+function hostAttacher(
+  parts: ForgettingParts & { readonly ports: Pick<PortMaker, 'attach'> },
+): Switching['attachHost'] {
+  return async (port, isLost) => {
+    const signal = AbortSignal.timeout(flowsWaitMs);
+    if (isLost) await forgetLink(parts, port.endpointId, signal);
+    await parts.ports.attach(port, signal);
+  };
+}
+
+/**
+ * Waits until the switch knows nothing of an endpoint whose links are gone: one in user space goes on with the link
+ * that it knows, whatever has its name by then.
+ */
+async function forgetLink(
+  { hostSwitch, ovsdb, loop }: ForgettingParts,
+  endpointId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await hostSwitch.ready(signal);
+  const isKnown = hostSwitch.endpointPorts().some((port) => port.endpointId === endpointId);
+  // a port without a link is removed with the next look
+  if (isKnown) await loop.settled(signal);
+  const { nextCfg } = await ovsdb.transactConfigured([], { signal });
+  await ovsdb.waitConfigured(nextCfg, { signal });
+}
+
+/** What is asked to forget a link. */
+interface ForgettingParts {
+  readonly hostSwitch: HostSwitch;
+  readonly ovsdb: OvsdbClient;
+  readonly loop: Pick<Loop, 'settled'>;
 }
 
 async function sourcesOf(

@@ -23,6 +23,8 @@ export const endpointSchema = z.object({
   sandboxKey: z.string().optional(),
   /** MTU that its links got at the last Join, bytes, in a shared network; elsewhere it is the network's. */
   mtu: z.number().int().optional(),
+  /** Its name, for the link by which the host itself is in an infra network; absent for a container's. */
+  link: z.string().optional(),
   /** Ports of this host that lead to it, while it is the container's way out. */
   published: z.array(publishedPortSchema).optional(),
 });

@@ -35,6 +35,8 @@ export const networkSchema = z.object({
   group: siteNameSchema.optional(),
   /** Set when the agent made it because the model has it, and removes it when the model has it no more. */
   follows: z.literal(true).optional(),
+  /** The host's own part of an infra network: no engine has it. */
+  infra: z.literal(true).optional(),
   /** Set while it is removed in steps: nothing can be attached to it any more. */
   leaving: z.literal(true).optional(),
 });

@@ -104,6 +104,8 @@ export const siteNetworkSchema = z.strictObject({
   swarm: z.literal(true).optional(),
   /** Of one that an operator made. */
   asked: askedSchema.optional(),
+  /** Whether hosts have routes to it through an infra network of its tenant; absent where nobody said. */
+  hostAccess: z.enum(['allow', 'deny']).optional(),
   ...settingsSchema.shape,
 });
 
@@ -139,6 +141,8 @@ export const siteEndpointSchema = z.strictObject({
   dockerNetworkId: z.string(),
   /** The group of the network's tenant that it is a member of. */
   group: siteNameSchema.optional(),
+  /** The link of the host itself in an infra network; absent for a container's. */
+  link: z.string().optional(),
   /** What its host knows of the container. */
   container: z
     .strictObject({

@@ -127,7 +127,7 @@ export function* planJoin(networkId: string, endpointId: string, sandboxKey: str
 }
 
 /** What all hosts can carry now; a network of this host has its MTU once and for all. */
-function* currentMtu({ site }: Network): Step<number | undefined> {
+export function* currentMtu({ site }: Network): Step<number | undefined> {
   const network = site && (yield* readSiteNetwork(site));
   return network && (yield* readSiteMtu(network.value));
 }

@@ -97,13 +97,23 @@ export function showToSite(draft: TxnDraft, { network, host }: Owner, endpoint: 
     ...(ipv6 === undefined ? {} : { ipv6: formatAddress(parseInterface(ipv6).address) }),
     dockerNetworkId: network.id,
     ...(network.group === undefined ? {} : { group: network.group }),
+    ...(endpoint.link === undefined ? {} : hostItself(endpoint.id, endpoint.link, host)),
   };
   const key = siteEndpointKey(network.site, endpoint.id);
   draft.compare.push(asRead(key, undefined));
   draft.then.push({ op: 'put', key, value: encodeRecord(shown) });
 }
 
-/** Adds that an endpoint owns nothing any more. Its pool addresses stay held until Docker releases them. */
+/** The host is known by its own name where containers are by theirs. */
+const hostItself = (id: string, link: string, host: string): Partial<SiteEndpoint> => ({
+  link,
+  container: { id, name: `/${host}`, labels: {} },
+});
+
+/**
+ * Adds that an endpoint owns nothing any more. Its pool addresses stay held until Docker releases them; those of the
+ * host itself are given back.
+ */
 export function* giveUp(
   draft: TxnDraft,
   network: Network | undefined,
@@ -120,7 +130,9 @@ export function* giveUp(
     const address = parseInterface(text);
     draft.then.push({ op: 'delete', start: keyOfAddress(place, address) });
     const subnet = network && subnetOf(network, address);
-    if (subnet !== undefined) yield* unbindAddress(draft, subnet, address.address, endpoint.id);
+    if (subnet === undefined) continue;
+    const unbinder = { endpointId: endpoint.id, isReturned: endpoint.link !== undefined };
+    yield* unbindAddress(draft, subnet, address.address, unbinder);
   }
 }
 

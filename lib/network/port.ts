@@ -11,8 +11,10 @@ export interface PortSpec {
   readonly networkId: string;
   /** The end that stays on the host and is a port of the bridge. */
   readonly hostLink: string;
-  /** The end that Docker moves into the container. */
+  /** The end that Docker moves into the container; in an infra network it stays in the host. */
   readonly containerLink: string;
+  /** The other end stays in the host: nobody but the agent makes it again. */
+  readonly ofHost?: boolean;
   readonly mac: string;
   /** Bytes. */
   readonly mtu: number;
@@ -51,7 +53,8 @@ export function specOf(network: Network, endpoint: Endpoint): PortSpec {
     endpointId: endpoint.id,
     networkId: network.id,
     hostLink: names.host,
-    containerLink: names.container,
+    containerLink: endpoint.link ?? names.container,
+    ...(endpoint.link === undefined ? {} : { ofHost: true }),
     mac: endpoint.mac,
     mtu: linkMtuOf(network, endpoint),
   };

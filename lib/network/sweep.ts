@@ -76,20 +76,25 @@ export function planSweep(
     suspects.set(name, { modRevision, sinceMs });
     return known?.modRevision === modRevision && nowMs - sinceMs >= patienceMs;
   };
+  // the host's own parts of infra networks, which engines do not have
+  const own = new Set(records.networks.filter(({ value }) => value.infra).map(idOf));
   const networks = records.networks.filter(
     ({ value, modRevision }) =>
+      !own.has(value.id) &&
       !docker.networks.has(value.id) &&
       overdue(`network/${value.id}`, modRevision, patience.absentMs),
   );
   const endpoints = records.endpoints.filter(
     ({ value, modRevision }) =>
+      value.link === undefined &&
       docker.networks.get(value.networkId)?.has(value.id) !== true &&
       overdue(`endpoint/${value.id}`, modRevision, patience.absentMs),
   );
   const pools = records.pools.filter(
     ({ value, modRevision }) =>
       !docker.pools.has(value.cidr) &&
-      (value.networkId === undefined || !docker.networks.has(value.networkId)) &&
+      (value.networkId === undefined ||
+        !(own.has(value.networkId) || docker.networks.has(value.networkId))) &&
       overdue(`pool/${value.space}/${value.cidr}`, modRevision, patience.unclaimedMs),
   );
   const owners = new Set(records.endpoints.map(({ value }) => value.id));
@@ -105,6 +110,8 @@ export function planSweep(
   );
   return { networks, endpoints, pools, addresses, suspects };
 }
+
+const idOf = ({ value }: Stored<Network>): string => value.id;
 
 /** Addresses that networks of ours hold as long as they are there, each as `CIDR ADDRESS`. Engines before 29 list gateways and
  *  auxiliary addresses only as far as the user named them. */

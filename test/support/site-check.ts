@@ -1,5 +1,5 @@
 /** What always holds of the rows that hosts share, looked at by going through all of them. */
-import { overlaps, parseCidr, parseInterface } from '../../lib/ip/ip.ts';
+import { hexAddress, overlaps, parseCidr, parseInterface } from '../../lib/ip/ip.ts';
 import { endpointSchema } from '../../lib/model/endpoint.ts';
 import { networkSchema } from '../../lib/model/network.ts';
 import {
@@ -207,20 +207,19 @@ function wrongEndpoints(site: SiteReading): readonly string[] {
     return part === undefined ? [] : [{ host, endpoint, title: part.title }];
   });
   const shown = site.below('/endpoint/').map(([key, value]) => {
-    const { id, host, mac, ipv4 } = siteEndpointSchema.parse(value);
-    return `${key.split('/').slice(0, 2).join('/')}/${id} ${host} ${mac} ${ipv4}`;
+    const { id, host, mac, ipv4, ipv6 } = siteEndpointSchema.parse(value);
+    return `${key.split('/').slice(0, 2).join('/')}/${id} ${host} ${mac} ${ipv4} ${ipv6}`;
   });
   const owners = (prefix: string) =>
     site.below(prefix).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
-  const hexOf = (text = ''): string =>
-    parseInterface(text).address.value.toString(16).padStart(8, '0');
+  const hexOf = (text: string): string => hexAddress(parseInterface(text).address);
   return [
     ...unequal(
       'endpoints',
       shown,
       endpoints.map(
-        ({ host, title, endpoint: { id, mac, ipv4 } }) =>
-          `${title}/${id} ${host} ${mac} ${ipv4?.split('/')[0]}`,
+        ({ host, title, endpoint: { id, mac, ipv4, ipv6 } }) =>
+          `${title}/${id} ${host} ${mac} ${ipv4?.split('/')[0]} ${ipv6?.split('/')[0]}`,
       ),
     ),
     ...unequal(
@@ -234,9 +233,10 @@ function wrongEndpoints(site: SiteReading): readonly string[] {
     ...unequal(
       'addresses',
       owners('/address/'),
-      endpoints.map(
-        ({ host, title, endpoint: { id, ipv4 } }) =>
-          `${title}/${hexOf(ipv4)} ${JSON.stringify({ endpointId: id, host })}`,
+      endpoints.flatMap(({ host, title, endpoint: { id, ipv4, ipv6 } }) =>
+        [ipv4, ipv6]
+          .filter((text) => text !== undefined)
+          .map((text) => `${title}/${hexOf(text)} ${JSON.stringify({ endpointId: id, host })}`),
       ),
     ),
   ];

@@ -118,8 +118,16 @@ export interface Links {
   neighbours(): Promise<readonly Neighbour[]>;
   /** Switches a link on and marks it, whosever it was: the caller knows that it is ours. */
   mark(index: number, alias: string): Promise<void>;
-  /** Gives a link of ours an address, or takes it away. What is so already is no error. */
-  changeAddress(change: Change, index: number, address: IpAddress): Promise<void>;
+  /**
+   * Gives a link of ours an address, or takes it away; with the length of the network that it is in, if it is in
+   * one. What is so already is no error.
+   */
+  changeAddress(
+    change: Change,
+    index: number,
+    address: IpAddress,
+    prefixLength?: number,
+  ): Promise<void>;
   /**
    * Adds a route by a link of ours, or removes one of ours. False when another has the destination.
    * Removing what is not there is no error.
@@ -242,9 +250,9 @@ function serveWays(
       const up = setLinkRequest({ index }, { alias: checkAlias(alias), up: true });
       await ask(up, `cannot switch link ${index} on`, []);
     },
-    async changeAddress(change, index, address) {
+    async changeAddress(change, index, address, prefixLength) {
       const what = `cannot ${change} address ${formatAddress(address)}`;
-      await ask(addressRequest(change, index, address), what, [
+      await ask(addressRequest(change, index, address, prefixLength), what, [
         change === 'add' ? EEXIST : EADDRNOTAVAIL,
       ]);
     },

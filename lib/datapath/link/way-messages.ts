@@ -41,15 +41,24 @@ export interface LinkRoute {
 /** What is done with an address or route. */
 export type Change = 'add' | 'remove';
 
-/** Gives a link an address of its own without any network around it, or takes it away. */
-export function addressRequest(change: Change, index: number, address: IpAddress): NetlinkRequest {
+/**
+ * Gives a link an address, or takes it away: one of its own, which others are not spoken to from, or with a prefix
+ * length one of a network that it is in. Routes are made apart from it either way.
+ */
+export function addressRequest(
+  change: Change,
+  index: number,
+  address: IpAddress,
+  prefixLength?: number,
+): NetlinkRequest {
   const bytes = addressBytes(address);
   const header = new Uint8Array(8);
   const view = new DataView(header.buffer);
   view.setUint8(0, familyNumber[address.family]);
-  view.setUint8(1, addressBits(address.family));
+  view.setUint8(1, prefixLength ?? addressBits(address.family));
   // others are spoken to from other addresses
-  view.setUint8(3, address.family === 4 ? scope.link : scope.universe);
+  const isAlone = prefixLength === undefined && address.family === 4;
+  view.setUint8(3, isAlone ? scope.link : scope.universe);
   view.setUint32(4, index, true);
   const body = concatenate([
     header,

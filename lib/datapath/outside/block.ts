@@ -12,6 +12,7 @@ import {
   type IpAddress,
 } from '../../ip/ip.ts';
 import type { Link, LinkAddress, Route } from '../link/links.ts';
+import { endpointOfAlias } from '../../network/port.ts';
 import { aliasOf, hostAddressOf, nextHopOf } from '../pipeline/outside.ts';
 
 /** What the kernel has, and which networks of ours there are. */
@@ -52,12 +53,16 @@ export function conflictOf(block: Cidr, around: Surroundings): string | undefine
   return subnet === undefined ? undefined : `${text} overlaps the network ${subnet}`;
 }
 
+/** Whether a link is ours: the host's port, or the host's end in an infra network. Nobody outside is behind it. */
+export const isOwnLink = ({ name, alias }: Pick<Link, 'name' | 'alias'>): boolean =>
+  name === hostPortName || endpointOfAlias(alias) !== undefined;
+
 /** True when the host speaks IPv6 to others: it has an address for it. */
 export function hasIpv6({ links, addresses }: Surroundings): boolean {
-  const own = links.find(({ name }) => name === hostPortName)?.index;
+  const own = new Set(links.filter(isOwnLink).map(({ index }) => index));
   const isLocal = (address: string) => /^fe[89ab]|^::1$/.test(address);
   return addresses.some(
-    ({ family, index, address }) => family === 6 && index !== own && !isLocal(address),
+    ({ family, index, address }) => family === 6 && !own.has(index) && !isLocal(address),
   );
 }
 

@@ -103,8 +103,12 @@ export function routesOf({ blocks, reachable }: LinkWish, linkMtu: number): read
   return [...through, ...further];
 }
 
-async function setRoutes(
-  links: HostLinks,
+/**
+ * Makes the routes by a link of ours what they should be.
+ * @throws LINK_FAILED
+ */
+export async function setRoutes(
+  links: Pick<Links, 'changeRoute'>,
   index: number,
   { routes, wanted }: { readonly routes: readonly Route[]; readonly wanted: readonly LinkRoute[] },
 ): Promise<LinkOutcome> {

@@ -3,7 +3,7 @@
  * virtual machines do not, so what our containers send goes there only as far as those let anybody. Pure.
  */
 import type { IpFamily } from '../../ip/ip.ts';
-import { hostPortName, type Surroundings } from './block.ts';
+import { isOwnLink, type Surroundings } from './block.ts';
 
 const tableLocal = 255;
 const unicast = 1;
@@ -25,8 +25,9 @@ export function outwardLinks(
       route.ours === undefined,
   );
   return links
-    .filter(({ index, name, kind, up }) => {
-      if (!up || name === 'lo' || name === hostPortName || name === ownBridge) return false;
+    .filter((link) => {
+      const { index, name, kind, up } = link;
+      if (!up || name === 'lo' || isOwnLink(link) || name === ownBridge) return false;
       if (!addresses.some((each) => each.index === index && each.family === family)) return false;
       const by = used.filter(({ outIndex }) => outIndex === index);
       if (by.length === 0) return false;

@@ -145,6 +145,7 @@ export const formats = {
   check: choice('tcp'),
   defaultAction: choice('inherit', 'allow', 'deny', 'deny-in', 'deny-out'),
   enforcement: choice('inherit', 'enforce', 'audit'),
+  hostAccess: choice('default', 'allow', 'deny'),
   direction: choice('in', 'out'),
   action: choice('allow', 'deny'),
   contractsType: choice('provided', 'consumed'),

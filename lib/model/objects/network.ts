@@ -82,6 +82,13 @@ export const networkKind = describeKind({
       charactersMax: objectTagCharactersMax,
       doc: 'Name by which Docker networks refer to it; NETWORK.TENANT when it is not given.',
     },
+    hostAccess: {
+      type: 'text',
+      format: 'hostAccess',
+      charactersMax: 8,
+      words: ['default', 'allow', 'deny'],
+      doc: 'Whether hosts have routes to it through an infra network of its tenant: `allow`, `deny`, or `default`, which is `deny` but where the tenant has an infra network `contivh1`. May be changed at any time.',
+    },
     ...policySettings,
   },
   linkSets: {

@@ -4,7 +4,7 @@
  */
 import { FairleadError } from '../../errors.ts';
 import { formatAddress, hexAddress, isUsableHost, parseCidr, type IpAddress } from '../../ip/ip.ts';
-import { poolAddressKey, poolKey } from '../../model/keys.ts';
+import { heldKey, poolAddressKey, poolKey } from '../../model/keys.ts';
 import type { NetworkSubnet } from '../../model/network.ts';
 import type { Pool, PoolAddress } from '../../model/pool.ts';
 import { encodeRecord } from '../../model/record.ts';
@@ -84,27 +84,39 @@ export function* bindAddress(
   else markUsed(draft, pool);
 }
 
+/** Who lets go of an address, and whether the host gives it back with that. */
+export interface Unbinder {
+  readonly endpointId: string;
+  readonly isReturned?: boolean;
+}
+
 /**
  * Takes the address from the endpoint. Its record stays held until Docker releases it, or the sweep does, but for
- * one that a swarm took back before. An address that the endpoint does not have stays as it is.
+ * one that a swarm took back before, and for one that is given back with its endpoint, since nobody else will
+ * (`isReturned`). An address that the endpoint does not have stays as it is.
  */
 export function* unbindAddress(
   draft: TxnDraft,
   subnet: PoolOfSubnet,
   address: IpAddress,
-  endpointId: string,
+  { endpointId, isReturned = false }: Unbinder,
 ): Step<void> {
   const place = { space: subnet.addressSpace, cidr: subnet.cidr };
   const record = yield* readPoolAddress(place, address);
   if (record?.value.endpointId !== endpointId) return;
-  const key = poolAddressKey(place.space, place.cidr, hexAddress(address));
+  const hex = hexAddress(address);
+  const key = poolAddressKey(place.space, place.cidr, hex);
   const pool = yield* readPoolNamed(place.space, place.cidr);
   if (record.value.host !== undefined && pool !== undefined) {
-    draft.then.push(putHeld(pool.value, address, undefined));
+    draft.then.push(
+      isReturned
+        ? { op: 'delete', start: heldKey(place.space, place.cidr, hex) }
+        : putHeld(pool.value, address, undefined),
+    );
   }
   const { endpointId: _gone, ...unbound } = record.value;
   draft.compare.push(asRead(key, record));
-  if (unbound.takenBack === true && pool !== undefined) {
+  if ((unbound.takenBack === true || isReturned) && pool !== undefined) {
     draft.then.push(releasedRecord(pool.value, key));
     return;
   }

@@ -26,6 +26,8 @@ export interface CheckedEndpoint {
   readonly host: string;
   /** Only of endpoints of this host. */
   readonly state?: 'created' | 'joined' | 'left';
+  /** The host itself in an infra network: Docker does not know it. */
+  readonly ofHost?: boolean;
   readonly addresses: readonly string[];
 }
 
@@ -250,8 +252,8 @@ function checkDocker(
       say('DOCKER_ADDRESS', network, known.addresses[0] ?? '', what);
     }
   }
-  for (const { id, network, addresses } of own) {
-    if (theirs.has(id)) continue;
+  for (const { id, network, addresses, ofHost } of own) {
+    if (theirs.has(id) || ofHost === true) continue;
     const what = `endpoint ${short(id)} has ${list(addresses)}, and Docker does not have it`;
     say('DOCKER_MISSING', network, addresses[0] ?? '', what);
   }

@@ -92,16 +92,38 @@ export function* planRequestSharedAddress(
     yield* requireUnreserved(pool.value, address, group);
     return hold(pool, note, cidr, { address, host, group, before: record });
   }
-  const area = yield* readChoiceArea(pool.value, spanOf(cidr, rangeOf(pool.value)), group);
+  const choice = yield* chooseShared(pool.value, note.value, { host, attempt }, group);
+  return hold(pool, note, cidr, { ...choice, host, group });
+}
+
+/** An address that a host may have by free choice. */
+export interface SharedChoice {
+  readonly address: IpAddress;
+  /** The address's record before, if it has one. */
+  readonly before: { readonly modRevision: number } | undefined;
+  /** The host's note of the pool when it takes the address. */
+  readonly moved: SharedPool;
+  /** A block that becomes the host's. */
+  readonly claim: TxnDraft | undefined;
+}
+
+/** Chooses a free address of a shared pool for a host, or for its group. Refuses with POOL_EXHAUSTED. */
+export function* chooseShared(
+  pool: Pool,
+  note: SharedPool,
+  chooser: Chooser,
+  group?: string,
+): Step<SharedChoice> {
+  const cidr = parseCidr(pool.cidr);
+  const area = yield* readChoiceArea(pool, spanOf(cidr, rangeOf(pool)), group);
   const choose = area.group === undefined ? chooseInBlocks : chooseInGroup;
-  const choice = yield* choose(pool.value, area, note.value, { host, attempt });
-  if (choice === undefined) throw allTaken(pool.value, area);
+  const choice = yield* choose(pool, area, note, chooser);
+  if (choice === undefined) throw allTaken(pool, area);
   const { free, blocks, claim } = choice;
   const { address } = free;
-  const { blocks: _before, ...rest } = note.value;
+  const { blocks: _before, ...rest } = note;
   const noted = blocks.length === 0 ? rest : { ...rest, blocks: [...blocks] };
-  const moved = moveCursor(noted, area, address);
-  return hold(pool, note, cidr, { address, host, group, before: free, moved, claim });
+  return { address, before: free, moved: moveCursor(noted, area, address), claim };
 }
 
 /** Parts of groups have no blocks: hosts that meet there look elsewhere next. */

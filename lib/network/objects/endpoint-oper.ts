@@ -118,11 +118,15 @@ function* shapeOf(
   return {
     ...(container === undefined
       ? {}
-      : { containerID: container.id, containerName: container.name }),
+      : {
+          // the host itself has a name, and is no container
+          ...(endpoint.link === undefined ? { containerID: container.id } : {}),
+          containerName: container.name,
+        }),
     ...(group === undefined ? {} : yield* membershipOf(tenant, group)),
     endpointID: endpoint.id,
     homingHost: endpoint.host,
-    intfName: links.container,
+    intfName: endpoint.link ?? links.container,
     ipAddress: [endpoint.ipv4 ?? '', endpoint.ipv6 ?? ''],
     labels: `map[${labels.join(' ')}]`,
     macAddress: endpoint.mac,

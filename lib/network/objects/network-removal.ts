@@ -16,7 +16,12 @@ import {
 } from '../../model/site-keys.ts';
 import { isSwarmNetwork } from '../../model/network.ts';
 import { decodeRecord, encodeRecord } from '../../model/record.ts';
-import { useSchema, type SiteNetwork, type SiteNetworkName } from '../../model/site.ts';
+import {
+  siteEndpointSchema,
+  useSchema,
+  type SiteNetwork,
+  type SiteNetworkName,
+} from '../../model/site.ts';
 import { prefixRange, type KeyValue } from '../../store/port.ts';
 import { asRead, type Plan, type Step, type TxnDraft } from '../../store/plan.ts';
 import { closeGuard, countGuard, countOrForget, isClosed, readGuard } from '../ipam/guard.ts';
@@ -54,7 +59,8 @@ export function* planRemoveNetwork(name: ObjectName, condition: Condition): Plan
     if (mapping !== undefined) return yield* planForgetMapping(site.network, mapping);
   }
   if (network === undefined || network.value.leaving === true) throw unknownObject(name);
-  const follows = yield* requireUnused(name, site);
+  const isInfra = network.value.asked?.nwType === 'infra';
+  const follows = yield* requireUnused(name, site, isInfra);
   const draft: TxnDraft = { compare: [asRead(siteNetworkKey(site), network)], then: [] };
   if (!isClosed(guard)) {
     closeGuard(draft, guard);
@@ -104,12 +110,12 @@ function* removePools(
 }
 
 /** Refuses what is in use; answers whether hosts have it that follow the model. */
-function* requireUnused(name: ObjectName, site: SiteNetworkName): Step<boolean> {
+function* requireUnused(name: ObjectName, site: SiteNetworkName, isInfra: boolean): Step<boolean> {
   const groups = yield* countNaming(name, 'endpointGroup');
   if (groups > 0) throw inUse(`cannot delete ${site.network} has ${groups} endpoint groups`);
   const services = yield* countNaming(name, 'serviceLB');
   if (services > 0) throw inUse(`cannot delete ${site.network} has ${services} services`);
-  if ((yield { ...networkSiteEndpointRange(site), limit: 1 }).rows.length > 0) {
+  if (yield* hasContainers(site, isInfra)) {
     throw inUse('Error: Network has active endpoints');
   }
   const uses = yield* readAll(useRange(site));
@@ -130,6 +136,14 @@ function* requireUnused(name: ObjectName, site: SiteNetworkName): Step<boolean> 
     throw inUse(message);
   }
   return uses.length > 0;
+}
+
+/** Hosts that are in an infra network themselves do not keep it. */
+function* hasContainers(site: SiteNetworkName, isInfra: boolean): Step<boolean> {
+  const range = networkSiteEndpointRange(site);
+  if (!isInfra) return (yield { ...range, limit: 1 }).rows.length > 0;
+  const rows = yield* readAll(range);
+  return rows.some((row) => decodeRecord(siteEndpointSchema, row).value.link === undefined);
 }
 
 const followsModel = (row: KeyValue): boolean =>

@@ -101,8 +101,10 @@ export function* planPutNetwork(
     options: {},
     createdBy: 'operator',
     asked: askedOf(config),
+    ...accessOf(config, undefined),
     ...networkSettings(config, noSettings),
   };
+  requireAccessible(network);
   draft.then.push({ op: 'put', key: siteNetworkKey(site), value: encodeRecord(network) });
   return { txn: draft, answer: { done: true, created: true } };
 }
@@ -114,18 +116,56 @@ const networkSettings = (
 ): Pick<SiteNetwork, 'defaultAction' | 'enforcement'> =>
   settingsSchema.parse(saidSettings(settingsAfter(given, before)));
 
+/** What is said of hosts that reach it: what is not given stays, `default` is nothing. */
+function accessOf(
+  { hostAccess: given }: NetworkConfig,
+  before: SiteNetwork['hostAccess'],
+): Pick<SiteNetwork, 'hostAccess'> {
+  const said = given === '' ? before : given;
+  return said === 'allow' || said === 'deny' ? { hostAccess: said } : {};
+}
+
+/** Refuses with OBJECT_INVALID a network that hosts cannot be led to by us. */
+function requireAccessible({ hostAccess, asked, mode }: SiteNetwork): void {
+  if (hostAccess === undefined) return;
+  if (asked?.nwType === 'infra') {
+    throw new FairleadError(
+      'OBJECT_INVALID',
+      'hostAccess is for data networks: hosts are in an infra network themselves',
+    );
+  }
+  if (mode === 'routing' || hostAccess === 'deny') return;
+  throw new FairleadError(
+    'OBJECT_INVALID',
+    'hostAccess needs a network that Fairlead routes, and this one bridges: its gateway is a machine on the wire',
+    {
+      fix: 'make it on VXLAN; for VLANs, while there are no networks: netctl global set --fwd-mode routing',
+    },
+  );
+}
+
 /** Of a network only its settings change; Contiv's clients, which know none, are told what Contiv told them. */
 function changedNetwork(stored: Stored<SiteNetwork>, config: NetworkConfig): Decision<PutAnswer> {
-  const { defaultAction, enforcement, ...fixed } = config;
+  const { defaultAction, enforcement, hostAccess, ...fixed } = config;
   const shown = networkConfig(stored.value);
   const isOther = Object.entries(fixed).some(
     ([field, value]) => !isZero(value) && !sameValue(value, shown[field]),
   );
-  if (isOther || defaultAction + enforcement === '') {
+  if (isOther || defaultAction + enforcement + hostAccess === '') {
     throw new FairleadError('OBJECT_FIXED', networkKind.frozen);
   }
-  const { defaultAction: _action, enforcement: _enforcement, ...rest } = stored.value;
-  const network = { ...rest, ...networkSettings(config, settingsIn(stored.value)) };
+  const {
+    defaultAction: _action,
+    enforcement: _enforcement,
+    hostAccess: access,
+    ...rest
+  } = stored.value;
+  const network: SiteNetwork = {
+    ...rest,
+    ...accessOf(config, access),
+    ...networkSettings(config, settingsIn(stored.value)),
+  };
+  requireAccessible(network);
   const answer = { done: true, created: false };
   if (sameValue(network, stored.value)) return { txn: undefined, answer };
   const key = siteNetworkKey({ tenant: network.tenant, network: network.name });
@@ -200,6 +240,9 @@ function requireInside(cidr: Cidr, gateway: IpAddress): void {
 function* requireFree(tenant: string, { text, cidr }: WantedSubnet): Step<void> {
   const near = yield* findOverlap(tenant, cidr);
   if (near === undefined) return;
+  const other = { tenant, network: near.network };
+  // its subnets are its own until the last host has let go of it
+  if ((yield* readSiteNetwork(other))?.value.leaving === true) throw leavingNetwork(other);
   const what = cidr.family === 4 ? `subnet ${text}` : `subnetv6  ${text}`;
   throw new FairleadError('OBJECT_CONFLICT', `network ${near.network} conflicts with ${what}`);
 }

@@ -181,6 +181,7 @@ export function networkConfig(network: SiteNetwork): Config {
     ipv6Subnet: asked?.ipv6Subnet ?? six?.cidr ?? '',
     ipv6Gateway: six?.gateway ?? '',
     cfgdTag: asked?.cfgdTag ?? '',
+    hostAccess: network.hostAccess ?? '',
     ...settingsIn(network),
   };
 }

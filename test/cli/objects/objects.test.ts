@@ -113,6 +113,7 @@ gateway         -
 ipv6-subnet     -
 ipv6-gateway    -
 tag             -
+host-access     -
 default-action  -
 enforcement     -
 pktTag          5

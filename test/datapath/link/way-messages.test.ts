@@ -50,6 +50,17 @@ it('a route is marked as ours, and says what it was asked to say', () => {
   );
 });
 
+it('an address may have the length of the network that it is in', () => {
+  fc.assert(
+    fc.property(drawn, ({ one, index, prefixLength }) => {
+      const { body } = addressRequest('add', index, one, prefixLength);
+      expect(decodeAddress(body)).toMatchObject({ address: formatAddress(one), prefixLength });
+      // such a one is spoken from to all
+      expect(body[3]).toBe(0);
+    }),
+  );
+});
+
 it('an address stands alone on its link, and a neighbour stays', () => {
   fc.assert(
     fc.property(drawn, ({ one, index }) => {

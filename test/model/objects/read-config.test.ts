@@ -46,6 +46,7 @@ describe('a network', () => {
       gateway: '',
       ipv6Subnet: '',
       ipv6Gateway: '',
+      hostAccess: '',
       defaultAction: '',
       enforcement: '',
       cfgdTag: '',

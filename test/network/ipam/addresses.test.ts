@@ -58,7 +58,7 @@ const bind = (cidr: string, address: string, endpointId: string, space?: string)
 const unbind = (cidr: string, address: string, endpointId: string) =>
   runPlan(
     store,
-    alone((draft) => unbindAddress(draft, subnetOf(cidr), parseAddress(address), endpointId)),
+    alone((draft) => unbindAddress(draft, subnetOf(cidr), parseAddress(address), { endpointId })),
   );
 
 describe('an address that is chosen', () => {

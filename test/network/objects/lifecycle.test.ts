@@ -99,6 +99,38 @@ describe('settings of policies', () => {
   });
 });
 
+describe('host access', () => {
+  const shown = async () => (await operator.get('network', 'default:net'))?.['hostAccess'];
+  const ask = (hostAccess?: string, more: Json = {}) =>
+    put(
+      'network',
+      'default:net',
+      net('10.1.1.0/24', { ...(hostAccess && { hostAccess }), ...more }),
+    );
+
+  it('of a network changes while it is there, and stays when it is not given', async () => {
+    expect(await ask('allow')).toBe('done');
+    expect(await shown()).toBe('allow');
+    expect(await ask(undefined, { enforcement: 'audit' })).toBe('done');
+    expect(await shown()).toBe('allow');
+    expect(await ask('deny')).toBe('done');
+    expect(await shown()).toBe('deny');
+    expect(await ask('default')).toBe('done');
+    expect(await shown()).toBeUndefined();
+    expect(await ask()).toMatch(/^409 Cant/);
+    expect(await ask('perhaps')).toMatch(/^422 .*default or allow or deny|^422 .*allow/);
+    expect(await ask('allow', { pktTag: 9 })).toMatch(/^409 Cant/);
+    expect(await shown()).toBeUndefined();
+  });
+
+  it('is for data networks that we route', async () => {
+    expect(await ask('allow', { nwType: 'infra' })).toMatch(/^422 hostAccess is for data networks/);
+    expect(await ask('allow', { encap: 'vlan' })).toMatch(/^422 hostAccess needs a network that/);
+    expect(await ask('deny', { encap: 'vlan' })).toBe('done');
+    expect(await ask('allow', { encap: 'vlan' })).toMatch(/^422 hostAccess needs a network that/);
+  });
+});
+
 describe('labels that a group asks for', () => {
   const asked = async () => (await operator.get('endpointGroup', 'default:g'))?.['selectors'];
   const ask = (selectors?: readonly string[], more: Json = {}) =>
