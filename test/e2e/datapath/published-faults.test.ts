@@ -71,6 +71,15 @@ describe('a published port of SCTP', () => {
       }
     }
   });
+
+  it('is the only way in', async () => {
+    const [{ to, from }] = ways();
+    const caller = await sctpCaller(lab.lab, { to, address: from });
+    const server = { at: await at('web'), link: 'eth0' };
+    for (const port of [80, 8082]) {
+      await expect(associate(caller, server, { to, port })).rejects.toThrow(/init/);
+    }
+  });
 });
 
 describe('published ports of a container that always runs', () => {
