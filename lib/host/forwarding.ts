@@ -97,17 +97,18 @@ export function startForwarding(parts: ForwardingParts): Forwarding {
     conditions: parts.conditions,
     onSilent: (hosts) => dataPlane.setSilent(hosts),
   });
+  const view = new SiteView(hostName);
+  const hits = startHits(parts, { connection, dataPlane, view });
   const stops = [
     ...followBridge(connection, flows, parts.onSwitch),
     ...followPackets(parts, connection, dataPlane),
+    connection.onState((state) => state === 'ready' && hits.siteHits.look()),
   ];
   const bandwidth = new HostBandwidth({ connection, dataPlane, conditions: parts.conditions });
   const announcer = new Announcer({ connection, dataPlane, clock });
   const checkLog = log.child({ part: 'checks' });
   const checks = new ServiceChecks({ connection, dataPlane, flows, clock, log: checkLog });
-  const view = new SiteView(hostName);
   const { names, answers: nameAnswers } = startNames(parts, { connection, dataPlane, view });
-  const hits = startHits(parts, { connection, dataPlane, view });
   const siteLoop = startSiteLoop({
     ...{ store, view, names, clock, log: log.child({ part: 'site' }) },
     onChange: takeFor(parts, { dataPlane, view, checks }),

@@ -67,6 +67,11 @@ export class SiteHits {
     this.#loop.kick();
   }
 
+  /** There is a switch, which may have been started just now: what it counts from now on is new. */
+  look(): void {
+    this.#loop.kick();
+  }
+
   /** What all hosts have counted. @throws STORE_* */
   async ask(asked: HitsAsked): Promise<SummedHits> {
     const { hostName, log } = this.#parts;

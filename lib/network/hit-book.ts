@@ -31,6 +31,8 @@ interface Entry {
   readonly hits: number;
   /** What the switch had counted when it was looked at last. */
   readonly seen: number;
+  /** At which look it was counting. */
+  look: number;
 }
 
 interface Row {
@@ -53,6 +55,7 @@ export class HitBook {
   /** The rows that others do not know as they are, in the order in which they changed. */
   readonly #untold = new Set<string>();
   #count = 0;
+  #looks = 0;
 
   /**
    * @param told the rows that the host has told the others
@@ -64,7 +67,7 @@ export class HitBook {
       const entries = new Map<string, Entry>();
       for (const [name, which, hits, seen] of decodeRecord(toldHitsSchema, row).value.counts) {
         const place = placeOf(row.key, name);
-        if (place !== undefined) entries.set(name, { place, which, hits, seen });
+        if (place !== undefined) entries.set(name, { place, which, hits, seen, look: 0 });
       }
       this.#rows.set(row.key, { entries, turn: 0 });
       this.#count += entries.size;
@@ -73,19 +76,16 @@ export class HitBook {
 
   /** Takes what the switch has counted by now, all of it, and forgets what is not there any more. */
   look(live: Iterable<LiveHits>, which: WhichOf): void {
-    const counting = new Set<string>();
+    this.#looks += 1;
     for (const each of live) {
       const now = which(each);
-      if (now === undefined) continue;
-      const [key, name] = [keyOf(this.#host, each), nameIn(each)];
-      counting.add(`${key} ${name}`);
-      this.#add(each, now, { key, name });
+      if (now !== undefined) this.#add(each, now);
     }
     for (const [key, { entries }] of this.#rows) {
       for (const [name, entry] of entries) {
         if (which(entry.place) === undefined) this.#change(key, name, undefined);
         // what comes back to the switch begins at nothing
-        else if (entry.seen > 0 && !counting.has(`${key} ${name}`)) {
+        else if (entry.seen > 0 && entry.look !== this.#looks) {
           this.#change(key, name, { ...entry, seen: 0 });
         }
       }
@@ -138,23 +138,23 @@ export class HitBook {
     }
   }
 
-  #add(
-    live: LiveHits,
-    which: number,
-    { key, name }: { readonly key: string; readonly name: string },
-  ): void {
+  #add(live: LiveHits, which: number): void {
     const { hits: seen } = live;
+    const [key, name] = [keyOf(this.#host, live), nameIn(live)];
     const before = this.#rows.get(key)?.entries.get(name);
+    const look = this.#looks;
     if (before === undefined) {
       if (seen === 0 || this.#count >= hitsToldMax) return;
-      this.#change(key, name, { place: placeIn(live), which, hits: seen, seen });
+      this.#change(key, name, { place: placeIn(live), which, hits: seen, seen, look });
     } else if (before.which !== which) {
       // what was there under this name has nothing to do with it
       const hits = seen >= before.seen ? seen - before.seen : seen;
-      this.#change(key, name, { ...before, which, hits, seen });
-    } else if (before.seen !== seen) {
+      this.#change(key, name, { ...before, which, hits, seen, look });
+    } else if (before.seen === seen) {
+      before.look = look;
+    } else {
       const hits = before.hits + Math.max(0, seen - before.seen);
-      this.#change(key, name, { ...before, hits, seen });
+      this.#change(key, name, { ...before, hits, seen, look });
     }
   }
 

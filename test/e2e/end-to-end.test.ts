@@ -8,7 +8,7 @@ import type { HostProcess } from '../lab/host.ts';
 import { hostEtcdUrl, startHostEtcd } from '../support/host-etcd.ts';
 import { labOfOneHost } from '../support/lab-host.ts';
 import { agentForms, apiGet, startAgent } from '../support/agent-process.ts';
-import { dockerOk, networkCommand, removeContainers } from '../support/docker.ts';
+import { dockerOk, networkCommand, removeContainers, runCommand } from '../support/docker.ts';
 import { addressOf, inspectNetwork, pings } from '../support/ping.ts';
 import { leftovers, portNames } from '../support/traces.ts';
 import { until } from '../support/until.ts';
@@ -24,21 +24,10 @@ beforeAll(async () => {
 
 const create = (name: string, ...args: string[]): Promise<string> =>
   dockerOk(one.host, networkCommand(name, ...args));
+// a name that nobody has is asked of a server that is not there
+const impatient = ['--dns-option', 'timeout:1', '--dns-option', 'attempts:1'];
 const run = (name: string, network: string, ...args: string[]): Promise<string> =>
-  dockerOk(one.host, [
-    'run',
-    '-d',
-    '--name',
-    name,
-    '--network',
-    network,
-    // a name that nobody has is asked of a server that is not there
-    ...['--dns-option', 'timeout:1', '--dns-option', 'attempts:1'],
-    ...args,
-    image,
-    'sleep',
-    '1000000',
-  ]);
+  dockerOk(one.host, runCommand(image, { name, network, options: [...impatient, ...args] }));
 
 const isEverything = process.env['FAIRLEAD_E2E'] === 'all';
 const ways = [

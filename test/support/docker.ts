@@ -27,3 +27,22 @@ export async function removeContainers(host: LabHost): Promise<void> {
 export async function runningContainers(host: LabHost): Promise<readonly string[]> {
   return (await dockerOk(host, ['ps', '--format', '{{.Names}}'])).split('\n').filter(Boolean);
 }
+
+/** A container to be. */
+export interface ContainerWish {
+  readonly name: string;
+  /** Docker's name of its network. */
+  readonly network: string;
+  /** More arguments of `docker run`. */
+  readonly options?: readonly string[];
+  /** What it runs; it sleeps without it. */
+  readonly command?: readonly string[];
+}
+
+/** The command that starts a container. */
+export const runCommand = (image: string, wish: ContainerWish): readonly string[] => [
+  ...['run', '-d', '--name', wish.name, '--network', wish.network],
+  ...(wish.options ?? []),
+  image,
+  ...(wish.command ?? ['sleep', '1000000']),
+];

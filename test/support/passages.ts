@@ -48,6 +48,23 @@ export async function seenAs(
   };
 }
 
+/** Whether a call by TCP comes through. */
+export async function isAnswered(
+  client: Vantage,
+  server: Vantage,
+  {
+    to,
+    port,
+    listens = port,
+  }: { readonly to: string; readonly port: number; readonly listens?: number },
+): Promise<boolean> {
+  const serving = await serveTcp(server, { port: listens, mode: 'sink' });
+  const plan = { to, port, bytes: 1_000, connectMs: 700, waitMs: 700 };
+  const { confirmed } = await callTcp(client, plan);
+  await serving.stop();
+  return confirmed === 1_000;
+}
+
 /**
  * Rules of the packet filter, addresses, routes and what is forwarded on a host, as sets of lines. Chains that are
  * built in and empty say nothing: iptables makes them when it looks.

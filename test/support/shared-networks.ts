@@ -1,6 +1,6 @@
 /** Networks that the hosts of a site share, and containers in them, made as an operator would. */
 import type { LabHost } from '../lab/host.ts';
-import { dockerOk } from './docker.ts';
+import { dockerOk, runCommand, type ContainerWish } from './docker.ts';
 
 /** A shared network. */
 export interface SharedNetworkWish {
@@ -34,25 +34,7 @@ export async function createShared(
   for (const host of hosts) await dockerOk(host, command);
 }
 
-/** A container to be. */
-export interface ContainerWish {
-  readonly name: string;
-  /** Docker's name of its network. */
-  readonly network: string;
-  /** More arguments of `docker run`. */
-  readonly options?: readonly string[];
-  /** What it runs; it sleeps without it. */
-  readonly command?: readonly string[];
-}
-
 /** Starts a container on a host. */
 export async function runContainer(host: LabHost, wish: ContainerWish): Promise<void> {
-  const { name, network, options = [], command = ['sleep', '1000000'] } = wish;
-  const image = await host.image();
-  await dockerOk(host, [
-    ...['run', '-d', '--name', name, '--network', network],
-    ...options,
-    image,
-    ...command,
-  ]);
+  await dockerOk(host, runCommand(await host.image(), wish));
 }

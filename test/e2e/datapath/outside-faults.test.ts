@@ -3,16 +3,17 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gatewayAddress } from '../../lab/namespaces.ts';
-import { gatewayAddress6 } from '../../lab/site/underlay.ts';
+import { addressesOf, gatewayAddress6 } from '../../lab/site/underlay.ts';
 import type { Vantage } from '../../lab/traffic/instrument.ts';
 import { lostOf, reaches, startPings, untilReaches } from '../../lab/traffic/pings.ts';
-import { containerOf } from '../../lab/traffic/vantages.ts';
+import { containerOf, outsideOf } from '../../lab/traffic/vantages.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { agentReady, binaryPath } from '../../support/agent-process.ts';
 import { untilClear, untilCondition } from '../../support/conditions.ts';
 import { dockerOk, networkCommand } from '../../support/docker.ts';
 import { labOfSite } from '../../support/lab-site.ts';
-import { addressIn, hostItself, hostListing } from '../../support/passages.ts';
+import { addressIn, hostItself, hostListing, isAnswered, seenAs } from '../../support/passages.ts';
+import { associate, sctpCaller } from '../../support/sctp.ts';
 import { createShared, runContainer } from '../../support/shared-networks.ts';
 import { SiteAgents } from '../../support/site-agents.ts';
 import { until } from '../../support/until.ts';
@@ -175,8 +176,45 @@ describe('the way out', () => {
   });
 });
 
+/** A published port leads to its container, who sees the client; also when its rules were gone. */
+async function publishes(): Promise<void> {
+  const options = ['tcp', 'udp', 'sctp'].flatMap((each) => ['-p', `8080:80/${each}`]);
+  await runContainer(host(), { name: 'open', network: 'web.blue', options });
+  const [client, server] = [outsideOf(lab.lab), await containerOf(host(), 'open')];
+  const { ipv4, ipv6 } = addressesOf(host().place);
+  const plan = { port: 8080, listens: 80 };
+  const both = (seen: string) => ({ tcp: [seen], udp: [seen] });
+  const ways = [
+    [ipv4, gatewayAddress],
+    [ipv6, gatewayAddress6],
+  ] as const;
+  for (const [to, from] of ways) {
+    expect(await seenAs(client, server, { to, ...plan })).toEqual(both(from));
+    expect(await seenAs(hostItself(host()), server, { to, ...plan })).toEqual(both(to));
+    const { server: seen } = await associate(
+      await sctpCaller(lab.lab, { to, address: from }),
+      { at: server, link: 'eth0' },
+      { to, port: 8080 },
+    );
+    expect(seen).toMatchObject({ source: from, destinationPort: 80 });
+  }
+  const loopback = await seenAs(hostItself(host()), server, { to: '127.0.0.1', ...plan });
+  expect(loopback).toEqual(both('169.254.127.254'));
+  await sh('nft delete table ip fairlead; nft delete table ip6 fairlead');
+  for (const [to] of ways) expect(await isAnswered(client, server, { to, ...plan })).toBe(false);
+  for (const [to] of ways) {
+    const again = () => isAnswered(client, server, { to, ...plan });
+    await until('it is reached again', again, { timeoutMs: lookMs });
+  }
+  await dockerOk(host(), ['rm', '-f', 'open']);
+  await until(
+    'its rules are gone',
+    async () => !(await sh('nft list ruleset')).stdout.includes('8080'),
+  );
+}
+
 describe('without iptables', () => {
-  it('there is a way out by nft, and its tables go with it', async () => {
+  it('there are a way out and published ports by nft, and its tables go with them', async () => {
     // the rules of iptables go with the last network
     await demolish();
     await untilHostPortIsGone();
@@ -201,6 +239,7 @@ describe('without iptables', () => {
     await dockerOk(host(), networkCommand('own'));
     await runContainer(host(), { name: 'own', network: 'own' });
     await untilReaches(hostItself(host()), await addressIn(host(), 'own', 'own'));
+    await publishes();
     await demolish();
     await waitFor(
       { what: 'end of the tables', timeoutMs: lookMs },

@@ -7,9 +7,9 @@ import { untilReaches } from '../../lab/traffic/pings.ts';
 import { callTcp, serveTcp, startTcp } from '../../lab/traffic/tcp.ts';
 import { listenUdp, sendUdp } from '../../lab/traffic/udp.ts';
 import { containerOf, outsideOf } from '../../lab/traffic/vantages.ts';
-import { dockerOk, networkCommand } from '../../support/docker.ts';
+import { dockerOk, networkCommand, runCommand } from '../../support/docker.ts';
 import { labOfSite } from '../../support/lab-site.ts';
-import { hostItself, hostListing, seenAs } from '../../support/passages.ts';
+import { hostItself, hostListing, isAnswered, seenAs } from '../../support/passages.ts';
 import { createShared, runContainer } from '../../support/shared-networks.ts';
 import { SiteAgents } from '../../support/site-agents.ts';
 import { until } from '../../support/until.ts';
@@ -38,19 +38,8 @@ const run = async (name: string, network: string, ...options: string[]): Promise
   runContainer(host(), { name, network, options });
 const both = (address: string) => ({ tcp: [address], udp: [address] });
 
-/** Whether a call by TCP comes through. */
-async function answers(from: Vantage, to: string, port: number, name: string, listens = 80) {
-  const server = await serveTcp(await at(name), { port: listens, mode: 'sink' });
-  const { confirmed } = await callTcp(from, {
-    to,
-    port,
-    bytes: 1_000,
-    connectMs: 700,
-    waitMs: 700,
-  });
-  await server.stop();
-  return confirmed === 1_000;
-}
+const answers = async (from: Vantage, to: string, port: number, name: string, listens = 80) =>
+  isAnswered(from, await at(name), { to, port, listens });
 
 /** The host's rules that are ours. */
 const ourRules = async (): Promise<readonly string[]> =>
@@ -66,19 +55,8 @@ async function remove(...names: string[]): Promise<void> {
 
 /** What is refused when a container is started so. */
 async function refusal(name: string, network: string, ...options: string[]): Promise<string> {
-  const image = await host().image();
-  const command = [
-    'run',
-    '-d',
-    '--name',
-    name,
-    '--network',
-    network,
-    ...options,
-    image,
-    'sleep',
-    '9',
-  ];
+  const wish = { name, network, options, command: ['sleep', '9'] };
+  const command = runCommand(await host().image(), wish);
   const outcome = await host().docker(command);
   await host().docker(['rm', '-f', name]);
   expect(outcome.code).not.toBe(0);
