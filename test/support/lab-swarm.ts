@@ -121,9 +121,10 @@ export class LabSwarm {
   /** Removes networks, as soon as nothing uses them any more. */
   async removeNetworks(host: string, ...networks: string[]): Promise<void> {
     const isGone = async () => {
-      await this.#lab.host(host).docker(['network', 'rm', ...networks]);
+      const { stderr } = await this.#lab.host(host).docker(['network', 'rm', ...networks]);
       const left = await this.docker(host, 'network', 'ls', '--format', '{{.Name}}');
-      return !left.split('\n').some((one) => networks.includes(one));
+      if (left.split('\n').some((one) => networks.includes(one))) throw new Error(stderr.trim());
+      return true;
     };
     await until('networks can be removed', isGone, patience);
   }
