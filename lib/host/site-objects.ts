@@ -80,7 +80,7 @@ export class SiteObjects {
 
   /** Makes an object what is wished of it; nothing, when it is that already. */
   async declare(name: ObjectName, wish: Wish, condition: Condition): Promise<Declared> {
-    await this.#requireUsable(name);
+    await this.#requireUsable(name, wish);
     const plan = (attempt: number) => planDeclare(name, wish, condition, attempt);
     const declared = await this.#untilDone(name, plan);
     await this.#followed(name);
@@ -115,7 +115,7 @@ export class SiteObjects {
 
   /** Makes an object, or changes the one there is. */
   async put(name: ObjectName, config: Config, condition: Condition): Promise<void> {
-    await this.#requireUsable(name);
+    await this.#requireUsable(name, () => config);
     await this.#untilDone(name, (attempt) => planPutObject(name, config, condition, attempt));
     await this.#followed(name);
   }
@@ -126,10 +126,13 @@ export class SiteObjects {
     await this.#followed(name);
   }
 
-  /** What is there already may change: only new ones are refused. */
-  async #requireUsable(name: ObjectName): Promise<void> {
+  /** What is there already may change: only new ones are refused, and not those that no engine has. */
+  async #requireUsable(name: ObjectName, wish: Wish): Promise<void> {
     if (name.kind !== 'network' && name.kind !== 'endpointGroup') return;
-    await this.#docker.requireUsable(async () => (await this.show(name, 'local')) === undefined);
+    await this.#docker.requireUsable(async () => {
+      if ((await this.show(name, 'local')) !== undefined) return false;
+      return name.kind !== 'network' || wish(undefined)['nwType'] !== 'infra';
+    });
   }
 
   /** Docker's networks are networks and groups: who has made one wants to use it. */

@@ -16,8 +16,12 @@ import {
 import { planMarkRemoval, planRemoveNode } from '../../lib/network/node-removal.ts';
 import { planAnnounceNode } from '../../lib/network/nodes.ts';
 import { planDefaultTenant } from '../../lib/network/objects/tenants.ts';
+import { NameView } from '../../lib/network/name-view.ts';
+import { SiteView } from '../../lib/network/site-view.ts';
+import { formatAddress } from '../../lib/ip/ip.ts';
+import { prefixRange } from '../../lib/store/port.ts';
 import { planSweep } from '../../lib/network/sweep.ts';
-import { hostPrefix } from '../../lib/model/keys.ts';
+import { hostPrefix, ownRange } from '../../lib/model/keys.ts';
 import { readEarlierBoot } from '../../lib/host/boot.ts';
 import {
   readEndpoints,
@@ -101,6 +105,42 @@ describe('a host in an infra network', () => {
     const { endpoints } = (await operator.oper('network', 'default:infra')) ?? {};
     expect(endpoints).toContainEqual(
       expect.objectContaining({ homingHost: 'two', containerName: '/two', intfName: 'infra' }),
+    );
+  });
+
+  it('is found by its name in the tenant, and seen by other hosts as an endpoint of the network', async () => {
+    await enter(one);
+    const there = await enter(two);
+    const facts = { name: 'two', vtep: '192.0.2.2', pathMtu: 1500, bootId: 'b', version: '1' };
+    await runPlan(two.store, () => planAnnounceNode(facts, undefined));
+    const here = await enter(one);
+    if (here === undefined) throw new Error('no endpoint');
+    await runPlan(one.store, () => planHostLink(here, true));
+    const { rows } = await one.store.range(prefixRange('/'));
+    const own = (await one.store.range(ownRange)).rows;
+    const view = new SiteView('one');
+    const names = new NameView(
+      () => view.rows,
+      () => 0,
+    );
+    const changes = view.restart([...own, ...rows]);
+    names.restart(rows);
+    const found = names
+      .numbered(1)
+      ?.containers('two')
+      .flatMap(({ addresses }) => addresses);
+    expect(found?.map(formatAddress)).toEqual(['10.1.0.16', 'fd01::40']);
+    expect(changes).toContainEqual(
+      expect.objectContaining({
+        kind: 'remote',
+        value: expect.objectContaining({ id: there?.id, peer: 'two', mac: there?.mac }),
+      }),
+    );
+    expect(changes).toContainEqual(
+      expect.objectContaining({
+        kind: 'local',
+        value: expect.objectContaining({ id: here.id, mac: here.mac, linkMtu: 1450 }),
+      }),
     );
   });
 
