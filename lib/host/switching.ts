@@ -159,16 +159,14 @@ export function startSwitching(parts: SwitchingParts): Switching {
   drifted = () => loop.kick();
   const ports = portMaker(hostSwitch, forwarding, loop);
   return {
-    ...{ ports, attachHost: hostAttacher({ ports, hostSwitch, ovsdb, loop }) },
+    ...passedOn(forwarding),
+    ports,
+    attachHost: hostAttacher({ ports, hostSwitch, ovsdb, loop }),
     publishing: hostPublishing({ links, outside, dataPlane, loop, readListeners, hostSwitch }),
     obstacle: () => hostSwitch.obstacle() ?? flows.failure,
-    setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
     facts: () => factsOf(forwarding, repaired),
     sources: () => sourcesOf(hostSwitch, flows),
-    bandwidth: () => forwarding.bandwidth.read(),
-    policyHits: () => forwarding.policyHits(),
-    siteHits: forwarding.siteHits,
-    ...{ checks: forwarding.checks, kick: () => loop.kick() },
+    kick: () => loop.kick(),
     async close() {
       await loop.close();
       uplinks.close();
@@ -178,6 +176,17 @@ export function startSwitching(parts: SwitchingParts): Switching {
     },
   };
 }
+
+/** What is forwarding's business alone. */
+const passedOn = (
+  forwarding: Forwarding,
+): Pick<Switching, 'setRemoved' | 'bandwidth' | 'policyHits' | 'siteHits' | 'checks'> => ({
+  setRemoved: (isRemoved) => forwarding.setRemoved(isRemoved),
+  bandwidth: () => forwarding.bandwidth.read(),
+  policyHits: () => forwarding.policyHits(),
+  siteHits: forwarding.siteHits,
+  checks: forwarding.checks,
+});
 
 function hostAttacher(
   parts: ForgettingParts & { readonly ports: Pick<PortMaker, 'attach'> },
