@@ -283,14 +283,14 @@ export async function keysOf(
   return rows.map(({ key }) => key);
 }
 
-/** What an operation could have changed: not what members tell of themselves by and by. */
+/** What an operation could have changed: not what members tell of themselves, and ask for, by and by. */
 export async function lookOf({ node, operations }: SiteHost): Promise<unknown> {
   const { clusterId, epoch, revision } = await operations.status();
   const members = node.rows
     .members()
     .map(({ id, name, role, leaving }) => [id, name, role, leaving]);
   const tokens = node.engine.localSystemRange(tokenRange).rows.map(({ value }) => value);
-  const { seeds: _, ...file } = node.file ?? { seeds: [] };
+  const { seeds: _, sealKey: __, ...file } = node.file ?? { seeds: [], sealKey: undefined };
   return { clusterId, epoch, revision, members, tokens, file, config: node.engine.status().config };
 }
 
