@@ -29,6 +29,7 @@ export const logParts = [
   'denials',
   'docker',
   'flows',
+  'infra',
   'listen',
   'log',
   'model',
