@@ -141,10 +141,12 @@ export class HostInfra {
         const endpoints = (await readEndpoints(store)).filter(
           ({ value }) => value.networkId === id,
         );
+        // each step sees at least what the one before did: of hosts that go at once, one finds that it is the last
+        const reads = freshReads(store, 'linearizable');
         const plan = () => planLeaveInfra(id, hostName);
-        let progress = await runPlan(store, plan);
+        let progress = await runPlan(reads, plan);
         if (progress === 'absent') return;
-        while (progress === 'more') progress = await runPlan(store, plan);
+        while (progress === 'more') progress = await runPlan(reads, plan);
         for (const { value } of endpoints) switching.ports.release(value.id);
         log.info({ network: sharedSpace(site) }, 'left an infra network');
       });
