@@ -39,7 +39,7 @@ const drawn = fc.constantFrom(1, 2, 3).chain((index) =>
     index: fc.constant(index),
     behind: fc.subarray(index === 3 ? [...inNetwork(3)] : [...inNetwork(1), ...inNetwork(2)]),
     checked: fc.subarray(all),
-    isAsked: fc.boolean(),
+    isAsked: fc.constantFrom(true, true, true, false),
   }),
 );
 
@@ -108,7 +108,7 @@ describe('an answer to a check', () => {
       ),
       { numRuns: 60 },
     );
-    expect(Math.min(heard, unheard)).toBeGreaterThan(20);
+    expect(Math.min(heard, unheard)).toBeGreaterThan(10);
   });
 
   it('is the way that a container finds: to its gateway, or to the service where none is ours', () => {
