@@ -46,7 +46,7 @@ export function drawModel(random: Random): DrawnModel {
       const encap = random.chance(0.3) ? 'vlan' : 'vxlan';
       const subnet = `10.${n + 1}.0.0/24`;
       const gateway = random.chance(0.7) ? { gateway: `10.${n + 1}.0.254` } : {};
-      // most have no Docker network: engines are slower than the model
+      // most have no Docker network, engines are slower than the model; hosts are in those themselves
       const nwType = random.chance(0.75) ? 'infra' : 'data';
       const config = { encap, subnet, ...gateway, nwType };
       objects.push(object('networks', [tenant, ['networkName', networkName]], config));
