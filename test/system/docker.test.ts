@@ -36,7 +36,8 @@ test('the engine tells its version and an identity that a restart does not chang
   expect(engine).toBe(await docker('version', '--format', '{{.Server.Version}}'));
   expect(Number(api.split('.')[1])).toBeLessThanOrEqual(44);
   const identity = await client.engine(signal);
-  expect(identity).toEqual({ id: await docker('info', '--format', '{{.ID}}'), inSwarm: false });
+  const id = await docker('info', '--format', '{{.ID}}');
+  expect(identity).toEqual({ id, inSwarm: false, isManager: false });
   await host.killDocker();
   await host.startDocker();
   expect(await client.engine(signal)).toEqual(identity);
