@@ -896,6 +896,11 @@ export const swarmVipLookMs = 1_000;
 
 // --- reconcile ---
 
+/** How many times as long as a look at the infra networks took the next one waits, so that it takes a twentieth of a core
+ *  at most while thousands of networks come; and how long at most, since a look may have waited for a majority. */
+export const infraRestFactor = 20;
+export const infraRestMaxMs = 5_000;
+
 /** How often it is looked whether the store takes changes. */
 export const storeProbeMs = 5_000;
 /** Full comparison of desired and observed even when nobody told us of a change. */

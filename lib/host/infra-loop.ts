@@ -9,6 +9,7 @@ import { InfraLinks, type InfraLinksParts } from '../datapath/infra/infra-links.
 import type { HostState } from '../datapath/infra/obstacles.ts';
 import type { LinkEvent, Links, LinkWatch } from '../datapath/link/links.ts';
 import { asFairleadError, describeError, hasCode, type FairleadError } from '../errors.ts';
+import { infraRestFactor, infraRestMaxMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import { decodeRecord } from '../model/record.ts';
@@ -53,15 +54,22 @@ export function startInfraLoop(parts: InfraLoopParts): Loop {
   const { clock, log, store, links } = parts;
   const infra = new HostInfra(parts);
   let watch: LinkWatch | undefined;
+  let restUntilMs = 0;
   const loop = startLoop({
     clock,
     pace: reconcilePace,
     run: async () => {
+      const beganMs = clock.monotonicMs();
+      // all networks are looked at, and a site may get thousands one after the other
+      if (beganMs < restUntilMs) return restUntilMs - beganMs;
       try {
         await infra.follow();
       } finally {
+        const endMs = clock.monotonicMs();
+        restUntilMs = endMs + Math.min((endMs - beganMs) * infraRestFactor, infraRestMaxMs);
         if (infra.names.size > 0) watch ??= links.watch(onLink);
       }
+      return undefined;
     },
     // what people have to do about it is a condition
     onError: (thrown) => {
