@@ -111,3 +111,11 @@ export class Conditions {
     return [...this.#active.values()].toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1));
   }
 }
+
+/** What a condition says of many things: the first few, with what to do; undefined for none. */
+export function firstFew(texts: readonly string[], fix?: string): string | undefined {
+  if (texts.length === 0) return undefined;
+  const some = texts.slice(0, 3).join('; ');
+  const all = texts.length > 3 ? `${some}; and ${texts.length - 3} more` : some;
+  return fix === undefined ? all : `${all}; ${fix}`;
+}

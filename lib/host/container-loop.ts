@@ -36,7 +36,7 @@ export function startContainerLoop(parts: ContainerLoopParts): Loop {
   const { clock, log } = parts;
   const stopping = new Stopping(clock);
   const aliases = new Aliases(parts.docker);
-  const loop = startLoop({
+  return startLoop({
     clock,
     pace: reconcilePace,
     run: async (signal) => {
@@ -49,27 +49,19 @@ export function startContainerLoop(parts: ContainerLoopParts): Loop {
         log.warn({ err: thrown }, 'could not tell the other hosts of containers');
       }
     },
+    wokenBy: (kick, signal) =>
+      followDockerEvents({
+        socketPath: parts.dockerSocket,
+        clock,
+        signal,
+        filter: containerEvents,
+        listener: (told) => {
+          if (told.kind === 'disconnected') return;
+          if (told.kind === 'event') stopping.take(told.event);
+          kick();
+        },
+      }),
   });
-  const ending = new AbortController();
-  const following = followDockerEvents({
-    socketPath: parts.dockerSocket,
-    clock,
-    signal: ending.signal,
-    filter: containerEvents,
-    listener: (told) => {
-      if (told.kind === 'disconnected') return;
-      if (told.kind === 'event') stopping.take(told.event);
-      loop.kick();
-    },
-  });
-  return {
-    kick: () => loop.kick(),
-    settled: (signal) => loop.settled(signal),
-    async close() {
-      ending.abort();
-      await Promise.all([following, loop.close()]);
-    },
-  };
 }
 
 /** Signals that end a program unless it minds them (signal(7)): HUP and the user's own mean something else. */

@@ -62,7 +62,7 @@ export interface DockerLoopParts {
 export function startDockerLoop(parts: DockerLoopParts): Loop {
   const { conditions, clock, log } = parts;
   let suspects: Suspects = new Map();
-  const loop = startLoop({
+  return startLoop({
     clock,
     pace: { ...reconcilePace, debounceMs: dockerDebounceMs, retryMaxMs: dockerReconnectMaxMs },
     run: async (signal) => {
@@ -75,28 +75,20 @@ export function startDockerLoop(parts: DockerLoopParts): Loop {
       if (hasCode(error, 'DOCKER_DOWN')) conditions.raise('DOCKER_DOWN', describeError(error));
       else log.error({ err: error }, 'could not compare with Docker');
     },
+    wokenBy: (kick, signal) =>
+      followDockerEvents({
+        socketPath: parts.dockerSocket,
+        clock,
+        signal,
+        listener: (told) => {
+          if (told.kind === 'disconnected') return;
+          kick();
+          // attaching containers changes no network
+          const { action } = told.kind === 'event' ? told.event : { action: 'create' };
+          if (action !== 'connect' && action !== 'disconnect') parts.onNetworks();
+        },
+      }),
   });
-  const ending = new AbortController();
-  const following = followDockerEvents({
-    socketPath: parts.dockerSocket,
-    clock,
-    signal: ending.signal,
-    listener: (told) => {
-      if (told.kind === 'disconnected') return;
-      loop.kick();
-      // attaching containers changes no network
-      const { action } = told.kind === 'event' ? told.event : { action: 'create' };
-      if (action !== 'connect' && action !== 'disconnect') parts.onNetworks();
-    },
-  });
-  return {
-    kick: () => loop.kick(),
-    settled: (signal) => loop.settled(signal),
-    async close() {
-      ending.abort();
-      await Promise.all([following, loop.close()]);
-    },
-  };
 }
 
 /** One comparison; answers whom to look at again. */

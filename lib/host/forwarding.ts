@@ -157,17 +157,16 @@ function takeFor(
   };
 }
 
+/** What is read for others. */
+type Sources = Pick<Forwarding, 'dataPlane'> & {
+  readonly connection: OpenFlowConnection;
+  readonly view: SiteView;
+};
+
 /** Names of the view's rows, and the answers to questions for them. */
 function startNames(
   { clock, log, nameDomain: domain }: ForwardingParts,
-  {
-    connection,
-    dataPlane,
-    view,
-  }: Pick<Forwarding, 'dataPlane'> & {
-    readonly connection: OpenFlowConnection;
-    readonly view: SiteView;
-  },
+  { connection, dataPlane, view }: Sources,
 ): { readonly names: NameView; readonly answers: NameAnswers } {
   const names = new NameView(
     () => view.rows,
@@ -183,14 +182,7 @@ function startNames(
 /** Hits of this host, and of all. */
 function startHits(
   { store, hostName, clock, log }: ForwardingParts,
-  {
-    connection,
-    dataPlane,
-    view,
-  }: Pick<Forwarding, 'dataPlane'> & {
-    readonly connection: OpenFlowConnection;
-    readonly view: SiteView;
-  },
+  { connection, dataPlane, view }: Sources,
 ): Pick<Forwarding, 'policyHits' | 'siteHits'> {
   const policyHits = () => readPolicyHits(connection, dataPlane);
   const siteHits = new SiteHits({

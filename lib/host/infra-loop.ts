@@ -4,7 +4,7 @@
  * noted is kept right, and nothing new is noted.
  */
 import type { Clock } from '../clock.ts';
-import type { Conditions } from '../conditions.ts';
+import { firstFew, type Conditions } from '../conditions.ts';
 import { InfraLinks, type InfraLinksParts } from '../datapath/infra/infra-links.ts';
 import type { HostState } from '../datapath/infra/obstacles.ts';
 import type { LinkEvent, Links, LinkWatch } from '../datapath/link/links.ts';
@@ -54,46 +54,34 @@ export function startInfraLoop(parts: InfraLoopParts): Loop {
   const { clock, log, store, links } = parts;
   const infra = new HostInfra(parts);
   let watch: LinkWatch | undefined;
-  let restUntilMs = 0;
   const loop = startLoop({
     clock,
-    pace: reconcilePace,
-    run: async () => {
-      const beganMs = clock.monotonicMs();
-      // all networks are looked at, and a site may get thousands one after the other
-      if (beganMs < restUntilMs) return restUntilMs - beganMs;
+    // all networks are looked at, and a site may get thousands one after the other
+    pace: { ...reconcilePace, rest: { factor: infraRestFactor, maxMs: infraRestMaxMs } },
+    run: async (signal) => {
       try {
         await infra.follow();
       } finally {
-        const endMs = clock.monotonicMs();
-        restUntilMs = endMs + Math.min((endMs - beganMs) * infraRestFactor, infraRestMaxMs);
-        if (infra.names.size > 0) watch ??= links.watch(onLink);
+        if (infra.names.size > 0 && !signal.aborted) watch ??= links.watch(onLink);
       }
-      return undefined;
     },
     // what people have to do about it is a condition
     onError: (thrown) => {
       log.debug({ err: asFairleadError(thrown) }, 'could not put infra networks right yet');
     },
+    wokenBy: async (kick, signal) => {
+      await watchHints({
+        ...{ store, clock, signal },
+        ranges: [siteNetworkRange, nodeRange],
+        onHint: kick,
+      });
+      watch?.close();
+    },
   });
   function onLink(event: LinkEvent): void {
     if (event.kind === 'lost' || infra.names.has(event.link.name)) loop.kick();
   }
-  const ending = new AbortController();
-  const watching = watchHints({
-    ...{ store, clock, signal: ending.signal },
-    ranges: [siteNetworkRange, nodeRange],
-    onHint: () => loop.kick(),
-  });
-  return {
-    kick: () => loop.kick(),
-    settled: (signal) => loop.settled(signal),
-    async close() {
-      ending.abort();
-      watch?.close();
-      await Promise.all([loop.close(), watching]);
-    },
-  };
+  return loop;
 }
 
 /** Refusals that somebody has to do something about; others pass by themselves, or are shown elsewhere. */
@@ -262,26 +250,21 @@ export class HostInfra {
       shownCodes.some((code) => hasCode(error, code)),
     );
     const failures = shown.map(({ what, error }) => `${what}: ${describeError(error)}`);
-    conditions.set('INFRA_FAILED', listed(failures));
+    conditions.set('INFRA_FAILED', firstFew(failures));
     conditions.set(
       'INFRA_LINK_TAKEN',
-      listed(plan?.linksTaken ?? [], 'rename that, or make the network under another name'),
+      firstFew(plan?.linksTaken ?? [], 'rename that, or make the network under another name'),
     );
     conditions.set(
       'INFRA_SUBNET_TAKEN',
-      listed(plan?.subnetsTaken ?? [], 'this host stays out; make the network with another subnet'),
+      firstFew(
+        plan?.subnetsTaken ?? [],
+        'this host stays out; make the network with another subnet',
+      ),
     );
     conditions.set(
       'HOST_ACCESS_FAILED',
-      listed(plan?.routesMissing ?? [], 'fairlead network set --host-access deny ends this'),
+      firstFew(plan?.routesMissing ?? [], 'fairlead network set --host-access deny ends this'),
     );
   }
-}
-
-/** The first few of many, with what to do; undefined for none. */
-function listed(texts: readonly string[], fix?: string): string | undefined {
-  if (texts.length === 0) return undefined;
-  const some = texts.slice(0, 3).join('; ');
-  const all = texts.length > 3 ? `${some}; and ${texts.length - 3} more` : some;
-  return fix === undefined ? all : `${all}; ${fix}`;
 }

@@ -19,6 +19,8 @@ export interface LoopPace {
   /** Pause after a failed run: the first, doubled up to the last. */
   readonly retryFirstMs: number;
   readonly retryMaxMs: number;
+  /** What a run costs: after it nothing runs for so many times as long as it took, and for so long at most. */
+  readonly rest?: { readonly factor: number; readonly maxMs: number };
 }
 
 /** The pace of what keeps a part of the host as it should be. */
@@ -47,6 +49,8 @@ export interface LoopParts {
   readonly run: (signal: AbortSignal) => Promise<number | void>;
   /** Gets what `run` throws; the next run then comes sooner than usual. */
   readonly onError: (thrown: unknown) => void;
+  /** What kicks it, beside those who have the loop: goes on until the signal is aborted, which `close` does. */
+  readonly wokenBy?: (kick: () => void, signal: AbortSignal) => Promise<unknown>;
 }
 
 /** Starts a loop with a first run at once. `run` gets a signal that is aborted by `close`. */
@@ -64,7 +68,7 @@ class PacedLoop implements Loop {
   readonly #parts: LoopParts;
   readonly #ending = new AbortController();
   readonly #waiting = new Set<Waiting>();
-  readonly #ended: Promise<void>;
+  readonly #ended: Promise<unknown>;
   #wake = new AbortController();
   #kicked = false;
   #begun = 0;
@@ -72,7 +76,8 @@ class PacedLoop implements Loop {
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
-    this.#ended = this.#cycle();
+    const waking = parts.wokenBy?.(() => this.kick(), this.#ending.signal);
+    this.#ended = Promise.all([this.#cycle(), waking]);
   }
 
   kick(): void {
@@ -102,8 +107,12 @@ class PacedLoop implements Loop {
     const { clock, pace } = this.#parts;
     const { signal } = this.#ending;
     while (!signal.aborted) {
+      const beganMs = clock.monotonicMs();
       const nextMs = await this.#runOnce();
-      await this.#pause(nextMs);
+      const { factor, maxMs } = pace.rest ?? { factor: 0, maxMs: 0 };
+      const restMs = Math.min((clock.monotonicMs() - beganMs) * factor, maxMs);
+      if (restMs > 0) await clock.sleep(restMs, signal).catch(() => undefined);
+      await this.#pause(Math.max(0, nextMs - restMs));
       if (this.#failures > 0 || !this.#kicked) continue;
       await clock.sleep(pace.debounceMs, signal).catch(() => undefined);
     }

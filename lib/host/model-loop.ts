@@ -4,7 +4,7 @@
  * one: the engine asks us for all that it does here. Who wants a change to have arrived here waits for `followed`.
  */
 import type { Clock } from '../clock.ts';
-import type { Conditions } from '../conditions.ts';
+import { firstFew, type Conditions } from '../conditions.ts';
 import type { DockerClient } from '../docker/client.ts';
 import { asFairleadError, describeError, FairleadError, hasCode } from '../errors.ts';
 import { followWaitMs, reconcileRetryMaxMs } from '../limits.ts';
@@ -88,17 +88,15 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
       // that Docker is away is the sweep's to say
       if (!engine.isAway) log.warn({ err: thrown }, 'could not follow the model');
     },
-  });
-  const ending = new AbortController();
-  const watching = watchHints({
-    store,
-    clock,
-    ranges: [siteNetworkRange, groupsRange],
-    signal: ending.signal,
-    // an engine that is away is tried now and then, not for every change: all is read again when it is back
-    onHint: () => {
-      if (!engine.isAway) loop.kick();
-    },
+    wokenBy: (kick, signal) =>
+      watchHints({
+        ...{ store, clock, signal },
+        ranges: [siteNetworkRange, groupsRange],
+        // an engine that is away is tried now and then, not for every change: all is read again when it is back
+        onHint: () => {
+          if (!engine.isAway) kick();
+        },
+      }),
   });
   return {
     kick: () => loop.kick(),
@@ -115,8 +113,7 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
     },
     requireNoSwarm: () => requireNoSwarm(engine.inSwarm),
     async close() {
-      ending.abort();
-      await Promise.all([loop.close(), watching]);
+      await loop.close();
       conditions.clear('DOCKER_NETWORK_FOREIGN');
     },
   };
@@ -169,7 +166,7 @@ async function followOnce(
   const isBarred = inSwarm && !isServed;
   conditions.set('DOCKER_SWARM', isBarred ? swarmText(wanted.length) : undefined);
   const failures = await carryOut(parts, inSwarm ? { ...plan, create: [] } : plan, signal);
-  conditions.set('DOCKER_NETWORK_FAILED', failures.length === 0 ? undefined : listed(failures));
+  conditions.set('DOCKER_NETWORK_FAILED', firstFew(failures));
   return failures.length > 0;
 }
 
@@ -247,18 +244,12 @@ async function readGroups(store: StateStore): Promise<readonly ModelGroup[]> {
   });
 }
 
-/** The first few of many. */
-function listed(texts: readonly string[]): string {
-  const some = texts.slice(0, 3).join('; ');
-  return texts.length > 3 ? `${some}; and ${texts.length - 3} more` : some;
-}
-
 function foreignText(foreign: readonly ForeignDockerNetwork[]): string | undefined {
-  if (foreign.length === 0) return undefined;
-  const what = listed(
+  const what = firstFew(
     foreign.map(({ name, id, driver }) => `${name} (${id.slice(0, 12)}, driver ${driver})`),
+    'remove or rename what is not needed',
   );
-  return `not ours, and in the way of networks of the model: ${what}; remove or rename what is not needed`;
+  return what && `not ours, and in the way of networks of the model: ${what}`;
 }
 
 const swarmText = (count: number): string =>

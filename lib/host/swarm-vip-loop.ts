@@ -45,7 +45,7 @@ export interface SwarmVipLoopParts {
 export function startSwarmVipLoop(parts: SwarmVipLoopParts): Loop {
   const { clock, log } = parts;
   const teller = new Teller(parts);
-  const loop = startLoop({
+  return startLoop({
     clock,
     pace: reconcilePace,
     run: (signal) => teller.tell(signal),
@@ -54,27 +54,19 @@ export function startSwarmVipLoop(parts: SwarmVipLoopParts): Loop {
       if (hasCode(thrown, 'DOCKER_DOWN')) return;
       log.debug({ err: thrown }, 'could not tell the other hosts of services of the swarm');
     },
+    wokenBy: (kick, signal) =>
+      followDockerEvents({
+        socketPath: parts.dockerSocket,
+        clock,
+        signal,
+        filter: serviceEvents,
+        listener: (told) => {
+          if (told.kind === 'disconnected') return;
+          if (told.kind === 'event') teller.hear(told.event);
+          kick();
+        },
+      }),
   });
-  const ending = new AbortController();
-  const following = followDockerEvents({
-    socketPath: parts.dockerSocket,
-    clock,
-    signal: ending.signal,
-    filter: serviceEvents,
-    listener: (told) => {
-      if (told.kind === 'disconnected') return;
-      if (told.kind === 'event') teller.hear(told.event);
-      loop.kick();
-    },
-  });
-  return {
-    kick: () => loop.kick(),
-    settled: (signal) => loop.settled(signal),
-    async close() {
-      ending.abort();
-      await Promise.all([following, loop.close()]);
-    },
-  };
 }
 
 /** What was heard and seen of the swarm so far. */

@@ -50,6 +50,10 @@ export const specialBlocks: readonly SpecialBlock[] = [
   block('ff00::/8', 'multicast', 'multicast addresses'),
 ];
 
+/** True for an IPv6 address of one link alone (RFC 4291 section 2.5.6). */
+export const isLinkLocal6 = (address: IpAddress): boolean =>
+  address.family === 6 && kindOf(address) === 'link-local';
+
 /** What an address is for. */
 export function kindOf(address: IpAddress): AddressKind {
   return specialBlocks.find(({ cidr }) => contains(cidr, address))?.kind ?? 'unicast';

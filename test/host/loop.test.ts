@@ -4,12 +4,14 @@ import { systemClock } from '../../lib/clock.ts';
 import { startLoop, type Loop } from '../../lib/host/loop.ts';
 
 /** A clock that moves only when told, and notes how long its callers want to sleep. */
-function handClock(): Clock & { sleeps: number[]; pass(): void } {
+function handClock(): Clock & { sleeps: number[]; pass(): void; age(ms: number): void } {
   let wake = (): void => {};
+  let nowMs = 0;
   const sleeps: number[] = [];
   return {
     sleeps,
-    monotonicMs: () => 0,
+    age: (ms) => void (nowMs += ms),
+    monotonicMs: () => nowMs,
     wallMs: () => 0,
     sleep(ms, signal) {
       sleeps.push(ms);
@@ -87,6 +89,54 @@ describe('a loop', () => {
         expect(errors).toHaveLength(5);
       },
     );
+  });
+
+  it('rests many times as long as a run took, up to a bound, whoever kicks it', async () => {
+    const clock = handClock();
+    const costsMs = [40, 0, 900];
+    const loop = startLoop({
+      clock,
+      pace: { ...pace, rest: { factor: 20, maxMs: 5_000 } },
+      run: async () => clock.age(costsMs.shift() ?? 0),
+      onError: () => {},
+    });
+    await turn();
+    loop.kick();
+    await turn();
+    expect(clock.sleeps).toEqual([800]);
+    for (let i = 0; i < 4; i++) {
+      clock.pass();
+      await turn();
+    }
+    // the kick came while it rested; after a run that cost nothing it waits at once
+    expect(clock.sleeps).toEqual([800, 50, 30_000, 5_000, 25_000]);
+    await loop.close();
+  });
+
+  it('is woken by what goes on beside it, which ends with it', async () => {
+    let runs = 0;
+    let wake = (): void => {};
+    let ended = false;
+    const clock = handClock();
+    const loop = startLoop({
+      clock,
+      pace,
+      run: async () => void runs++,
+      onError: () => {},
+      wokenBy: async (kick, signal) => {
+        wake = kick;
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+        ended = true;
+      },
+    });
+    await turn();
+    wake();
+    await turn();
+    clock.pass();
+    await turn();
+    expect(runs).toBe(2);
+    await loop.close();
+    expect(ended).toBe(true);
   });
 
   it('says when a run that began later has succeeded', async () => {

@@ -4,11 +4,11 @@
  * should not be goes; of anything else nothing is changed.
  */
 import { FairleadError } from '../../errors.ts';
-import { formatInterface, parseAddress, type Cidr, type IpInterface } from '../../ip/ip.ts';
+import type { Cidr, IpInterface } from '../../ip/ip.ts';
 import type { Logger } from '../../log.ts';
 import { endpointOfAlias, linkAlias, linkNames, type PortSpec } from '../../network/port.ts';
-import type { Link, LinkAddress, LinkRoute, Links, Route } from '../link/links.ts';
-import { setRoutes } from '../outside/host-link.ts';
+import type { Link, LinkRoute, Links, Route } from '../link/links.ts';
+import { setAddresses, setRoutes } from '../outside/host-link.ts';
 import type { KernelSettings } from '../outside/kernel-settings.ts';
 import type { HostState } from './obstacles.ts';
 
@@ -63,7 +63,12 @@ export class InfraLinks {
     const before = this.#count;
     const { state, link } = await this.#pair(wish.port, seen);
     await this.#settle(wish, link);
-    await this.#setAddresses(wish, link, state.addresses);
+    const { index } = link;
+    const { addresses } = state;
+    this.#count += await setAddresses(this.#parts.links, index, {
+      addresses,
+      wanted: wish.addresses,
+    });
     const taken = await this.#setRoutes(wish, link, state.routes);
     const changed = this.#count - before;
     if (changed > 0) {
@@ -105,29 +110,6 @@ export class InfraLinks {
     this.#count += 1;
   }
 
-  async #setAddresses(
-    { addresses }: InfraWish,
-    { index }: Link,
-    all: readonly LinkAddress[],
-  ): Promise<void> {
-    const { links } = this.#parts;
-    const textOf = ({ address, prefixLength }: LinkAddress) => `${address}/${prefixLength}`;
-    const has = all.filter((each) => each.index === index);
-    const wanted = new Set(addresses.map(formatInterface));
-    for (const each of has) {
-      const address = parseAddress(each.address);
-      if (wanted.has(textOf(each)) || isLinkLocal6(each.address)) continue;
-      await links.changeAddress('remove', index, address, each.prefixLength);
-      this.#count += 1;
-    }
-    const there = new Set(has.map(textOf));
-    for (const each of addresses) {
-      if (there.has(formatInterface(each))) continue;
-      await links.changeAddress('add', index, each.address, each.prefixLength);
-      this.#count += 1;
-    }
-  }
-
   async #setRoutes(
     { addresses, routes }: InfraWish,
     { index }: Link,
@@ -149,8 +131,6 @@ function innerEnd(port: PortSpec, links: readonly Link[]): Link | undefined {
   if (inner?.peerNamespace !== undefined || outer?.peerNamespace !== undefined) return undefined;
   return inner !== undefined && inner.peerIndex === outer?.index ? inner : undefined;
 }
-
-const isLinkLocal6 = (text: string): boolean => /^fe[89ab]/.test(text);
 
 /**
  * The links of infra networks that a host has, by their marks alone: inner ends that are still here, under another

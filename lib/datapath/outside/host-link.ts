@@ -7,10 +7,12 @@ import {
   blockOf,
   formatAddress,
   formatCidr,
+  formatInterface,
+  isLinkLocal6,
   parseAddress,
   parseCidr,
   type Cidr,
-  type IpAddress,
+  type IpInterface,
 } from '../../ip/ip.ts';
 import type { Link, LinkAddress, LinkRoute, Links, Route } from '../link/links.ts';
 import { gatewayMac } from '../pipeline/routing.ts';
@@ -66,19 +68,8 @@ export async function setHostLink(
     changed += 1;
   }
   const hosts = wish.blocks.map((block) => addressesOf(block).host);
-  const has = addresses.filter((each) => each.index === index).map(({ address }) => address);
-  for (const text of has) {
-    const address = parseAddress(text);
-    // what the kernel gives to every link with IPv6 stays
-    if (hosts.some((each) => formatAddress(each) === text) || isLinkLocal6(address)) continue;
-    await links.changeAddress('remove', index, address);
-    changed += 1;
-  }
-  for (const address of hosts) {
-    if (has.includes(formatAddress(address))) continue;
-    await links.changeAddress('add', index, address);
-    changed += 1;
-  }
+  const wanted = hosts.map((address) => ({ address, prefixLength: addressBits(address.family) }));
+  changed += await setAddresses(links, index, { addresses, wanted });
   for (const block of wish.blocks) {
     await links.setNeighbour(index, addressesOf(block).nextHop, gatewayMac);
   }
@@ -101,6 +92,38 @@ export function routesOf({ blocks, reachable }: LinkWish, linkMtu: number): read
     return [mtu < linkMtu ? { ...route, mtu } : route];
   });
   return [...through, ...further];
+}
+
+/**
+ * Makes the addresses of a link of ours what they should be. Answers the number of changes.
+ * @throws LINK_FAILED
+ */
+export async function setAddresses(
+  links: Pick<Links, 'changeAddress'>,
+  index: number,
+  {
+    addresses,
+    wanted,
+  }: { readonly addresses: readonly LinkAddress[]; readonly wanted: readonly IpInterface[] },
+): Promise<number> {
+  const textOf = ({ address, prefixLength }: LinkAddress) => `${address}/${prefixLength}`;
+  const has = addresses.filter((each) => each.index === index);
+  const wantedTexts = new Set(wanted.map(formatInterface));
+  let changed = 0;
+  for (const each of has) {
+    const address = parseAddress(each.address);
+    // what the kernel gives to every link with IPv6 stays
+    if (wantedTexts.has(textOf(each)) || isLinkLocal6(address)) continue;
+    await links.changeAddress('remove', index, address, each.prefixLength);
+    changed += 1;
+  }
+  const hasTexts = new Set(has.map(textOf));
+  for (const each of wanted) {
+    if (hasTexts.has(formatInterface(each))) continue;
+    await links.changeAddress('add', index, each.address, each.prefixLength);
+    changed += 1;
+  }
+  return changed;
 }
 
 /**
@@ -132,9 +155,6 @@ export async function setRoutes(
   }
   return { changed, taken };
 }
-
-const isLinkLocal6 = ({ family, value }: IpAddress): boolean =>
-  family === 6 && value >> 118n === 0x3fan;
 
 function foundRoute({ destination, gateway, ours }: Route): LinkRoute {
   return {
