@@ -21,7 +21,7 @@ import { NodeMtus } from '../network/node-mtus.ts';
 import { linkNames } from '../network/port.ts';
 import { freshReads } from '../store/fresh-reads.ts';
 import { runPlanNear } from '../store/near-first.ts';
-import type { StateStore } from '../store/port.ts';
+import type { StateStore, WatchEvent } from '../store/port.ts';
 import { runPlan } from '../store/run-plan.ts';
 import { infraWish, planInfra, titleOf, type InfraPlan, type OwnInfra } from './infra-plan.ts';
 import { reconcilePace, startLoop, type Loop } from './loop.ts';
@@ -73,7 +73,9 @@ export function startInfraLoop(parts: InfraLoopParts): Loop {
       await watchHints({
         ...{ store, clock, signal },
         ranges: [siteNetworkRange, nodeRange],
-        onHint: kick,
+        onHint: (changes) => {
+          if (infra.isTouchedBy(changes)) kick();
+        },
       });
       watch?.close();
     },
@@ -90,6 +92,15 @@ const shownCodes = [
   ...['LINK_FAILED', 'LINK_NOT_OURS', 'LINK_IN_USE', 'OUTSIDE_FAILED', 'PORT_NOT_OURS'],
 ] as const satisfies readonly FairleadError['code'][];
 
+/** Whether a network that hosts are in is, or was, what changed. */
+function isOfInfra(event: WatchEvent): boolean {
+  const after = event.type === 'put' ? event.row : undefined;
+  return [event.previous, after].some((row) => {
+    const isNetwork = row?.key.startsWith(siteNetworkRange.start) ?? false;
+    return isNetwork && row !== undefined && isInfra(decodeRecord(siteNetworkSchema, row).value);
+  });
+}
+
 /** The infra networks of one host, one look at a time. */
 export class HostInfra {
   readonly #parts: HostInfraParts;
@@ -97,6 +108,10 @@ export class HostInfra {
   /** What went wrong in this look. */
   #failed: { readonly what: string; readonly error: FairleadError }[] = [];
   #names: ReadonlySet<string> = new Set();
+  /** There is no infra network, and this host is in none. */
+  #isIdle = false;
+  /** Since the last look began, an infra network may have come. */
+  #isNews = false;
 
   constructor(parts: HostInfraParts) {
     this.#parts = parts;
@@ -110,13 +125,28 @@ export class HostInfra {
     return this.#names;
   }
 
+  /**
+   * Whether a look may find something to do: without infra networks, changes of others are nothing to it, and a site
+   * may get thousands of those. Without `changes`, anything may have changed.
+   */
+  isTouchedBy(changes?: readonly WatchEvent[]): boolean {
+    if (changes === undefined || changes.some(isOfInfra)) {
+      this.#isNews = true;
+      this.#isIdle = false;
+    }
+    return !this.#isIdle;
+  }
+
   /** One look. @throws the first of what went wrong, after all that could be done */
   async follow(): Promise<void> {
     this.#failed = [];
+    this.#isNews = false;
     const networks = await readObjects(this.#parts.store, siteNetworkRange, siteNetworkSchema);
     const all = networks.map(({ value }) => value);
-    await this.#leave(all);
-    const own = await this.#enter(all.filter(isInfra));
+    const parts = await this.#leave(all);
+    const present = all.filter(isInfra);
+    this.#isIdle = !this.#isNews && parts + present.length === 0;
+    const own = await this.#enter(present);
     this.#names = new Set(
       own.flatMap(({ endpoint: { id, link = '' } }) => [link, linkNames(id).host]),
     );
@@ -125,13 +155,15 @@ export class HostInfra {
     for (const { error } of this.#failed) throw error;
   }
 
-  /** Lets go of networks that are being removed, or are no more. */
-  async #leave(networks: readonly SiteNetwork[]): Promise<void> {
+  /** Lets go of networks that are being removed, or are no more. Answers in how many this host was. */
+  async #leave(networks: readonly SiteNetwork[]): Promise<number> {
     const { store, hostName, switching, log } = this.#parts;
     const present = new Set(networks.filter(isInfra).map(titleOf));
+    let count = 0;
     for (const { value: part } of await readNetworks(store)) {
       const { id, site } = part;
       if (part.infra !== true || site === undefined) continue;
+      count += 1;
       if (part.leaving !== true && present.has(sharedSpace(site))) continue;
       await this.#try(sharedSpace(site), async () => {
         const endpoints = (await readEndpoints(store)).filter(
@@ -147,6 +179,7 @@ export class HostInfra {
         log.info({ network: sharedSpace(site) }, 'left an infra network');
       });
     }
+    return count;
   }
 
   /** Notes an endpoint in each network; answers those there are. */

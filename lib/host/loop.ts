@@ -81,6 +81,7 @@ class PacedLoop implements Loop {
   }
 
   kick(): void {
+    if (this.#kicked) return;
     this.#kicked = true;
     this.#wake.abort();
   }

@@ -1,15 +1,16 @@
-/** Watches as a reason to look: that something in some ranges changed, never what. Begins anew when one is lost. */
+/** Watches as a reason to look: that something in some ranges changed. Begins anew when one is lost. */
 import type { Clock } from '../clock.ts';
 import { reconcileRetryFirstMs, reconcileRetryMaxMs } from '../limits.ts';
-import type { KeyRange, StateStore } from '../store/port.ts';
+import type { KeyRange, StateStore, WatchEvent } from '../store/port.ts';
 
-/** Watches until the signal is aborted; resolves then. `onHint` is also called when a watch begins. */
+/** Watches until the signal is aborted; resolves then. */
 export async function watchHints(options: {
   readonly store: StateStore;
   readonly clock: Clock;
   readonly ranges: readonly Required<KeyRange>[];
   readonly signal: AbortSignal;
-  readonly onHint: () => void;
+  /** Told what changed; without, a watch begins, and anything may have. Must not throw. */
+  readonly onHint: (changes?: readonly WatchEvent[]) => void;
 }): Promise<void> {
   await Promise.all(options.ranges.map((range) => watchRange(options, range)));
 }
@@ -23,9 +24,10 @@ async function watchRange(
     try {
       const { revision } = await store.range({ ...range, limit: 1, consistency: 'local' });
       onHint();
-      for await (const _batch of store.watch({ ...range, fromRevision: revision + 1, signal })) {
+      const watch = store.watch({ ...range, fromRevision: revision + 1, signal });
+      for await (const { events } of watch) {
         pauseMs = reconcileRetryFirstMs;
-        onHint();
+        onHint(events);
       }
     } catch {
       // too far behind, or no store at the moment: others say so, and looking again is the answer

@@ -4,11 +4,12 @@ import { systemClock } from '../../lib/clock.ts';
 import { Conditions } from '../../lib/conditions.ts';
 import { FairleadError } from '../../lib/errors.ts';
 import { HostInfra } from '../../lib/host/infra-loop.ts';
-import { readPorts } from '../../lib/host/records.ts';
+import { readPorts, readRows } from '../../lib/host/records.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { planDefaultTenant } from '../../lib/network/objects/tenants.ts';
 import { endpointOfAlias } from '../../lib/network/port.ts';
-import type { StateStore } from '../../lib/store/port.ts';
+import { siteNetworkRange } from '../../lib/model/site-keys.ts';
+import type { StateStore, WatchEvent } from '../../lib/store/port.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 import { MapStore } from '../support/map-store.ts';
 import { wrongOfObjects } from '../support/object-check.ts';
@@ -31,14 +32,33 @@ class InfraHost {
   }
 
   /** An agent's look; `store` when it is not the host's as it is. */
-  look(store: StateStore = this.host.store): Promise<void> {
+  look(store?: StateStore): Promise<void> {
+    return this.agent(store).follow();
+  }
+
+  /** An agent that has just been started. */
+  agent(store: StateStore = this.host.store): HostInfra {
     const { kernel, conditions } = this;
     const { links, settings, attach } = kernel.parts;
     const release = (endpointId: string) => kernel.release(endpointId);
     return new HostInfra({
       ...{ hostName: 'one', store, links, settings, conditions, log: silentLogger() },
       switching: { attachHost: attach, ports: { release } },
-    }).follow();
+    });
+  }
+
+  /** What a change of networks is told as. */
+  async changes(work: () => Promise<void>): Promise<readonly WatchEvent[]> {
+    const rowsNow = async () =>
+      new Map((await readRows(this.host.store, siteNetworkRange)).map((row) => [row.key, row]));
+    const before = await rowsNow();
+    await work();
+    const after = await rowsNow();
+    return [...new Set([...before.keys(), ...after.keys()])].flatMap((key): WatchEvent[] => {
+      const [previous, row] = [before.get(key), after.get(key)];
+      if (row === undefined) return [{ type: 'delete', key, previous }];
+      return row.modRevision === previous?.modRevision ? [] : [{ type: 'put', row, previous }];
+    });
   }
 
   /** The switch's own look: links of endpoints that nobody wants go. */
@@ -124,6 +144,41 @@ describe('a host', () => {
     one.kernel.addresses.push(theirs);
     await one.look();
     expect([one.listing, one.codes]).toEqual([['10.1.0.200/24'], ['INFRA_SUBNET_TAKEN']]);
+  });
+
+  it('is touched by changes of other networks only while there are infra networks', async () => {
+    const agent = one.agent();
+    const web = () => one.put('default:web', { subnet: '10.2.0.0/24' });
+    const removed = (name: string) => () => one.operator.remove('network', name);
+    expect(agent.isTouchedBy(await one.changes(web))).toBe(true);
+    await agent.follow();
+    const unseen = await one.changes(removed('default:web'));
+    expect([agent.isTouchedBy(unseen), agent.isTouchedBy()]).toEqual([false, true]);
+    await agent.follow();
+    const came = await one.changes(() => one.put('default:infra', infra));
+    expect(agent.isTouchedBy(came)).toBe(true);
+    // it may be that it is not seen by the look that is under way
+    expect(agent.isTouchedBy(await one.changes(web))).toBe(true);
+    await agent.follow();
+    const again = await one.changes(removed('default:web'));
+    expect(agent.isTouchedBy(again)).toBe(true);
+    await agent.follow();
+    expect(agent.isTouchedBy(await one.changes(web))).toBe(true);
+    await one.operator.remove('network', 'default:infra');
+    await agent.follow();
+    expect(one.listing).toEqual([]);
+    expect(agent.isTouchedBy(unseen)).toBe(true);
+    await agent.follow();
+    expect(agent.isTouchedBy(unseen)).toBe(false);
+  });
+
+  it('hears of an infra network that comes while it looks', async () => {
+    const agent = one.agent();
+    const looking = agent.follow();
+    expect(agent.isTouchedBy(await one.changes(() => one.put('default:infra', infra)))).toBe(true);
+    await looking;
+    const web = await one.changes(() => one.put('default:web', { subnet: '10.2.0.0/24' }));
+    expect(agent.isTouchedBy(web)).toBe(true);
   });
 
   it('says that there is no address for it', async () => {

@@ -70,15 +70,32 @@ export function packedEnd(from: Uint8Array, start: number): number {
   return end + byteAt(from, keyEnd) + valueBytes;
 }
 
-/** Below 0, 0 or above 0: how the key of the row that begins at `start` stands to `key`, by code units. */
-export function comparePackedKey(from: Uint8Array, start: number, key: string): number {
+/** How many characters `key` and the key of the row that begins at `start` have in common, of which `known` are known. */
+export function commonKeyLength(
+  from: Uint8Array,
+  start: number,
+  key: string,
+  known: number,
+): number {
+  const end = Math.min(keyLength(from, start), key.length);
+  let at = known;
+  while (at < end && byteAt(from, start + 2 + at) === key.charCodeAt(at)) at += 1;
+  return at;
+}
+
+/**
+ * Below 0, 0 or above 0: how the key of the row that begins at `start` stands to `key`, by code units; `common`
+ * characters they have in common, and no more.
+ */
+export function comparePackedKey(
+  from: Uint8Array,
+  start: number,
+  key: string,
+  common: number,
+): number {
   const length = keyLength(from, start);
-  const common = Math.min(length, key.length);
-  for (let at = 0; at < common; at += 1) {
-    const difference = byteAt(from, start + 2 + at) - key.charCodeAt(at);
-    if (difference !== 0) return difference;
-  }
-  return length - key.length;
+  if (common === length || common === key.length) return length - key.length;
+  return byteAt(from, start + 2 + common) - key.charCodeAt(common);
 }
 
 interface Numbers {

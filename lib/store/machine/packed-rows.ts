@@ -6,6 +6,7 @@
 import { assert } from '../../assert.ts';
 import type { KeyValue } from '../port.ts';
 import {
+  commonKeyLength,
   comparePackedKey,
   pack,
   packedBytesMax,
@@ -65,10 +66,11 @@ export class PackedRows {
   *scan(start: string, end: string): Generator<KeyValue, void> {
     const { table } = this.#slabs;
     const from = this.#find(start);
+    const last = new Between(table, end);
     for (let at = from.chunk; at < this.#chunks.length; at += 1) {
       const chunk = this.#chunks[at] ?? [];
       for (let index = at === from.chunk ? from.index : 0; index < chunk.length; index += 1) {
-        if (compareAt(table, end, chunk[index]) >= 0) return;
+        if (last.compare(chunk[index]) >= 0) return;
         yield unpackAt(table, chunk[index]);
       }
     }
@@ -88,12 +90,12 @@ export class PackedRows {
   }
 
   #find(key: string): Spot {
-    const { table } = this.#slabs;
+    const between = new Between(this.#slabs.table, key);
     let low = 0;
     let high = this.#chunks.length;
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      if (compareAt(table, key, this.#chunks[middle]?.[0]) <= 0) low = middle;
+      if (between.compare(this.#chunks[middle]?.[0]) <= 0) low = middle;
       else high = middle;
     }
     const chunk = this.#chunks[low] ?? [];
@@ -101,7 +103,7 @@ export class PackedRows {
     let end = chunk.length;
     while (index < end) {
       const middle = (index + end) >>> 1;
-      const order = compareAt(table, key, chunk[middle]);
+      const order = between.compare(chunk[middle]);
       if (order === 0) return { chunk: low, index: middle, place: chunk[middle] };
       if (order < 0) index = middle + 1;
       else end = middle;
@@ -167,6 +169,34 @@ export class PackedRows {
   }
 }
 
+/**
+ * Compares a key with rows between which it is, ever closer. What it has in common with the row below and with the one
+ * above all rows between them have, too, so that much is not looked at again.
+ */
+class Between {
+  readonly #table: SlabTable;
+  readonly #key: string;
+  #withLower = 0;
+  #withUpper = 0;
+
+  constructor(table: SlabTable, key: string) {
+    this.#table = table;
+    this.#key = key;
+  }
+
+  /** Below 0, 0 or above 0: how the key of a row stands to this one. */
+  compare(place = 0): number {
+    const { bytes } = slabAt(this.#table, place);
+    const offset = offsetOf(place);
+    const known = Math.min(this.#withLower, this.#withUpper);
+    const common = commonKeyLength(bytes, offset, this.#key, known);
+    const order = comparePackedKey(bytes, offset, this.#key, common);
+    if (order > 0) this.#withUpper = common;
+    else this.#withLower = common;
+    return order;
+  }
+}
+
 function* rowsAt(
   table: SlabTable,
   chunks: readonly (readonly number[])[],
@@ -176,6 +206,3 @@ function* rowsAt(
 
 const unpackAt = (table: SlabTable, place = 0): KeyValue =>
   unpack(slabAt(table, place).bytes, offsetOf(place));
-
-const compareAt = (table: SlabTable, key: string, place = 0): number =>
-  comparePackedKey(slabAt(table, place).bytes, offsetOf(place), key);
