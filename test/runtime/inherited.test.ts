@@ -87,7 +87,7 @@ describe.each(runtimes)('on %s', (runtime) => {
 
   test('systemd-socket-activate: all calls made before the start are answered', async () => {
     activated(...runtimeCommand(runtime, serverChild));
-    await until('the socket', () => existsSync(folder.socket));
+    await folder.listening();
     await Promise.all(Array.from({ length: 50 }, call));
   });
 
@@ -103,7 +103,7 @@ describe.each(runtimes)('on %s', (runtime) => {
       '-c',
       `${serve}; ${serve}; ${serve}`,
     ]);
-    await until('the socket', () => existsSync(folder.socket));
+    await folder.listening();
     let calls = 0;
     let handedOver = false;
     const callers = Promise.all(

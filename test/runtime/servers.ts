@@ -1,6 +1,6 @@
 /** Starts `server-child.ts` on a runtime, and speaks to it in raw bytes. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,6 +48,13 @@ export class ServerFolder {
     const server = this.start([...runtimeCommand(runtime, serverChild), this.socket], env);
     await server.line('serving');
     return server;
+  }
+
+  /** Waits until somebody listens on the socket: its file is there a moment before, and whoever calls then is refused. */
+  async listening(): Promise<void> {
+    // unix(7): its flags are __SO_ACCEPTCON then
+    const line = new RegExp(`^\\S+ \\S+ \\S+ 00010000 .* ${this.socket}$`, 'm');
+    await until('the socket', () => line.test(readFileSync('/proc/net/unix', 'utf8')));
   }
 
   async close(): Promise<void> {
