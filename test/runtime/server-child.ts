@@ -36,7 +36,8 @@ const listener = await listen(
   app.fetch,
   { clock, log },
 );
-log.info({ pid: process.pid }, 'serving');
 process.once('SIGTERM', () => {
   void listener.close().then(() => log.info({ pid: process.pid }, 'closed'));
 });
+// those who read this may stop it at once
+log.info({ pid: process.pid }, 'serving');
