@@ -947,8 +947,10 @@ export const apiAnswerBytesMax = 64 * 1024 * 1024;
 /** Calls after which garbage is collected although more keep coming, some 50 KB each; also the least
  *  that makes a burst. */
 export const heapCallsMax = 64;
-/** Quiet time after a burst before memory is given back. */
+/** Quiet time after a burst before garbage is collected. */
 export const heapIdleMs = 2_000;
+/** Quiet time before the room of compiled code is given back too: commands of an operator come closer than that. */
+export const heapQuietMs = 30_000;
 
 /** Time for work in flight at SIGTERM before the process ends anyway. */
 export const shutdownMs = 5_000;

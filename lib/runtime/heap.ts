@@ -2,10 +2,11 @@
  * Keeps memory near what is alive. Bun collects late and gives memory back later still; after a burst
  * of calls an agent that needs 20 MB would keep 60. Node and Deno see to it themselves.
  *
- * Collecting is cheap. Giving memory back also drops compiled code, so that the calls after it are twice
- * as slow for a while: it is done once after a burst, not after every container. A start is a burst, too.
+ * Collecting is cheap: it is done soon after a burst. Giving back the room of compiled code makes a write cost four times
+ * as much for seconds: that is done once it has been quiet for long, and soon after a start, whose code is hardly needed
+ * again.
  */
-import { heapCallsMax, heapIdleMs } from '../limits.ts';
+import { heapCallsMax, heapIdleMs, heapQuietMs } from '../limits.ts';
 import { forgetProgramPages } from './program-pages.ts';
 
 /** Told of work, so that what it left behind is collected when it has gone on for long, or is over. */
@@ -13,28 +14,84 @@ export interface HeapKeeper {
   worked(): void;
 }
 
-/** The keeper for the runtime we are on. Work that comes too often to collect after it has `onlyWhenIdle`. */
+/** What a runtime can do about its memory. */
+export interface Memory {
+  /** Collects garbage. */
+  collect(): void;
+  /** Gives back what is mapped of the program. */
+  unmap(): void;
+  /** Drops compiled code. */
+  dropCode(): void;
+}
+
+/** The memory of one process, whoever works in it. */
+export class Heap {
+  readonly #memory: Memory;
+  #works = 0;
+  #isStart = true;
+  /** There was a burst since code was dropped. */
+  #hasCode = true;
+  #armedAtMs = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(memory: Memory) {
+    this.#memory = memory;
+    this.#arm();
+  }
+
+  /** Something was done. Work that comes too often to collect after it has `onlyWhenIdle`. */
+  worked(onlyWhenIdle: boolean): void {
+    this.#works += 1;
+    if (!onlyWhenIdle && this.#works % heapCallsMax === 0) {
+      setImmediate(() => this.#memory.collect());
+    }
+    // a timer for each of thousands would cost more than it gives
+    if (performance.now() - this.#armedAtMs >= heapIdleMs / 8) this.#arm();
+  }
+
+  #arm(): void {
+    this.#armedAtMs = performance.now();
+    this.#after(heapIdleMs, () => this.#idle());
+  }
+
+  #after(ms: number, work: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(work, ms).unref();
+  }
+
+  #idle(): void {
+    const wasBurst = this.#works >= heapCallsMax;
+    this.#works = 0;
+    this.#hasCode ||= wasBurst;
+    if (wasBurst) this.#giveBack();
+    else if (this.#isStart) this.#quiet();
+    this.#isStart = false;
+    if (this.#hasCode) this.#after(heapQuietMs - heapIdleMs, () => this.#quiet());
+  }
+
+  #quiet(): void {
+    this.#hasCode = false;
+    this.#memory.collect();
+    this.#memory.dropCode();
+    this.#memory.unmap();
+  }
+
+  #giveBack(): void {
+    this.#memory.collect();
+    this.#memory.unmap();
+  }
+}
+
+let heap: Heap | undefined;
+
+/** A keeper for one part of the process, on the runtime that we are on. */
 export function keepHeapSmall({ onlyWhenIdle = false } = {}): HeapKeeper {
   if (typeof Bun === 'undefined') return { worked: () => undefined };
-  let works = heapCallsMax;
-  let armedAtMs = performance.now();
-  const giveBack = (): void => {
-    if (works < heapCallsMax) return;
-    works = 0;
-    Bun.gc(true);
-    Bun.shrink();
-    void forgetProgramPages();
-  };
-  let idle = setTimeout(giveBack, heapIdleMs).unref();
-  return {
-    worked() {
-      works++;
-      if (!onlyWhenIdle && works % heapCallsMax === 0) setImmediate(() => Bun.gc(true));
-      // a timer for each of thousands would cost more than it gives
-      if (performance.now() - armedAtMs < heapIdleMs / 8) return;
-      armedAtMs = performance.now();
-      clearTimeout(idle);
-      idle = setTimeout(giveBack, heapIdleMs).unref();
-    },
-  };
+  heap ??= new Heap({
+    collect: () => Bun.gc(true),
+    unmap: () => void forgetProgramPages(),
+    dropCode: () => Bun.shrink(),
+  });
+  const shared = heap;
+  return { worked: () => shared.worked(onlyWhenIdle) };
 }

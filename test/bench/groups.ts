@@ -1,6 +1,7 @@
 /** What is measured. Each group starts from a host without an agent and leaves it so. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { heapQuietMs } from '../../lib/limits.ts';
 import type { HostProcess, LabHost } from '../lab/host.ts';
 import { binaryPath, pluginSocketOf, startAgent } from '../support/agent-process.ts';
 import {
@@ -35,9 +36,9 @@ const networkSamples = 60;
 const dockerSamples = 40;
 const firstAnswerSamples = 20;
 const rssEndpoints = 200;
-/** How long memory is watched after a burst. */
+/** How long memory is watched after a burst: all is given back when it has been quiet for long. */
 const rssSamples = 12;
-const rssSampleMs = 500;
+const rssSampleMs = (heapQuietMs + 6_000) / rssSamples;
 
 /** All groups, in the order they run. */
 export const groups: readonly BenchGroup[] = [
