@@ -15,7 +15,7 @@ import {
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { shippedRuntime } from '../support/shipped-runtime.ts';
+import { serviceEnvironment } from '../support/service-environment.ts';
 import { until } from '../support/until.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
@@ -77,7 +77,7 @@ export async function startFreshAgent(hostName = 'compat'): Promise<FreshAgent> 
     stdio: ['ignore', log, log],
     env: {
       PATH: process.env['PATH'] ?? '',
-      ...shippedRuntime,
+      ...serviceEnvironment(),
       FAIRLEAD_NAME: hostName,
       FAIRLEAD_DATA_DIR: path('data'),
       FAIRLEAD_RUN_DIR: path('run'),

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostProcess, LabHost } from '../lab/host.ts';
 import { openPluginClient } from './plugin-client.ts';
-import { shippedRuntime } from './shipped-runtime.ts';
+import { serviceEnvironment } from './service-environment.ts';
 import { until } from './until.ts';
 
 /** How the agent is run: three runtimes on the sources, or the single file. */
@@ -76,7 +76,7 @@ export async function startAgent(
   const agent = await host.spawnInHost(command, [...front, 'agent', ...(options.args ?? [])], {
     name: 'agent',
     env: {
-      ...(form === 'binary' ? shippedRuntime : {}),
+      ...(form === 'binary' ? serviceEnvironment() : {}),
       ...host.agentEnvironment(),
       FAIRLEAD_LOG_LEVEL: 'debug',
       ...options.env,
