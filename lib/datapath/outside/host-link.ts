@@ -68,7 +68,7 @@ export async function setHostLink(
     changed += 1;
   }
   const hosts = wish.blocks.map((block) => addressesOf(block).host);
-  const wanted = hosts.map((address) => ({ address, prefixLength: addressBits(address.family) }));
+  const wanted = hosts.map((address) => ({ address }));
   changed += await setAddresses(links, index, { addresses, wanted });
   for (const block of wish.blocks) {
     await links.setNeighbour(index, addressesOf(block).nextHop, gatewayMac);
@@ -94,6 +94,9 @@ export function routesOf({ blocks, reachable }: LinkWish, linkMtu: number): read
   return [...through, ...further];
 }
 
+/** An address that a link is to have: without a prefix length one that others are not spoken to from. */
+type WantedAddress = Pick<IpInterface, 'address'> & Partial<IpInterface>;
+
 /**
  * Makes the addresses of a link of ours what they should be. Answers the number of changes.
  * @throws LINK_FAILED
@@ -104,23 +107,28 @@ export async function setAddresses(
   {
     addresses,
     wanted,
-  }: { readonly addresses: readonly LinkAddress[]; readonly wanted: readonly IpInterface[] },
+  }: { readonly addresses: readonly LinkAddress[]; readonly wanted: readonly WantedAddress[] },
 ): Promise<number> {
   const textOf = ({ address, prefixLength }: LinkAddress) => `${address}/${prefixLength}`;
   const has = addresses.filter((each) => each.index === index);
-  const wantedTexts = new Set(wanted.map(formatInterface));
+  const byText = new Map(
+    wanted.map((each) => {
+      const { address, prefixLength = addressBits(address.family) } = each;
+      return [formatInterface({ address, prefixLength }), each] as const;
+    }),
+  );
   let changed = 0;
   for (const each of has) {
     const address = parseAddress(each.address);
     // what the kernel gives to every link with IPv6 stays
-    if (wantedTexts.has(textOf(each)) || isLinkLocal6(address)) continue;
+    if (byText.has(textOf(each)) || isLinkLocal6(address)) continue;
     await links.changeAddress('remove', index, address, each.prefixLength);
     changed += 1;
   }
   const hasTexts = new Set(has.map(textOf));
-  for (const each of wanted) {
-    if (hasTexts.has(formatInterface(each))) continue;
-    await links.changeAddress('add', index, each.address, each.prefixLength);
+  for (const [text, { address, prefixLength }] of byText) {
+    if (hasTexts.has(text)) continue;
+    await links.changeAddress('add', index, address, prefixLength);
     changed += 1;
   }
   return changed;
