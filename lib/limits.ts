@@ -949,7 +949,8 @@ export const apiAnswerBytesMax = 64 * 1024 * 1024;
 export const heapCallsMax = 64;
 /** Quiet time after a burst before garbage is collected. */
 export const heapIdleMs = 2_000;
-/** Quiet time before the room of compiled code is given back too: commands of an operator come closer than that. */
+/** Time since a burst before the room of compiled code is given back too, in the next pause: commands of an operator come
+ *  closer than that. */
 export const heapQuietMs = 30_000;
 
 /** Time for work in flight at SIGTERM before the process ends anyway. */

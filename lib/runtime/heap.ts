@@ -3,8 +3,8 @@
  * of calls an agent that needs 20 MB would keep 60. Node and Deno see to it themselves.
  *
  * Collecting is cheap: it is done soon after a burst. Giving back the room of compiled code makes a write cost four times
- * as much for seconds: that is done once it has been quiet for long, and soon after a start, whose code is hardly needed
- * again.
+ * as much for seconds: that is done in the first pause long after a burst, and soon after a start, whose code is hardly
+ * needed again.
  */
 import { heapCallsMax, heapIdleMs, heapQuietMs } from '../limits.ts';
 import { forgetProgramPages } from './program-pages.ts';
@@ -28,9 +28,9 @@ export interface Memory {
 export class Heap {
   readonly #memory: Memory;
   #works = 0;
-  #isStart = true;
-  /** There was a burst since code was dropped. */
+  /** The start, or a burst since code was dropped, left code behind. */
   #hasCode = true;
+  #burstAtMs = -Infinity;
   #armedAtMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -60,25 +60,24 @@ export class Heap {
   }
 
   #idle(): void {
+    const nowMs = performance.now();
     const wasBurst = this.#works >= heapCallsMax;
     this.#works = 0;
-    this.#hasCode ||= wasBurst;
-    if (wasBurst) this.#giveBack();
-    else if (this.#isStart) this.#quiet();
-    this.#isStart = false;
-    if (this.#hasCode) this.#after(heapQuietMs - heapIdleMs, () => this.#quiet());
+    if (wasBurst) {
+      this.#hasCode = true;
+      this.#burstAtMs = nowMs;
+    }
+    const keepCodeMs = this.#burstAtMs + heapQuietMs - nowMs;
+    if (this.#hasCode && keepCodeMs <= 0) this.#giveBack({ withCode: true });
+    else if (wasBurst) this.#giveBack({ withCode: false });
+    if (this.#hasCode) this.#after(Math.max(heapIdleMs, keepCodeMs), () => this.#idle());
   }
 
-  #quiet(): void {
-    this.#hasCode = false;
+  #giveBack({ withCode }: { readonly withCode: boolean }): void {
     this.#memory.collect();
-    this.#memory.dropCode();
+    if (withCode) this.#memory.dropCode();
     this.#memory.unmap();
-  }
-
-  #giveBack(): void {
-    this.#memory.collect();
-    this.#memory.unmap();
+    this.#hasCode &&= !withCode;
   }
 }
 

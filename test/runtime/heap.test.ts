@@ -37,7 +37,7 @@ describe('the memory of a process', () => {
   it('keeps the code of a start that is followed by a burst', () => {
     burst();
     expect(during(heapIdleMs)).toEqual(['collect', 'unmap']);
-    expect(during(heapQuietMs - heapIdleMs)).toEqual(['collect', 'drop', 'unmap']);
+    expect(during(heapQuietMs)).toEqual(['collect', 'drop', 'unmap']);
   });
 
   it('is given back soon after a burst, and its code when it has been quiet for long', () => {
@@ -45,20 +45,38 @@ describe('the memory of a process', () => {
     burst();
     expect(during(heapIdleMs - 1)).toEqual([]);
     expect(during(1)).toEqual(['collect', 'unmap']);
-    expect(during(heapQuietMs - heapIdleMs - 1)).toEqual([]);
+    expect(during(heapQuietMs - 1)).toEqual([]);
     expect(during(1)).toEqual(['collect', 'drop', 'unmap']);
     expect(during(10 * heapQuietMs)).toEqual([]);
   });
 
-  it('keeps its code as long as there is some work now and then', () => {
+  it('gives back its code in the first pause long after a burst, whatever little is done meanwhile', () => {
     during(heapIdleMs);
     burst();
     during(heapIdleMs);
-    for (let times = 0; times < 5; times += 1) {
+    const stepMs = heapIdleMs + 1_000;
+    const steps = Math.floor((heapQuietMs - 1) / stepMs);
+    for (let times = 0; times < steps; times += 1) {
       heap.worked(true);
-      expect(during(heapQuietMs - 1)).toEqual([]);
+      expect(during(stepMs)).toEqual([]);
     }
+    heap.worked(true);
+    // not while something is done
+    const early = heapQuietMs - steps * stepMs - heapIdleMs / 2;
+    expect(during(early)).toEqual([]);
+    heap.worked(true);
+    expect(during(heapIdleMs - 1)).toEqual([]);
     expect(during(1)).toEqual(['collect', 'drop', 'unmap']);
+    expect(during(10 * heapQuietMs)).toEqual([]);
+  });
+
+  it('keeps its code while bursts come closer than that', () => {
+    during(heapIdleMs);
+    for (let times = 0; times < 3; times += 1) {
+      burst();
+      expect(during(heapQuietMs)).toEqual(['collect', 'unmap']);
+    }
+    expect(during(heapIdleMs)).toEqual(['collect', 'drop', 'unmap']);
   });
 
   it('is left alone by work that is no burst', () => {

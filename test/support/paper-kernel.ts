@@ -100,8 +100,9 @@ export class PaperKernel {
     this.has(containerLink, { ...both, mac, peerIndex: outer.index });
   }
 
-  #changeAddress(...[change, index, one, prefixLength = 0]: Parameters<Calls['changeAddress']>) {
-    const found = { index, family: one.family, address: formatAddress(one), prefixLength };
+  #changeAddress(...[change, index, one]: Parameters<Calls['changeAddress']>) {
+    const { address, prefixLength } = one;
+    const found = { index, family: address.family, address: formatAddress(address), prefixLength };
     this.#change(`${change} ${found.address}/${prefixLength}`);
     const others = this.addresses.filter(
       (each) => each.address !== found.address || each.prefixLength !== prefixLength,

@@ -6,7 +6,15 @@
  */
 import { systemClock, type Clock } from '../../clock.ts';
 import { FairleadError } from '../../errors.ts';
-import { formatAddress, formatCidr, parseMac, quote, type IpAddress } from '../../ip/ip.ts';
+import {
+  formatAddress,
+  formatCidr,
+  formatInterface,
+  parseMac,
+  quote,
+  type IpAddress,
+  type IpInterface,
+} from '../../ip/ip.ts';
 import {
   linkAliasBytesMax,
   linkMtuMax,
@@ -50,6 +58,7 @@ import {
   addressRequest,
   neighbourRequest,
   routeRequest,
+  type AddressScope,
   type Change,
   type LinkRoute,
 } from './way-messages.ts';
@@ -59,7 +68,7 @@ export type { Link } from './link-messages.ts';
 export type { Neighbour } from './neighbour-messages.ts';
 export type { NicSettings } from './nic.ts';
 export type { LinkEvent, LinkWatch } from './watch.ts';
-export type { LinkRoute } from './way-messages.ts';
+export type { AddressScope, LinkRoute } from './way-messages.ts';
 
 /** A pair of links for an endpoint. */
 export interface VethRequest {
@@ -118,15 +127,12 @@ export interface Links {
   neighbours(): Promise<readonly Neighbour[]>;
   /** Switches a link on and marks it, whosever it was: the caller knows that it is ours. */
   mark(index: number, alias: string): Promise<void>;
-  /**
-   * Gives a link of ours an address, or takes it away; with the length of the network that it is in, if it is in
-   * one. What is so already is no error.
-   */
+  /** Gives a link of ours an address, or takes it away. What is so already is no error. */
   changeAddress(
     change: Change,
     index: number,
-    address: IpAddress,
-    prefixLength?: number,
+    address: IpInterface,
+    scope: AddressScope,
   ): Promise<void>;
   /**
    * Adds a route by a link of ours, or removes one of ours. False when another has the destination.
@@ -250,9 +256,9 @@ function serveWays(
       const up = setLinkRequest({ index }, { alias: checkAlias(alias), up: true });
       await ask(up, `cannot switch link ${index} on`, []);
     },
-    async changeAddress(change, index, address, prefixLength) {
-      const what = `cannot ${change} address ${formatAddress(address)}`;
-      await ask(addressRequest(change, index, address, prefixLength), what, [
+    async changeAddress(change, index, address, scope) {
+      const what = `cannot ${change} address ${formatInterface(address)}`;
+      await ask(addressRequest(change, index, address, scope), what, [
         change === 'add' ? EEXIST : EADDRNOTAVAIL,
       ]);
     },

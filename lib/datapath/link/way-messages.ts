@@ -3,7 +3,13 @@
  * Pure. Routes carry a protocol number of ours, by which they are found again; a route that is there already
  * is never replaced, since it may be somebody else's.
  */
-import { addressBits, addressBytes, firstAddress, type Cidr, type IpAddress } from '../../ip/ip.ts';
+import {
+  addressBytes,
+  firstAddress,
+  type Cidr,
+  type IpAddress,
+  type IpInterface,
+} from '../../ip/ip.ts';
 import { addressMessage, routeMessage, routeProtocol } from './address-messages.ts';
 import { neighbourMessage } from './neighbour-messages.ts';
 import {
@@ -17,7 +23,7 @@ import {
 
 const mainTable = 254;
 const unicast = 1;
-const scope = { universe: 0, link: 253 } as const;
+const scopeNumber = { global: 0, link: 253 } as const;
 const familyNumber = { 4: 2, 6: 10 } as const;
 const addressAttribute = { address: 1, local: 2, flags: 8 } as const;
 /** No search for others with the address, and no route of the kernel's own. */
@@ -42,23 +48,24 @@ export interface LinkRoute {
 export type Change = 'add' | 'remove';
 
 /**
- * Gives a link an address, or takes it away: one of its own, which others are not spoken to from, or with a prefix
- * length one of a network that it is in. Routes are made apart from it either way.
+ * Who is spoken to from an IPv4 address: who is on its link, or everybody. An IPv6 address says it itself (RFC 4291,
+ * section 2.4), and the kernel is told nothing.
  */
+export type AddressScope = 'link' | 'global';
+
+/** Gives a link an address of a network that it is in, or takes it away. Routes are made apart from it. */
 export function addressRequest(
   change: Change,
   index: number,
-  address: IpAddress,
-  prefixLength?: number,
+  { address, prefixLength }: IpInterface,
+  scope: AddressScope,
 ): NetlinkRequest {
   const bytes = addressBytes(address);
   const header = new Uint8Array(8);
   const view = new DataView(header.buffer);
   view.setUint8(0, familyNumber[address.family]);
-  view.setUint8(1, prefixLength ?? addressBits(address.family));
-  // others are spoken to from other addresses
-  const isAlone = prefixLength === undefined && address.family === 4;
-  view.setUint8(3, isAlone ? scope.link : scope.universe);
+  view.setUint8(1, prefixLength);
+  view.setUint8(3, scopeNumber[address.family === 4 ? scope : 'global']);
   view.setUint32(4, index, true);
   const body = concatenate([
     header,
@@ -79,7 +86,7 @@ export function routeRequest(change: Change, index: number, route: LinkRoute): N
     0,
     mainTable,
     routeProtocol,
-    via === undefined ? scope.link : scope.universe,
+    via === undefined ? scopeNumber.link : scopeNumber.global,
     unicast,
     ...[0, 0, 0, 0],
   );

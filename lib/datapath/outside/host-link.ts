@@ -14,7 +14,7 @@ import {
   type Cidr,
   type IpInterface,
 } from '../../ip/ip.ts';
-import type { Link, LinkAddress, LinkRoute, Links, Route } from '../link/links.ts';
+import type { AddressScope, Link, LinkAddress, LinkRoute, Links, Route } from '../link/links.ts';
 import { gatewayMac } from '../pipeline/routing.ts';
 import { addressesOf } from './block.ts';
 
@@ -67,9 +67,12 @@ export async function setHostLink(
     await links.mark(index, hostLinkAlias);
     changed += 1;
   }
-  const hosts = wish.blocks.map((block) => addressesOf(block).host);
-  const wanted = hosts.map((address) => ({ address }));
-  changed += await setAddresses(links, index, { addresses, wanted });
+  const wanted = wish.blocks.map((block): IpInterface => {
+    const { host: address } = addressesOf(block);
+    return { address, prefixLength: addressBits(address.family) };
+  });
+  // others are spoken to from other addresses: else containers would reach other networks as if they were the host
+  changed += await setAddresses(links, index, { addresses, wanted, scope: 'link' });
   for (const block of wish.blocks) {
     await links.setNeighbour(index, addressesOf(block).nextHop, gatewayMac);
   }
@@ -94,9 +97,6 @@ export function routesOf({ blocks, reachable }: LinkWish, linkMtu: number): read
   return [...through, ...further];
 }
 
-/** An address that a link is to have: without a prefix length one that others are not spoken to from. */
-type WantedAddress = Pick<IpInterface, 'address'> & Partial<IpInterface>;
-
 /**
  * Makes the addresses of a link of ours what they should be. Answers the number of changes.
  * @throws LINK_FAILED
@@ -107,28 +107,29 @@ export async function setAddresses(
   {
     addresses,
     wanted,
-  }: { readonly addresses: readonly LinkAddress[]; readonly wanted: readonly WantedAddress[] },
+    scope,
+  }: {
+    readonly addresses: readonly LinkAddress[];
+    readonly wanted: readonly IpInterface[];
+    readonly scope: AddressScope;
+  },
 ): Promise<number> {
   const textOf = ({ address, prefixLength }: LinkAddress) => `${address}/${prefixLength}`;
   const has = addresses.filter((each) => each.index === index);
-  const byText = new Map(
-    wanted.map((each) => {
-      const { address, prefixLength = addressBits(address.family) } = each;
-      return [formatInterface({ address, prefixLength }), each] as const;
-    }),
-  );
+  const byText = new Map(wanted.map((each) => [formatInterface(each), each]));
   let changed = 0;
   for (const each of has) {
+    const { prefixLength } = each;
     const address = parseAddress(each.address);
     // what the kernel gives to every link with IPv6 stays
     if (byText.has(textOf(each)) || isLinkLocal6(address)) continue;
-    await links.changeAddress('remove', index, address, each.prefixLength);
+    await links.changeAddress('remove', index, { address, prefixLength }, scope);
     changed += 1;
   }
   const hasTexts = new Set(has.map(textOf));
-  for (const [text, { address, prefixLength }] of byText) {
+  for (const [text, address] of byText) {
     if (hasTexts.has(text)) continue;
-    await links.changeAddress('add', index, address, prefixLength);
+    await links.changeAddress('add', index, address, scope);
     changed += 1;
   }
   return changed;

@@ -2,7 +2,7 @@
  * The replicated store beside etcd, in turns on the same machine: each figure's `versus` is etcd's in the
  * same run. Absolute numbers are this machine's; the ratios are what counts.
  */
-import { heapQuietMs } from '../../../lib/limits.ts';
+import { heapIdleMs, heapQuietMs } from '../../../lib/limits.ts';
 import { ensurePackages } from '../../lab/packages.ts';
 import { percentile, report, type Series } from '../figures.ts';
 import {
@@ -36,7 +36,7 @@ const restartKeys = 10_000;
 const loadedKeys = 100_000;
 const loadWriters = 64;
 /** How long memory may settle after a load: members give it all back when it has been quiet for long. */
-const settleMs = heapQuietMs + 3_000;
+const settleMs = heapIdleMs + heapQuietMs + 3_000;
 
 /** Names of what is reported. */
 export const storeFigures: readonly string[] = [

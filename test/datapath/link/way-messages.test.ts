@@ -50,26 +50,23 @@ it('a route is marked as ours, and says what it was asked to say', () => {
   );
 });
 
-it('an address may have the length of the network that it is in', () => {
+it('an address has the length of the network that it is in, and its scope', () => {
   fc.assert(
-    fc.property(drawn, ({ one, index, prefixLength }) => {
-      const { body } = addressRequest('add', index, one, prefixLength);
-      expect(decodeAddress(body)).toMatchObject({ address: formatAddress(one), prefixLength });
-      // such a one is spoken from to all
-      expect(body[3]).toBe(0);
+    fc.property(drawn, ({ one: address, index, prefixLength }) => {
+      const global = addressRequest('add', index, { address, prefixLength }, 'global').body;
+      expect(decodeAddress(global)).toEqual({
+        ...{ index, family: address.family, address: formatAddress(address), prefixLength },
+      });
+      const link = addressRequest('add', index, { address, prefixLength }, 'link').body;
+      // RT_SCOPE_UNIVERSE and RT_SCOPE_LINK; the kernel knows that of IPv6 itself
+      expect([global[3], link[3]]).toEqual([0, address.family === 4 ? 253 : 0]);
     }),
   );
 });
 
-it('an address stands alone on its link, and a neighbour stays', () => {
+it('a neighbour stays', () => {
   fc.assert(
     fc.property(drawn, ({ one, index }) => {
-      expect(decodeAddress(addressRequest('add', index, one).body)).toEqual({
-        index,
-        family: one.family,
-        address: formatAddress(one),
-        prefixLength: addressBits(one.family),
-      });
       const mac = Uint8Array.of(2, 0, 0x5e, 0, 1, 1);
       expect(decodeNeighbour(neighbourRequest(index, one, mac).body)).toEqual({
         index,

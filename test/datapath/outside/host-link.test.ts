@@ -6,7 +6,12 @@ import {
   setAddresses,
   setHostLink,
 } from '../../../lib/datapath/outside/host-link.ts';
-import { formatAddress, parseCidr, parseInterface, type IpAddress } from '../../../lib/ip/ip.ts';
+import {
+  formatInterface,
+  parseCidr,
+  parseInterface,
+  type IpInterface,
+} from '../../../lib/ip/ip.ts';
 
 const index = 7;
 const has = (family: 4 | 6, address: string, prefixLength: number): LinkAddress => ({
@@ -16,8 +21,8 @@ const has = (family: 4 | 6, address: string, prefixLength: number): LinkAddress 
 /** Notes what it is asked to change of addresses. */
 function paper() {
   const done: string[] = [];
-  const changeAddress = async (what: string, at: number, address: IpAddress, bits?: number) =>
-    void done.push(`${what} ${formatAddress(address)} ${bits ?? 'own'} at ${at}`);
+  const changeAddress = async (what: string, at: number, address: IpInterface, scope: string) =>
+    void done.push(`${what} ${formatInterface(address)} ${scope} at ${at}`);
   return {
     done,
     links: {
@@ -41,11 +46,12 @@ describe('the addresses of a link', () => {
         { ...has(4, '10.1.0.1', 24), index: 8 },
       ],
       wanted: [parseInterface('10.1.0.1/24'), parseInterface('fd00::1/64')],
+      scope: 'global',
     });
     expect(done).toEqual([
-      'remove 10.1.0.9 24 at 7',
-      'remove 10.1.0.1 16 at 7',
-      'add 10.1.0.1 24 at 7',
+      'remove 10.1.0.9/24 global at 7',
+      'remove 10.1.0.1/16 global at 7',
+      'add 10.1.0.1/24 global at 7',
     ]);
     expect(changed).toBe(3);
   });
@@ -56,10 +62,10 @@ describe('the addresses of a link', () => {
     const wish = { blocks: [parseCidr('100.127.0.0/20'), parseCidr('fd00:1::/64')], reachable: [] };
     await setHostLink(links, { link, addresses: [], routes: [] }, wish);
     expect(done).toEqual([
-      expect.stringMatching(/^add 100\.127\.\S+ own at 7$/),
-      expect.stringMatching(/^add fd00:1::\S+ own at 7$/),
+      expect.stringMatching(/^add 100\.127\.\S+\/32 link at 7$/),
+      expect.stringMatching(/^add fd00:1::\S+\/128 link at 7$/),
     ]);
-    const addresses = done.map((text) => text.split(' ')[1] ?? '');
+    const addresses = done.map((text) => text.split(/[ /]/)[1] ?? '');
     const there = addresses.map((address, at) =>
       has(at === 0 ? 4 : 6, address, at === 0 ? 32 : 128),
     );

@@ -35,6 +35,9 @@ async function expectAlive(one: TestMember): Promise<void> {
   const fresh = await startMember('8');
   await connect(fresh, one);
   await expect(fresh.peers.request(one.id, 1, { timeoutMs: 5_000 })).resolves.toBeDefined();
+  // a later one of the same name would fight with it for the connection
+  await fresh.peers.close();
+  await until('it is gone', () => !isConnected(one, fresh));
 }
 
 describe('a listener', () => {
