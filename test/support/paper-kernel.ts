@@ -102,7 +102,11 @@ export class PaperKernel {
 
   #changeAddress(...[change, index, one]: Parameters<Calls['changeAddress']>) {
     const { address, prefixLength } = one;
-    const found = { index, family: address.family, address: formatAddress(address), prefixLength };
+    const text = formatAddress(address);
+    const found = {
+      ...{ index, family: address.family, address: text, prefixLength },
+      unchosen: true,
+    } as const;
     this.#change(`${change} ${found.address}/${prefixLength}`);
     const others = this.addresses.filter(
       (each) => each.address !== found.address || each.prefixLength !== prefixLength,

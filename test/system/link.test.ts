@@ -270,6 +270,9 @@ describe.each(runtimes)('on %s', (runtime, argv) => {
     await ip('-n', space, 'link', 'set', 'fc-1', 'up');
     await ip('-n', space, 'addr', 'add', '10.9.8.7/20', 'dev', 'fh-1');
     await ip('-n', space, 'addr', 'add', 'fd00:1::7/64', 'dev', 'fh-1', 'nodad');
+    await ip('-n', space, 'addr', 'add', '10.9.8.8', 'dev', 'fh-1', 'scope', 'link');
+    const deprecated = ['nodad', 'preferred_lft', '0'];
+    await ip('-n', space, 'addr', 'add', 'fd00:1::8', 'dev', 'fh-1', ...deprecated);
     await ip('-n', space, 'route', 'add', '192.0.2.0/24', 'via', '10.9.0.1', 'table', '1000');
     await ip('-n', space, 'route', 'add', 'default', 'via', '10.9.0.1');
     await ip('-n', space, 'route', 'add', 'blackhole', '198.51.100.0/24');
@@ -277,6 +280,13 @@ describe.each(runtimes)('on %s', (runtime, argv) => {
     const addresses = await child.value<LinkAddress[]>({ method: 'addresses' });
     expect(addresses).toContainEqual({ index, family: 4, address: '10.9.8.7', prefixLength: 20 });
     expect(addresses).toContainEqual({ index, family: 6, address: 'fd00:1::7', prefixLength: 64 });
+    const unchosen = { index, unchosen: true };
+    expect(addresses).toContainEqual({
+      ...{ ...unchosen, family: 4, address: '10.9.8.8', prefixLength: 32 },
+    });
+    expect(addresses).toContainEqual({
+      ...{ ...unchosen, family: 6, address: 'fd00:1::8', prefixLength: 128 },
+    });
     const routes = await child.value<Route[]>({ method: 'routes' });
     const unicast = { family: 4, type: 1, outIndex: index };
     expect(routes).toContainEqual({ ...unicast, destination: '10.9.0.0/20', table: 254 });

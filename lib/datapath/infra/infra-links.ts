@@ -68,7 +68,6 @@ export class InfraLinks {
     this.#count += await setAddresses(this.#parts.links, index, {
       addresses,
       wanted: wish.addresses,
-      scope: 'global',
     });
     const taken = await this.#setRoutes(wish, link, state.routes);
     const changed = this.#count - before;

@@ -29,6 +29,9 @@ export const routeProtocol = 0xfa;
 const addressBodyBytes = 8;
 const routeBodyBytes = 12;
 const addressAttribute = { address: 1, local: 2 } as const;
+/** What an address says of itself (linux/if_addr.h, linux/rtnetlink.h). */
+export const scopeLink = 253;
+const deprecated = 0x20;
 const routeAttribute = {
   destination: 1,
   outIndex: 4,
@@ -51,6 +54,8 @@ export interface LinkAddress {
   readonly family: IpFamily;
   readonly address: string;
   readonly prefixLength: number;
+  /** The kernel chooses it for nobody who has not asked for it: an IPv4 address of scope link, or a deprecated IPv6 one. */
+  readonly unchosen?: true;
 }
 
 /** A route of this host. */
@@ -97,7 +102,9 @@ export function decodeAddress(body: Uint8Array): LinkAddress | undefined {
   const bytes = attributes.get(addressAttribute.local) ?? attributes.get(addressAttribute.address);
   if (bytes === undefined) throw malformed('an address without its bytes');
   const address = formatAddress(readIp(family, bytes));
-  return { index, family, address, prefixLength: readPrefixLength(family, body[1]) };
+  const prefixLength = readPrefixLength(family, body[1]);
+  const isUnchosen = family === 4 ? body[3] === scopeLink : ((body[2] ?? 0) & deprecated) !== 0;
+  return { index, family, address, prefixLength, ...(isUnchosen ? { unchosen: true } : {}) };
 }
 
 /**

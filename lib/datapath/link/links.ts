@@ -58,7 +58,6 @@ import {
   addressRequest,
   neighbourRequest,
   routeRequest,
-  type AddressScope,
   type Change,
   type LinkRoute,
 } from './way-messages.ts';
@@ -68,7 +67,7 @@ export type { Link } from './link-messages.ts';
 export type { Neighbour } from './neighbour-messages.ts';
 export type { NicSettings } from './nic.ts';
 export type { LinkEvent, LinkWatch } from './watch.ts';
-export type { AddressScope, LinkRoute } from './way-messages.ts';
+export type { LinkRoute } from './way-messages.ts';
 
 /** A pair of links for an endpoint. */
 export interface VethRequest {
@@ -128,12 +127,7 @@ export interface Links {
   /** Switches a link on and marks it, whosever it was: the caller knows that it is ours. */
   mark(index: number, alias: string): Promise<void>;
   /** Gives a link of ours an address, or takes it away. What is so already is no error. */
-  changeAddress(
-    change: Change,
-    index: number,
-    address: IpInterface,
-    scope: AddressScope,
-  ): Promise<void>;
+  changeAddress(change: Change, index: number, address: IpInterface): Promise<void>;
   /**
    * Adds a route by a link of ours, or removes one of ours. False when another has the destination.
    * Removing what is not there is no error.
@@ -256,9 +250,9 @@ function serveWays(
       const up = setLinkRequest({ index }, { alias: checkAlias(alias), up: true });
       await ask(up, `cannot switch link ${index} on`, []);
     },
-    async changeAddress(change, index, address, scope) {
+    async changeAddress(change, index, address) {
       const what = `cannot ${change} address ${formatInterface(address)}`;
-      await ask(addressRequest(change, index, address, scope), what, [
+      await ask(addressRequest(change, index, address), what, [
         change === 'add' ? EEXIST : EADDRNOTAVAIL,
       ]);
     },

@@ -10,7 +10,7 @@ import {
   type IpAddress,
   type IpInterface,
 } from '../../ip/ip.ts';
-import { addressMessage, routeMessage, routeProtocol } from './address-messages.ts';
+import { addressMessage, routeMessage, routeProtocol, scopeLink } from './address-messages.ts';
 import { neighbourMessage } from './neighbour-messages.ts';
 import {
   attribute,
@@ -23,11 +23,13 @@ import {
 
 const mainTable = 254;
 const unicast = 1;
-const scopeNumber = { global: 0, link: 253 } as const;
+const scopeGlobal = 0;
 const familyNumber = { 4: 2, 6: 10 } as const;
-const addressAttribute = { address: 1, local: 2, flags: 8 } as const;
+const addressAttribute = { address: 1, local: 2, lifetimes: 6, flags: 8 } as const;
 /** No search for others with the address, and no route of the kernel's own. */
 const addressFlags = 0x02 | 0x200;
+/** struct ifa_cacheinfo: preferred for no second, valid for ever; created and changed are the kernel's to say. */
+const deprecatedForEver = new Uint8Array(16).fill(0xff, 4, 8);
 const routeAttribute = { destination: 1, outIndex: 4, gateway: 5, source: 7, metrics: 8 } as const;
 const metric = { lock: 1, mtu: 2 } as const;
 const neighbourAttribute = { destination: 1, linkLayer: 2 } as const;
@@ -48,30 +50,28 @@ export interface LinkRoute {
 export type Change = 'add' | 'remove';
 
 /**
- * Who is spoken to from an IPv4 address: who is on its link, or everybody. An IPv6 address says it itself (RFC 4291,
- * section 2.4), and the kernel is told nothing.
+ * Gives a link an address, or takes it away. Routes are made apart from it, and say it: the kernel chooses it for nobody
+ * else, so what a host forwards under an address of its own is not taken for the host (RFC 6724, rule 3, for IPv6).
  */
-export type AddressScope = 'link' | 'global';
-
-/** Gives a link an address of a network that it is in, or takes it away. Routes are made apart from it. */
 export function addressRequest(
   change: Change,
   index: number,
   { address, prefixLength }: IpInterface,
-  scope: AddressScope,
 ): NetlinkRequest {
   const bytes = addressBytes(address);
   const header = new Uint8Array(8);
   const view = new DataView(header.buffer);
   view.setUint8(0, familyNumber[address.family]);
   view.setUint8(1, prefixLength);
-  view.setUint8(3, scopeNumber[address.family === 4 ? scope : 'global']);
+  // that of an IPv6 address is in itself (RFC 4291, section 2.4)
+  if (address.family === 4) view.setUint8(3, scopeLink);
   view.setUint32(4, index, true);
   const body = concatenate([
     header,
     attribute(addressAttribute.local, bytes),
     attribute(addressAttribute.address, bytes),
     numberAttribute(addressAttribute.flags, addressFlags),
+    ...(address.family === 6 ? [attribute(addressAttribute.lifetimes, deprecatedForEver)] : []),
   ]);
   return request(addressMessage, change, body);
 }
@@ -86,7 +86,7 @@ export function routeRequest(change: Change, index: number, route: LinkRoute): N
     0,
     mainTable,
     routeProtocol,
-    via === undefined ? scopeNumber.link : scopeNumber.global,
+    via === undefined ? scopeLink : scopeGlobal,
     unicast,
     ...[0, 0, 0, 0],
   );

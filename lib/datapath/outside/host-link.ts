@@ -14,7 +14,7 @@ import {
   type Cidr,
   type IpInterface,
 } from '../../ip/ip.ts';
-import type { AddressScope, Link, LinkAddress, LinkRoute, Links, Route } from '../link/links.ts';
+import type { Link, LinkAddress, LinkRoute, Links, Route } from '../link/links.ts';
 import { gatewayMac } from '../pipeline/routing.ts';
 import { addressesOf } from './block.ts';
 
@@ -71,8 +71,7 @@ export async function setHostLink(
     const { host: address } = addressesOf(block);
     return { address, prefixLength: addressBits(address.family) };
   });
-  // others are spoken to from other addresses: else containers would reach other networks as if they were the host
-  changed += await setAddresses(links, index, { addresses, wanted, scope: 'link' });
+  changed += await setAddresses(links, index, { addresses, wanted });
   for (const block of wish.blocks) {
     await links.setNeighbour(index, addressesOf(block).nextHop, gatewayMac);
   }
@@ -107,29 +106,25 @@ export async function setAddresses(
   {
     addresses,
     wanted,
-    scope,
-  }: {
-    readonly addresses: readonly LinkAddress[];
-    readonly wanted: readonly IpInterface[];
-    readonly scope: AddressScope;
-  },
+  }: { readonly addresses: readonly LinkAddress[]; readonly wanted: readonly IpInterface[] },
 ): Promise<number> {
   const textOf = ({ address, prefixLength }: LinkAddress) => `${address}/${prefixLength}`;
   const has = addresses.filter((each) => each.index === index);
   const byText = new Map(wanted.map((each) => [formatInterface(each), each]));
+  const isRight = (each: LinkAddress) => byText.has(textOf(each)) && each.unchosen === true;
   let changed = 0;
   for (const each of has) {
     const { prefixLength } = each;
     const address = parseAddress(each.address);
     // what the kernel gives to every link with IPv6 stays
-    if (byText.has(textOf(each)) || isLinkLocal6(address)) continue;
-    await links.changeAddress('remove', index, { address, prefixLength }, scope);
+    if (isRight(each) || isLinkLocal6(address)) continue;
+    await links.changeAddress('remove', index, { address, prefixLength });
     changed += 1;
   }
-  const hasTexts = new Set(has.map(textOf));
+  const hasTexts = new Set(has.filter(isRight).map(textOf));
   for (const [text, address] of byText) {
     if (hasTexts.has(text)) continue;
-    await links.changeAddress('add', index, address, scope);
+    await links.changeAddress('add', index, address);
     changed += 1;
   }
   return changed;
