@@ -3,8 +3,8 @@ import { slowness } from './test/support/slowness.ts';
 
 /**
  * Projects: `unit` runs in parallel and touches nothing but temporary folders; `system` starts real daemons in
- * namespaces and therefore runs one file at a time; `datapath`, `model`, `plugin` and `policy` are like it and too
- * long for the build server.
+ * namespaces and therefore runs one file at a time; `datapath`, `idle`, `model`, `plugin` and `policy` are like it and
+ * too long for the build server.
  */
 export default defineConfig({
   test: {
@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/{disk,e2e,lab,system}/**/*.test.ts'],
-          exclude: ['test/e2e/{datapath,model,plugin,policy}/**'],
+          exclude: ['test/e2e/{datapath,idle,model,plugin,policy}/**'],
           testTimeout: 180_000 * slowness,
           hookTimeout: 240_000 * slowness,
           pool: 'forks',
@@ -36,6 +36,17 @@ export default defineConfig({
           name: 'datapath',
           include: ['test/e2e/datapath/**/*.test.ts'],
           testTimeout: 600_000 * slowness,
+          hookTimeout: 240_000 * slowness,
+          pool: 'forks',
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'idle',
+          include: ['test/e2e/idle/**/*.test.ts'],
+          // it waits for half an hour by itself
+          testTimeout: 3_600_000 * slowness,
           hookTimeout: 240_000 * slowness,
           pool: 'forks',
           fileParallelism: false,

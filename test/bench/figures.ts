@@ -3,7 +3,7 @@
 /** A series of measurements. */
 export interface Series {
   readonly figure: string;
-  readonly unit: 'ms' | 'cpu ms' | 'KB' | 'MB' | 'writes/s' | 'flows' | 'Mbit/s';
+  readonly unit: 'ms' | 'cpu ms' | 'KB' | 'MB' | 'writes/s' | 'flows' | 'Mbit/s' | 'calls/s';
   readonly values: readonly number[];
 }
 

@@ -1,14 +1,16 @@
 /**
  * What rules cost, by how many there are: to add one at the API, until three hosts do what it says (real packets that
- * pass only by it), the first packet of a conversation, and what TCP carries. `versus` of the first two is the smallest
- * number of rules in the same run, of the others a tenant without groups on the same hosts, in turns.
+ * pass only by it), the first packet of a conversation, what TCP carries, and connections by a service. `versus` of the
+ * first two is the smallest number of rules in the same run, of the last the same server without the service, of the others
+ * a tenant without groups on the same hosts, in turns.
  */
 import { openLab } from '../../lab/lab.ts';
 import { ping, startPings } from '../../lab/traffic/pings.ts';
+import { callsPerSecond, makeCalls, takeCalls } from '../../lab/traffic/calls.ts';
 import { callTcp, megabitsPerSecond, serveTcp } from '../../lab/traffic/tcp.ts';
 import { sizesFrom } from '../datapath/measure.ts';
 import { report, timed, type Versus } from '../figures.ts';
-import { openPolicySite, type PolicyBenchSite, type Spot } from './policy-site.ts';
+import { openPolicySite, tcpPort, type PolicyBenchSite, type Spot } from './policy-site.ts';
 
 const sizes = sizesFrom('FAIRLEAD_BENCH_RULES', [10, 1_000, 10_000]);
 const addRounds = 100;
@@ -18,11 +20,19 @@ const enforcedRounds = 20;
 const firstPacketRounds = 40;
 const transferRounds = 5;
 const transferMs = 2_000;
-const tcpPort = 5_001;
+const callRounds = 5;
+const callsMs = 2_000;
+const callsAtOnce = 8;
 /** Rules are posted so many at a time. */
 const together = 8;
 
-const names = ['rule-add', 'enforced', 'first-packet', 'throughput'] as const;
+const names = [
+  'rule-add',
+  'enforced',
+  'first-packet',
+  'throughput',
+  'service-connections',
+] as const;
 const figureOf = (name: (typeof names)[number], size: number): string => `policy-${name}-${size}`;
 
 /** Names of what is reported. */
@@ -77,6 +87,7 @@ async function benchAt(
   await benchFirstPackets(site, size);
   await site.removeRule('pings');
   await benchThroughput(site, size);
+  await benchCalls(site, size);
 }
 
 async function addTimes(site: PolicyBenchSite): Promise<readonly number[]> {
@@ -160,6 +171,34 @@ async function benchThroughput(site: PolicyBenchSite, size: number): Promise<voi
   const values = rates.ours;
   const figure = { figure: figureOf('throughput', size), unit: 'Mbit/s', values } as const;
   report(figure, { name: 'a tenant without groups', values: rates.plain }, { rules: size });
+}
+
+/** Connections in a second to a server on another host, by its service and without it. */
+async function benchCalls(site: PolicyBenchSite, size: number): Promise<void> {
+  const { client, secondClient, servers, service } = site;
+  const [, server] = servers;
+  if (server === undefined) throw new Error('no server');
+  const taker = await takeCalls(server, { port: tcpPort });
+  const rates = { service: [] as number[], direct: [] as number[] };
+  const plan = { port: tcpPort, durationMs: callsMs, atOnce: callsAtOnce };
+  for (let round = 0; round < callRounds; round += 1) {
+    for (const [kind, from, to] of [
+      ['service', client, service],
+      ['direct', secondClient, server.address],
+    ] as const) {
+      const calls = await makeCalls(from, { ...plan, to });
+      if (calls.failed > 0) throw new Error(`${calls.failed} ${kind} calls failed: ${calls.error}`);
+      rates[kind].push(callsPerSecond(calls));
+    }
+  }
+  await taker.stop();
+  const values = rates.service;
+  const figure = {
+    figure: figureOf('service-connections', size),
+    unit: 'calls/s',
+    values,
+  } as const;
+  report(figure, { name: 'without the service', values: rates.direct }, { rules: size });
 }
 
 async function transfer(from: Spot, to: Spot): Promise<number> {

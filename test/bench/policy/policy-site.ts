@@ -22,12 +22,19 @@ export interface PolicyBenchSite {
   readonly hosts: readonly LabHost[];
   /** Of the tenant with rules: on the first host, and a server on each. */
   readonly client: Spot;
+  /** As the client, for who must not have its ports: closed connections keep theirs for a while. */
+  readonly secondClient: Spot;
   readonly servers: readonly Spot[];
+  /** The address of a service that only the server of the second host is behind, at `tcpPort`. */
+  readonly service: string;
   /** Of the other one: on the first host and on the second. */
   readonly plain: readonly [Spot, Spot];
   readonly addRule: (name: string, more: object) => Promise<void>;
   readonly removeRule: (name: string) => Promise<void>;
 }
+
+/** Where servers listen, and the service. */
+export const tcpPort = 5_001;
 
 const tenants = { blue: '10.80', plain: '10.90' } as const;
 type Tenant = keyof typeof tenants;
@@ -49,15 +56,20 @@ export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
   const run = async (host: LabHost, name: string, where: readonly [Tenant, string, number]) => {
     const [tenant, network, last] = where;
     const address = `${tenants[tenant]}.1.${last}`;
-    const options = ['--ip', address];
+    const options = ['--ip', address, '--label', `app=${name}`];
     await runContainer(host, { name, network: `${network}/${tenant}`, options });
     return { ...(await containerOf(host, name)), address };
   };
   const client = await run(one, 'client', ['blue', 'clients', 1]);
+  const secondClient = await run(one, 'client2', ['blue', 'clients', 11]);
   const servers: Spot[] = [];
   for (const [at, host] of hosts.entries()) {
     servers.push(await run(host, `server${at}`, ['blue', 'servers', at + 2]));
   }
+  const service = `${tenants.blue}.1.200`;
+  await typed(
+    `service create -t blue -s web -l app=server1 -p ${tcpPort}:${tcpPort}:TCP --ip ${service} front`,
+  );
   const from = await run(one, 'plain1', ['plain', 'web', 1]);
   const to = await run(two, 'plain2', ['plain', 'web', 2]);
   for (const server of servers) await untilReaches(client, server.address);
@@ -68,7 +80,9 @@ export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
   return {
     hosts,
     client,
+    secondClient,
     servers,
+    service,
     plain: [from, to],
     async addRule(name, more) {
       const body = { ...own, ruleId: name, ...more };

@@ -54,7 +54,11 @@ export function drawModel(random: Random): DrawnModel {
       for (const [m, suffix] of ['a', 'b'].slice(0, random.below(3)).entries()) {
         const groupName = `${networkName}-${suffix}`;
         const from = `10.${n + 1}.0.${100 + 10 * m}`;
-        const ipPool = random.chance(0.5) ? { ipPool: `${from}-${from.slice(0, -1)}9` } : {};
+        // of an infra network the hosts may have taken any address by then
+        const ipPool =
+          random.chance(0.5) && nwType === 'data'
+            ? { ipPool: `${from}-${from.slice(0, -1)}9` }
+            : {};
         const policies = random.chance(0.5) ? { policies: ['p'] } : {};
         const group = { networkName, ...ipPool, ...policies };
         objects.push(object('endpointGroups', [tenant, ['groupName', groupName]], group));

@@ -271,7 +271,7 @@ describe('host access', () => {
 
   it('comes with a network contivh1 for all that say nothing, as Contiv had it', async () => {
     await typed('network set web --host-access default');
-    await untilRoute(first(), block, false);
+    for (const host of lab.hosts) await untilRoute(host, block, false);
     await netctlOk(first(), 'net create -n infra -s 10.96.0.0/24 -g 10.96.0.254 contivh1');
     for (const host of lab.hosts) {
       await untilRoute(host, block, true);

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { LabHost } from '../host.ts';
 import { openLab } from '../lab.ts';
 import { waitFor } from '../wait.ts';
+import { callsPerSecond, makeCalls, takeCalls } from './calls.ts';
 import { Capture, captureAll } from './capture.ts';
 import { countersOf, grownBetween } from './counters.ts';
 import * as frames from './frames.ts';
@@ -67,6 +68,21 @@ describe.for([
     expect(sent.errors).toMatchObject([{ error: 'ECONNREFUSED', from: to, count: 1 }]);
     const { flow } = await callTcp(one, { to, port: 6009 });
     expect(flow.error).toBe('ECONNREFUSED');
+  });
+
+  test('calls are counted where they begin and where they come', async () => {
+    const taker = await takeCalls(two, { port: 5004 });
+    const calls = await makeCalls(one, { to, port: 5004, durationMs: 500, atOnce: 4 });
+    expect(calls).toMatchObject({ failed: 0, error: '' });
+    expect(calls.made).toBeGreaterThan(10);
+    expect(callsPerSecond(calls)).toBeCloseTo((calls.made * 1_000_000) / calls.us);
+    expect(calls.medianUs).toBeGreaterThan(0);
+    // the last ones may have been given up on
+    const { taken } = await taker.stop();
+    expect(taken).toBeGreaterThanOrEqual(calls.made);
+    expect(taken).toBeLessThanOrEqual(calls.made + 4);
+    const refused = await makeCalls(one, { to, port: 5009, durationMs: 50 });
+    expect(refused).toMatchObject({ made: 0, error: 'ECONNREFUSED' });
   });
 
   test('bulk TCP of a number of bytes arrives whole, either way', async () => {

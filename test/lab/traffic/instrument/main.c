@@ -131,8 +131,8 @@ static const struct {
   const char *name;
   int (*run)(void);
 } commands[] = {
-    {"capture", capture},       {"inject", inject},         {"ping", ping},         {"tcp-serve", tcp_serve},
-    {"tcp-client", tcp_client}, {"udp-serve", udp_serve},   {"udp-send", udp_send},
+    {"calls", calls},         {"calls-serve", calls_serve}, {"capture", capture},     {"inject", inject},     {"ping", ping},
+    {"tcp-serve", tcp_serve}, {"tcp-client", tcp_client},   {"udp-serve", udp_serve}, {"udp-send", udp_send},
 };
 
 int main(int count, char **values) {

@@ -217,6 +217,17 @@ static int wait_for(short events, uint64_t until_us) {
   return 1;
 }
 
+/* Nothing is sent for so long, or until all is over; who asks meanwhile is told. */
+static void pause_for(uint64_t us, uint64_t until_us) {
+  uint64_t next_us = now_us() + us < until_us ? now_us() + us : until_us;
+  for (uint64_t now; (now = now_us()) < next_us && !leash_ended;) {
+    uint64_t left_us = next_us - now;
+    usleep(left_us < 500000 ? left_us : 500000);
+    leash_read();
+    while (leash_line()) print_own(0);
+  }
+}
+
 static void exchange(uint64_t until_us) {
   long sizes[64], every = number("every-us", 0);
   int count = list_of("sizes", sizes, 64);
@@ -237,7 +248,7 @@ static void exchange(uint64_t until_us) {
     if (took > slowest_us) slowest_us = took;
     if (took < fastest_us) fastest_us = took;
     exchanges++;
-    if (every) usleep(every);
+    pause_for(every, until_us);
   }
 }
 

@@ -60,6 +60,8 @@ void want_errors(int fd, int family);
 /* Prints the errors as an array, without a line's end. */
 void print_errors(void);
 
+int calls(void);
+int calls_serve(void);
 int capture(void);
 int inject(void);
 int ping(void);
