@@ -43,7 +43,8 @@ export function onHeartbeat(core: Core, from: MemberId, message: Heartbeat): voi
 function acceptLeader(core: Core, from: MemberId, term: number): boolean {
   if (term < core.term) return false;
   assert(term > core.term || core.state !== 'leader', 'one leader in a term');
-  if (term === core.term && core.state === 'follower') core.hearLeader(from);
+  const isKnown = term === core.term && core.state === 'follower' && core.leader === from;
+  if (isKnown) core.hearLeader(from);
   else core.follow(term, from);
   return true;
 }
