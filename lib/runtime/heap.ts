@@ -32,6 +32,7 @@ export class Heap {
   #hasCode = true;
   #burstAtMs = -Infinity;
   #armedAtMs = 0;
+  #dueMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(memory: Memory) {
@@ -56,11 +57,14 @@ export class Heap {
 
   #after(ms: number, work: () => void): void {
     clearTimeout(this.#timer);
+    this.#dueMs = performance.now() + ms;
     this.#timer = setTimeout(work, ms).unref();
   }
 
   #idle(): void {
     const nowMs = performance.now();
+    // a process that stood still, with its machine or by itself, had nothing to do because it could not
+    if (nowMs - this.#dueMs > heapIdleMs / 2) return this.#arm();
     const wasBurst = this.#works >= heapCallsMax;
     this.#works = 0;
     if (wasBurst) {

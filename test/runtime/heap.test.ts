@@ -79,6 +79,23 @@ describe('the memory of a process', () => {
     expect(during(heapIdleMs)).toEqual(['collect', 'drop', 'unmap']);
   });
 
+  it('is not given back because the process stood still', () => {
+    during(heapIdleMs);
+    burst();
+    during(heapIdleMs);
+    // as after SIGCONT: timers are late, and all run at once
+    const { now } = performance;
+    const stoodStill = vi.spyOn(performance, 'now');
+    stoodStill.mockImplementation(() => now.call(performance) + 10 * heapQuietMs);
+    expect(during(heapQuietMs)).toEqual([]);
+    for (let times = 0; times < 10; times += 1) {
+      heap.worked(true);
+      expect(during(heapIdleMs - 1)).toEqual([]);
+    }
+    expect(during(heapIdleMs)).toEqual(['collect', 'drop', 'unmap']);
+    stoodStill.mockRestore();
+  });
+
   it('is left alone by work that is no burst', () => {
     during(heapIdleMs);
     heap.worked(true);
