@@ -52,13 +52,13 @@ export class Heap {
 
   #arm(): void {
     this.#armedAtMs = performance.now();
-    this.#after(heapIdleMs, () => this.#idle());
+    this.#idleAfter(heapIdleMs);
   }
 
-  #after(ms: number, work: () => void): void {
+  #idleAfter(ms: number): void {
     clearTimeout(this.#timer);
     this.#dueMs = performance.now() + ms;
-    this.#timer = setTimeout(work, ms).unref();
+    this.#timer = setTimeout(() => this.#idle(), ms).unref();
   }
 
   #idle(): void {
@@ -74,7 +74,7 @@ export class Heap {
     const keepCodeMs = this.#burstAtMs + heapQuietMs - nowMs;
     if (this.#hasCode && keepCodeMs <= 0) this.#giveBack({ withCode: true });
     else if (wasBurst) this.#giveBack({ withCode: false });
-    if (this.#hasCode) this.#after(Math.max(heapIdleMs, keepCodeMs), () => this.#idle());
+    if (this.#hasCode) this.#idleAfter(Math.max(heapIdleMs, keepCodeMs));
   }
 
   #giveBack({ withCode }: { readonly withCode: boolean }): void {

@@ -142,3 +142,14 @@ void print_errors(void) {
   }
   printf("]");
 }
+
+int listen_at_port(int flags, int backlog) {
+  int on = 1, off = 0, fd = socket(AF_INET6, SOCK_STREAM | flags, 0);
+  must(fd, "socket");
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  must(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off), "both families");
+  struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(atoi(required("port")))};
+  must(bind(fd, (struct sockaddr *)&at, sizeof at), "bind");
+  must(listen(fd, backlog), "listen");
+  return fd;
+}

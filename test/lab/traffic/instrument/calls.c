@@ -1,5 +1,5 @@
 /*
- * calls-serve --port N: takes connections and ends each when the other side does; says how many it had.
+ * calls-serve --port N: takes connections and ends each at once, by a reset; says how many it had.
  * calls --to A --port N [--ms N] [--at-once N]: opens connections, as many at once as it is told, and ends each as soon as
  * it is there, by a reset: so none lingers. Says how many came about, how many did not, and how long they took.
  */
@@ -18,14 +18,8 @@ static void reset(int fd) {
 }
 
 int calls_serve(void) {
-  int on = 1, off = 0, fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  int fd = listen_at_port(SOCK_NONBLOCK, 1024);
   long taken = 0;
-  must(fd, "socket");
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  must(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off), "both families");
-  struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(atoi(required("port")))};
-  must(bind(fd, (struct sockaddr *)&at, sizeof at), "bind");
-  must(listen(fd, 1024), "listen");
   ready();
   while (!leash_ended) {
     struct pollfd waiting[] = {{.fd = 0, .events = POLLIN}, {.fd = fd, .events = POLLIN}};

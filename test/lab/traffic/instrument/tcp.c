@@ -148,13 +148,7 @@ static void echo_rest(struct flow *flow) {
 
 int tcp_serve(void) {
   const char *mode = option("mode", "sink");
-  int on = 1, off = 0, fd = socket(AF_INET6, SOCK_STREAM, 0);
-  must(fd, "socket");
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  must(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off), "both families");
-  struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(atoi(required("port")))};
-  must(bind(fd, (struct sockaddr *)&at, sizeof at), "bind");
-  must(listen(fd, 128), "listen");
+  int on = 1, fd = listen_at_port(0, 128);
   ready();
   while (!leash_ended) {
     struct pollfd waiting[CONNECTIONS_MOST + 2] = {{.fd = 0, .events = POLLIN}, {.fd = fd, .events = POLLIN}};

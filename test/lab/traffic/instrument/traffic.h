@@ -33,6 +33,8 @@ char *leash_line(void);
 socklen_t address_of(const char *text, int port, struct sockaddr_storage *into);
 const char *text_of(const struct sockaddr_storage *address);
 void bind_source(int fd, int family);
+/* Takes connections at --port, at all addresses of both families. */
+int listen_at_port(int flags, int backlog);
 void set_fragments(int fd, int family);
 void set_ttl(int fd, int family);
 
