@@ -296,7 +296,10 @@ interface Notes {
 function* forgetPools(draft: TxnDraft, network: Network, { site, host, kept }: Notes): Step<void> {
   for (const { addressSpace: space, cidr } of network.subnets) {
     if (kept.includes(cidr)) continue;
-    if ((yield { start: requestKey(site, cidr, host) }).rows.length > 0) continue;
+    const request = requestKey(site, cidr, host);
+    if ((yield { start: request }).rows.length > 0) continue;
+    // one that comes in between would find a note, and put none
+    draft.compare.push(asRead(request, undefined));
     draft.then.push({ op: 'delete', start: sharedPoolKey(space, cidr) });
   }
 }

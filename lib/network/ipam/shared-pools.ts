@@ -172,7 +172,7 @@ export function* planReleaseSharedPool(
       return { txn: draft, answer: { done: false } };
     }
     if (kept || (yield* isRequested(name, place.cidr))) {
-      forgetNote(draft, place, mine);
+      forgetNote(draft, place, mine, request);
       passGuard(draft, guard);
       return { txn: draft, answer: { done: true } };
     }
@@ -183,19 +183,21 @@ export function* planReleaseSharedPool(
   }
   const done = pool === undefined || (yield* removePool(draft, name, pool));
   // noted until the pool is gone, so that the sweep goes on with it
-  if (own && done) forgetNote(draft, place, mine);
+  if (own && done) forgetNote(draft, place, mine, request);
   if (draft.then.length === 0) return nothing;
   if (pool !== undefined) yield* countOrForget(draft, guard, done ? [place.cidr] : []);
   return { txn: draft, answer: { done } };
 }
 
+/** With the note, and as long as no other call of this host asked for the pool by it meanwhile. */
 function forgetNote(
   draft: TxnDraft,
   { space, cidr }: PoolName,
   note: { readonly modRevision: number } | undefined,
+  request: string,
 ): void {
   const key = sharedPoolKey(space, cidr);
-  draft.compare.push(asRead(key, note));
+  draft.compare.push(asRead(key, note), asRead(request, undefined));
   draft.then.push({ op: 'delete', start: key });
 }
 
