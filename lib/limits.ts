@@ -92,6 +92,9 @@ export const storeWatchBytesMax = 512 * 1024;
 export const decodedRowsMax = 256;
 /** Longest row of those; most have below 500. */
 export const decodedRowCharactersMax = 4_096;
+/** Addresses kept as they were read, some 100 bytes each: those that a command names, and that what follows from it
+ *  reads again. */
+export const parsedAddressesMax = 512;
 /** Rows kept as they are shown, some 1 KB each: all of a large site's kind, which scripts list again and again. */
 export const shownRowsMax = 20_000;
 /** Watchers at once. */

@@ -64,6 +64,9 @@ interface Waiting {
   readonly resolve: () => void;
 }
 
+/** Why a pause ends: a reason that is there already, where `abort()` makes an error with its stack for each. */
+const kicked = new Error('there is something to do');
+
 class PacedLoop implements Loop {
   readonly #parts: LoopParts;
   readonly #ending = new AbortController();
@@ -83,7 +86,7 @@ class PacedLoop implements Loop {
   kick(): void {
     if (this.#kicked) return;
     this.#kicked = true;
-    this.#wake.abort();
+    this.#wake.abort(kicked);
   }
 
   settled(signal: AbortSignal): Promise<void> {

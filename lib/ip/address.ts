@@ -7,6 +7,8 @@
 import { IPv4, IPv6 } from 'ip-num';
 import { assert } from '../assert.ts';
 import { FairleadError } from '../errors.ts';
+import { Lately } from '../lately.ts';
+import { parsedAddressesMax } from '../limits.ts';
 
 /** IPv4 or IPv6. */
 export type IpFamily = 4 | 6;
@@ -23,12 +25,23 @@ export const addressBits = (family: IpFamily): 32 | 128 => (family === 4 ? 32 : 
 const allowedText = /^(?:[0-9.]{7,15}|[0-9A-Fa-f:]{2,39})$/;
 const mappedMarker = 0xffffn;
 
+/** What was read lately: a command reads the subnet that it names ten times, in each place that checks it. */
+const parsed = new Lately<IpAddress>(parsedAddressesMax);
+
 /**
  * Reads an IPv4 (dotted quad) or IPv6 (RFC 4291 section 2.2, forms 1 and 2) address. No zone, no
  * prefix length, no leading zero in IPv4, no IPv4 written or mapped into IPv6 (::ffff:0:0/96).
  * @throws ADDRESS_INVALID
  */
 export function parseAddress(text: string): IpAddress {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
+  const address = readAddress(text);
+  parsed.put(text, address);
+  return address;
+}
+
+function readAddress(text: string): IpAddress {
   if (!allowedText.test(text)) throw invalidAddress(text);
   const family: IpFamily = text.includes(':') ? 6 : 4;
   let value: bigint;

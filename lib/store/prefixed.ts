@@ -14,6 +14,7 @@ import type {
   KeyValue,
   Operation,
   OperationResult,
+  RangeResult,
   StateStore,
   WatchBatch,
   WatchEvent,
@@ -34,27 +35,34 @@ export function prefixed(store: StateStore, prefix: string): StateStore {
   // most rows are everybody's, and there may be many of them
   const inRow = (row: KeyValue): KeyValue =>
     isOfSite(row.key) ? row : { ...row, key: inKey(row.key) };
+  // what all share needs no other form, and is most of what is asked for
   const outRange = <Range extends KeyRange>(range: Range): Range => {
-    if (range.end === undefined) return { ...range, start: out(range.start) };
+    if (range.end === undefined) {
+      return isOfSite(range.start) ? range : { ...range, start: out(range.start) };
+    }
     if (!isOfSite(range.start)) {
       return { ...range, start: out(range.start), end: prefix + range.end };
     }
     if (range.end <= sharedKeysEnd) return range;
     throw new FairleadError('STORE_LIMIT', 'a range must not go on behind the keys that all share');
   };
-  const outCompare = (compare: Compare): Compare => ({ ...compare, key: out(compare.key) });
-  const outOperation = (operation: Operation): Operation =>
-    operation.op === 'put' ? { ...operation, key: out(operation.key) } : outRange(operation);
+  const outCompare = (compare: Compare): Compare =>
+    isOfSite(compare.key) ? compare : { ...compare, key: out(compare.key) };
+  const outOperation = (operation: Operation): Operation => {
+    if (operation.op !== 'put') return outRange(operation);
+    return isOfSite(operation.key) ? operation : { ...operation, key: out(operation.key) };
+  };
+  const inFound = (request: KeyRange, found: RangeResult): RangeResult =>
+    isOfSite(request.start) ? found : { ...found, rows: found.rows.map(inRow) };
   const inResult = (result: OperationResult): OperationResult =>
     result.op === 'range' ? { ...result, rows: result.rows.map(inRow) } : result;
   return {
     async range(request) {
-      const found = await store.range(outRange(request));
-      return { ...found, rows: found.rows.map(inRow) };
+      return inFound(request, await store.range(outRange(request)));
     },
     rangeHere(request) {
       const found = store.rangeHere?.(outRange(request));
-      return found && { ...found, rows: found.rows.map(inRow) };
+      return found && inFound(request, found);
     },
     async txn(txn) {
       const done = await store.txn({

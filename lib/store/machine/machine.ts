@@ -181,7 +181,8 @@ export class Machine {
   #range(rows: Rows, revision: number, request: RangeRequest): RangeResult {
     const { limits } = this.#options;
     checkRange(request, limits);
-    return { revision, ...takeRows(rows, request, checkRowLimit(request.limit, limits)) };
+    const { rows: found, more } = takeRows(rows, request, checkRowLimit(request.limit, limits));
+    return { revision, rows: found, more };
   }
 
   /** Applies a command, unless its client has the answer already. */

@@ -41,14 +41,14 @@ export function pack(row: KeyValue, into: Uint8Array, start: number): number {
   return at + written;
 }
 
-/** The row that begins at `start`. */
-export function unpack(from: Uint8Array, start: number): KeyValue {
+/** The row that begins at `start`, which has this key. */
+export function unpack(from: Uint8Array, start: number, key = packedKey(from, start)): KeyValue {
   const keyEnd = start + 2 + keyLength(from, start);
   const leaseLength = byteAt(from, keyEnd);
   const head = numbersAt(from, keyEnd + 1);
   const leaseEnd = head.end + leaseLength;
   const row = {
-    key: packedKey(from, start),
+    key,
     value: decoder.decode(from.subarray(leaseEnd, leaseEnd + head.valueBytes)),
     createRevision: head.createRevision,
     modRevision: head.modRevision,

@@ -35,7 +35,7 @@ export class PackedRows {
   /** The row of a key. */
   get(key: string): KeyValue | undefined {
     const { place } = this.#find(key);
-    return place === undefined ? undefined : unpackAt(this.#slabs.table, place);
+    return place === undefined ? undefined : unpackAt(this.#slabs.table, place, key);
   }
 
   /** Puts a row in the place of the one of this key, and answers whether there was one. */
@@ -204,5 +204,5 @@ function* rowsAt(
   for (const chunk of chunks) for (const place of chunk) yield unpackAt(table, place);
 }
 
-const unpackAt = (table: SlabTable, place = 0): KeyValue =>
-  unpack(slabAt(table, place).bytes, offsetOf(place));
+const unpackAt = (table: SlabTable, place = 0, key?: string): KeyValue =>
+  unpack(slabAt(table, place).bytes, offsetOf(place), key);

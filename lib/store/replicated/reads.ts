@@ -39,6 +39,9 @@ async function appliedUpTo(driver: DriverFace, view: LeaderView, index: number):
   throw view.ending() ?? new FairleadError('DEADLINE', 'this member is behind the leader', {});
 }
 
+/** Why a timer ends that is not needed any more; `abort()` would make an error with its stack for each. */
+const isKnown = new Error('it is known');
+
 /** Whether entry `index` is applied here soon. */
 export async function isAppliedInTime(
   driver: DriverFace,
@@ -60,7 +63,7 @@ export async function isAppliedInTime(
   );
   const reached = await Promise.race([waiting.promise, late]);
   giveUp();
-  timer.abort();
+  timer.abort(isKnown);
   return reached;
 }
 

@@ -10,14 +10,7 @@ import { storeKeyBytesMax, storeWatchBytesMax, storeWatchersMax } from '../../li
 import { checkRange } from '../machine/check-request.ts';
 import type { Change } from '../machine/image.ts';
 import { rangeEnd, rowBytes } from '../machine/view.ts';
-import type {
-  KeyRange,
-  RangeRequest,
-  RangeResult,
-  WatchBatch,
-  WatchEvent,
-  WatchRequest,
-} from '../port.ts';
+import type { RangeRequest, RangeResult, WatchBatch, WatchEvent, WatchRequest } from '../port.ts';
 import { notKept, pastRange, RowsBefore } from './past.ts';
 
 /** The bounds of watches that the agent runs with. */
@@ -45,15 +38,17 @@ export interface WatchSource {
 }
 
 /** Where a watcher is. */
-interface Place extends KeyRange {
+interface Place {
+  readonly start: string;
+  readonly end: string;
   /** The next revision it is to look at. */
   next: number;
 }
 
-/** A watcher that has seen all there is. */
+/** A watcher that has seen all there is, while it has something to be woken by. */
 interface Sleeper {
   readonly place: Place;
-  readonly wake: () => void;
+  wake: () => void;
 }
 
 /** All watchers of an open store. */
@@ -97,12 +92,13 @@ export class Watchers {
     const source = this.#source;
     const revision = request.atRevision ?? source.revision();
     const before = new RowsBefore();
+    const place = { start: request.start, end: rangeEnd(request) };
     // what is read at the end is of the moment at which there was no further change
     for (let next = revision + 1; next <= source.revision(); next += 1) {
       const isKept = next > source.compacted();
       const change = isKept && (this.#recent.get(next) ?? (await source.readChange(next)));
       if (!change) throw this.#ended() ?? notKept(revision, source.revision());
-      before.add(change.events.filter((event) => concerns(event, request)));
+      before.add(change.events.filter((event) => isWithin(keyOf(event), place)));
     }
     if (revision > source.revision()) throw notKept(revision, source.revision());
     return pastRange({ request, revision, read: (asked) => source.range(asked) }, before);
@@ -137,8 +133,9 @@ export class Watchers {
 
   /** Sleepers whose next revision is this one, and who are not concerned, have seen it: most of them, mostly. */
   #goBy({ revision, events }: Change): void {
+    const keys = events.map(keyOf);
     for (const { place } of this.#sleeping) {
-      if (place.next !== revision || events.some((event) => concerns(event, place))) continue;
+      if (place.next !== revision || keys.some((key) => isWithin(key, place))) continue;
       place.next += 1;
     }
   }
@@ -146,24 +143,32 @@ export class Watchers {
   async *#follow(request: WatchRequest): AsyncGenerator<WatchBatch, void> {
     const source = this.#source;
     const first = Math.max(request.fromRevision, 1);
-    const place: Place = { ...request, next: first };
-    while (!this.#isOver(request)) {
-      const { next } = place;
-      this.#check(next, next === first);
-      if (next > source.revision()) {
-        await this.#sleep(place, request.signal);
-        continue;
-      }
-      const change = this.#recent.get(next) ?? (await source.readChange(next));
-      if (change === undefined) {
-        // forgotten, closed or dead while it was read; anything else would be a gap
-        if (this.#isOver(request)) return;
+    const place: Place = { start: request.start, end: rangeEnd(request), next: first };
+    const sleeper: Sleeper = { place, wake: () => undefined };
+    // once, and not for each sleep: that is what costs most of one
+    const onAbort = (): void => sleeper.wake();
+    request.signal?.addEventListener('abort', onAbort);
+    try {
+      while (!this.#isOver(request)) {
+        const { next } = place;
         this.#check(next, next === first);
-        throw tooFarBehind(false, source.revision());
+        if (next > source.revision()) {
+          await this.#sleep(sleeper);
+          continue;
+        }
+        const change = this.#recent.get(next) ?? (await source.readChange(next));
+        if (change === undefined) {
+          // forgotten, closed or dead while it was read; anything else would be a gap
+          if (this.#isOver(request)) return;
+          this.#check(next, next === first);
+          throw tooFarBehind(false, source.revision());
+        }
+        place.next += 1;
+        const events = change.events.filter((event) => isWithin(keyOf(event), place));
+        if (events.length > 0) yield { revision: change.revision, events };
       }
-      place.next += 1;
-      const events = change.events.filter((event) => concerns(event, request));
-      if (events.length > 0) yield { revision: change.revision, events };
+    } finally {
+      request.signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -185,23 +190,21 @@ export class Watchers {
   }
 
   /** Sleeps until something changed. Level-triggered: the caller looks at everything again. */
-  #sleep(place: Place, signal: AbortSignal | undefined): Promise<void> {
+  #sleep(sleeper: Sleeper): Promise<void> {
     return new Promise((resolve) => {
-      const wake = () => {
+      sleeper.wake = () => {
         this.#sleeping.delete(sleeper);
-        signal?.removeEventListener('abort', wake);
         resolve();
       };
-      const sleeper: Sleeper = { place, wake };
       this.#sleeping.add(sleeper);
-      signal?.addEventListener('abort', wake, { once: true });
     });
   }
 }
 
-function concerns(event: WatchEvent, request: KeyRange): boolean {
-  const key = event.type === 'put' ? event.row.key : event.key;
-  return key >= request.start && key < rangeEnd(request);
+const keyOf = (event: WatchEvent): string => (event.type === 'put' ? event.row.key : event.key);
+
+function isWithin(key: string, { start, end }: { readonly start: string; readonly end: string }) {
+  return key >= start && key < end;
 }
 
 function tooFarBehind(atStart: boolean, gone: number): FairleadError {

@@ -1,7 +1,7 @@
 /**
- * What commands of an operator cost, by how many objects there are. Sites of different sizes are asked in short turns,
- * so that what else the machine does meets all alike, and the agents of the others are stopped meanwhile: a site has
- * the machine to itself, as it has where it is used. `versus` is the smallest site in the same run: flat is 1.
+ * What commands of an operator cost, by how many objects there are. Commands and sites of different sizes take short
+ * turns, so that what else the machine does meets all alike, and the agents of the others are stopped meanwhile: a site
+ * has the machine to itself, as it has where it is used. `versus` is the smallest site in the same run: flat is 1.
  *
  * The runtime compiles what runs often: a change costs twice as much in the first rounds after a start as some 500
  * later, and what is measured first would pay for what all changes have in common. So there are that many rounds
@@ -11,11 +11,12 @@ import { until } from '../../support/until.ts';
 import { percentile, report, timed } from '../figures.ts';
 import { cpuMs } from '../store/cluster.ts';
 import { openApiSite, spareSubnet, type ApiSite } from './api-site.ts';
+import type { ThinClient } from './thin-client.ts';
 
 const sizes = (process.env['FAIRLEAD_BENCH_OBJECTS'] ?? '10,1000,10000').split(',').map(Number);
 const voterCounts = (process.env['FAIRLEAD_BENCH_VOTERS'] ?? '1,3').split(',').map(Number);
 /** Of each site, when it is warm. */
-const turns = Number(process.env['FAIRLEAD_BENCH_TURNS'] ?? 10);
+const turns = Number(process.env['FAIRLEAD_BENCH_TURNS'] ?? 30);
 const firstRounds = 10;
 /** A turn ends after so many rounds, or after so long: well before a member that is stopped is missed. */
 const turnRounds = 25;
@@ -30,27 +31,27 @@ const restMaxMs = 120_000;
 interface Operation {
   readonly name: string;
   /** What is measured. */
-  readonly measured: (site: ApiSite) => Promise<unknown>;
+  readonly measured: (agent: ThinClient) => Promise<unknown>;
   /** Takes it back. */
-  readonly undone?: (site: ApiSite) => Promise<unknown>;
+  readonly undone?: (agent: ThinClient) => Promise<unknown>;
   readonly warmUpRounds: number;
 }
 
 function made(name: string, path: string, body: object): Operation {
   return {
     name,
-    measured: (site) => site.ask('POST', path, body),
-    undone: (site) => site.ask('DELETE', path),
+    measured: (agent) => agent.ask('POST', path, body),
+    undone: (agent) => agent.ask('DELETE', path),
     warmUpRounds: 500,
   };
 }
 
 function asked(name: string, path: string): Operation {
-  return { name, measured: (site) => site.ask('GET', path), warmUpRounds: firstRounds };
+  return { name, measured: (agent) => agent.ask('GET', path), warmUpRounds: firstRounds };
 }
 
 const own = { tenantName: 'default' };
-const operations: readonly Operation[] = [
+const changes: readonly Operation[] = [
   made('network-create', '/api/v1/networks/default:x/', {
     ...own,
     networkName: 'x',
@@ -71,6 +72,8 @@ const operations: readonly Operation[] = [
     groupName: 'x',
     networkName: 'n1',
   }),
+];
+const reads: readonly Operation[] = [
   asked('inspect', '/api/v1/inspect/networks/default:n1/'),
   asked('get', '/v1/networks/default/n1'),
   asked('list', '/api/v1/networks/'),
@@ -82,7 +85,7 @@ const figureOf = (name: string, size: number, voters: number): string =>
 
 /** Names of what is reported. */
 export const apiFigures = voterCounts.flatMap((voters) =>
-  operations.flatMap(({ name }) => sizes.map((size) => figureOf(name, size, voters))),
+  [...changes, ...reads].flatMap(({ name }) => sizes.map((size) => figureOf(name, size, voters))),
 );
 
 /** Runs all of it. */
@@ -96,7 +99,8 @@ export async function benchApi(): Promise<void> {
         await atRest(site);
         site.stop();
       }
-      for (const operation of operations) await benchOperation(operation, sites, voters);
+      // apart: a list of 10 000 leaves behind what the next command's agent would have to clear away
+      for (const operations of [changes, reads]) await benchOperations(operations, sites, voters);
     } finally {
       for (const site of sites) site.resume();
       await Promise.all(sites.map((site) => site.close()));
@@ -120,6 +124,8 @@ async function atRest(site: ApiSite): Promise<void> {
 
 /** What an operation cost on a site. */
 interface Costs {
+  readonly operation: Operation;
+  readonly site: ApiSite;
   /** ms of each round. */
   readonly values: number[];
   /** Of the first rounds after a start. */
@@ -132,21 +138,27 @@ interface Costs {
   cpuMs: number;
 }
 
-async function benchOperation(
-  operation: Operation,
+async function benchOperations(
+  operations: readonly Operation[],
   sites: readonly ApiSite[],
   voters: number,
 ): Promise<void> {
-  const costs = sites.map((): Costs => ({ values: [], first: [], rounds: 0, turns: 0, cpuMs: 0 }));
-  while (costs.some((of) => of.turns < turns)) {
-    for (const [at, site] of sites.entries()) {
-      const of = costs[at];
-      if (of !== undefined) await turn(operation, site, of);
-    }
+  const all = operations.map((operation) =>
+    sites.map((site): Costs => ({
+      ...{ operation, site },
+      ...{ values: [], first: [], rounds: 0, turns: 0, cpuMs: 0 },
+    })),
+  );
+  while (all.flat().some((of) => of.turns < turns)) {
+    for (const of of all.flat()) if (of.turns < turns) await turn(of);
   }
+  for (const costs of all) reportCosts(costs, voters);
+}
+
+function reportCosts(costs: readonly Costs[], voters: number): void {
   const inHundredths = (value: number): number => Math.round(value * 100) / 100;
   const versus = { name: `${sizes[0] ?? 0} objects`, values: costs[0]?.values ?? [] };
-  for (const [at, { values, first, ...of }] of costs.entries()) {
+  for (const [at, { operation, values, first, ...of }] of costs.entries()) {
     const objects = sizes[at] ?? 0;
     const figure = figureOf(operation.name, objects, voters);
     const firstP50 = inHundredths(percentile(first, 0.5));
@@ -156,24 +168,22 @@ async function benchOperation(
 }
 
 /** Some rounds on one site; its agents run meanwhile. */
-async function turn(
-  { measured, undone, warmUpRounds }: Operation,
-  site: ApiSite,
-  costs: Costs,
-): Promise<void> {
+async function turn(costs: Costs): Promise<void> {
+  const { site, operation } = costs;
+  const { measured, undone, warmUpRounds } = operation;
   const before = cpuOf(site);
   const isMeasured = costs.rounds >= warmUpRounds;
   if (isMeasured) costs.turns += 1;
-  site.resume();
+  const agent = site.resume();
   const startedMs = performance.now();
   for (let round = 0; round < turnRounds; round += 1) {
     // one round at least is measured
     if (round > wakeRounds && performance.now() - startedMs > turnMs) break;
-    const ms = await timed(() => measured(site));
+    const ms = await timed(() => measured(agent));
     if (costs.rounds < firstRounds) costs.first.push(ms);
     if (isMeasured && round >= wakeRounds) costs.values.push(ms);
     costs.rounds += 1;
-    await undone?.(site);
+    await undone?.(agent);
   }
   site.stop();
   costs.cpuMs += cpuOf(site) - before;

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { httpOverSocket, startFreshAgent, type FreshAgent } from '../../compat/fresh-agent.ts';
 import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
+import { ThinClient } from './thin-client.ts';
 
 const run = promisify(execFile);
 
@@ -18,9 +19,9 @@ export interface ApiSite {
   readonly pids: readonly number[];
   /** Asks the first host; rejects with what it refuses. */
   ask(method: string, path: string, body?: object): Promise<string>;
-  /** Its agents stand still until `resume`. */
+  /** Its agents stand still until `resume`, which answers how to ask the first host at little cost until then. */
   stop(): void;
-  resume(): void;
+  resume(): ThinClient;
   close(): Promise<void>;
 }
 
@@ -38,13 +39,24 @@ export async function openApiSite(voters: 1 | 3, objects: number): Promise<ApiSi
     const [first, ...others] = agents;
     if (first === undefined) throw new Error('there is no agent');
     if (others.length > 0) await join(first, others);
+    let thin: ThinClient | undefined;
     const site: ApiSite = {
       objects,
       pids: agents.map(({ pid }) => pid),
-      stop: () => signal(agents, 'SIGSTOP'),
-      resume: () => signal(agents, 'SIGCONT'),
+      stop: () => {
+        thin?.close();
+        signal(agents, 'SIGSTOP');
+      },
+      resume: () => {
+        signal(agents, 'SIGCONT');
+        // anew: an agent hangs up on who says nothing for a while
+        return (thin = new ThinClient(first.apiSocket));
+      },
       ask: (method, path, body) => ask(first.apiSocket, connections, { method, path, body }),
-      close,
+      close: () => {
+        thin?.close();
+        return close();
+      },
     };
     await fill(site);
     return site;

@@ -1,0 +1,73 @@
+/**
+ * A client that costs next to nothing: one connection, one request at a time, answers of a known length. On a machine
+ * that the agents fill, an HTTP library takes as long for a request as an agent for its answer, and would be
+ * a third of what is measured.
+ */
+import { connect, type Socket } from 'node:net';
+
+interface Waiting {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+const headEnd = '\r\n\r\n';
+
+/** A connection to the API of an agent. */
+export class ThinClient {
+  readonly #socket: Socket;
+  #received: Buffer = Buffer.alloc(0);
+  #waiting: Waiting | undefined;
+
+  constructor(socketPath: string) {
+    this.#socket = connect(socketPath);
+    this.#socket.on('data', (part: Buffer) => {
+      this.#received = Buffer.concat([this.#received, part]);
+      this.#take();
+    });
+    this.#socket.on('error', (error) => this.#waiting?.reject(error));
+    this.#socket.on('close', () => this.#waiting?.reject(new Error('the agent hung up')));
+  }
+
+  /** The body of the answer; rejects with what is refused. */
+  async ask(method: string, path: string, body?: object): Promise<string> {
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const lines = [`${method} ${path} HTTP/1.1`, 'host: fairlead', 'accept: application/json'];
+    if (text !== '') {
+      lines.push('content-type: application/json', `content-length: ${Buffer.byteLength(text)}`);
+    }
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#socket.write(`${lines.join('\r\n')}${headEnd}${text}`);
+    });
+    if (answer.status < 400) return answer.body;
+    throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
+  }
+
+  /** Hangs up. */
+  close(): void {
+    this.#waiting = undefined;
+    this.#socket.destroy();
+  }
+
+  /** The answer, when all of it is there. */
+  #take(): void {
+    const end = this.#received.indexOf(headEnd);
+    if (end < 0) return;
+    const head = this.#received.toString('latin1', 0, end);
+    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1]);
+    const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1]);
+    const whole = end + headEnd.length + length;
+    if (Number.isNaN(status + length)) {
+      this.#waiting?.reject(new Error(`no answer of a known length: ${head}`));
+    } else if (this.#received.length >= whole) {
+      const body = this.#received.toString('utf8', end + headEnd.length, whole);
+      this.#received = this.#received.subarray(whole);
+      this.#waiting?.resolve({ status, body });
+    }
+  }
+}
