@@ -39,6 +39,8 @@ export const tables = {
   fit: 47,
   /** Where the receiver is. */
   destination: 50,
+  /** To a container behind services by itself: remembered beside the conversations with them. */
+  direct: 55,
   /** Connection tracking and policy come in here, in tenants that have policies. */
   admission: 60,
   /** In which groups the ends of the conversation are. */
@@ -106,6 +108,8 @@ const flagBits = {
   named: 7,
   /** A container was chosen for what it asks of a service. */
   chosen: 8,
+  /** Is remembered as said to a container behind services by itself. */
+  direct: 9,
 } as const;
 
 type Flag = keyof typeof flagBits;

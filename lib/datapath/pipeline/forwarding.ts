@@ -1,5 +1,5 @@
 /**
- * Where the receiver is and how packets get there: tables `destination`, `flood`, `admission` and `exit`.
+ * Where the receiver is and how packets get there: tables `destination`, `flood`, `direct`, `admission` and `exit`.
  * Nothing is learned: who is where is known. What came from another host or by the wire goes to containers
  * of this host only, so nothing runs in circles.
  */
@@ -32,6 +32,7 @@ const inNetwork = (vni: number): Action => ({
 
 /** Packets leave by the port in the register. */
 export function exitBase(flow: FlowWriter): void {
+  flow.add({ table: tables.direct, priority: 0 }, {}, { goto: tables.admission });
   flow.add({ table: tables.admission, priority: 0 }, {}, { goto: tables.exit });
   const isPort = { [registers.exit]: { value: 0, mask: exits.portMask } };
   flow.add({ table: tables.exit, priority: 50 }, isPort, {
@@ -47,7 +48,7 @@ export function localDestination(
 ): void {
   flow.add(known, [ofNetwork(number), { ethDst: macNumber(mac) }], {
     apply: [loadRegister('exit', port), raise('toLocal')],
-    goto: tables.admission,
+    goto: tables.direct,
   });
 }
 
@@ -61,7 +62,7 @@ export function remoteDestination(
   if (encapsulation.kind !== 'vxlan') return;
   flow.add(known, [ofNetwork(number), fromHere, { ethDst: macNumber(mac) }], {
     apply: [loadRegister('exit', exits.peer(peer.number)), inNetwork(encapsulation.vni)],
-    goto: tables.admission,
+    goto: tables.direct,
   });
 }
 
@@ -87,7 +88,7 @@ export function wireDestination(flow: FlowWriter, segment: Segment, uplink: Upli
   const unknown = { table: tables.destination, priority: 10 };
   flow.add(unknown, [ofNetwork(number), fromHere], {
     apply: [loadRegister('exit', exits.uplink)],
-    goto: tables.admission,
+    goto: tables.direct,
   });
   const { tag } = encapsulation;
   const tagging: readonly Action[] =

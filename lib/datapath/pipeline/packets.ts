@@ -29,6 +29,17 @@ export function toPort(protocol: keyof typeof protocolNumbers, port: number): Ma
       return { ipProto, sctpDst: port };
   }
 }
+/** From such a port. */
+export function fromPort(protocol: keyof typeof protocolNumbers, port: number): Match {
+  switch (protocol) {
+    case 'tcp':
+      return { ipProto: 6, tcpSrc: port };
+    case 'udp':
+      return { ipProto: 17, udpSrc: port };
+    case 'sctp':
+      return { ipProto: 132, sctpSrc: port };
+  }
+}
 /** Neighbour discovery (RFC 4861 section 4). */
 export const routerSolicitation = { ...icmpv6, icmpv6Type: 133 } as const;
 export const routerAdvertisement = { ...icmpv6, icmpv6Type: 134 } as const;
@@ -54,6 +65,8 @@ export const toMany: Match = { ethDst: { value: 0x0100_0000_0000, mask: 0x0100_0
 
 /** Pieces of packets that do not show ports (`nw_frag` in ovs-fields(7)). */
 export const isLaterPiece = { ipFrag: { value: 2, mask: 2 } } as const;
+/** Packets that were not cut. */
+export const isUncut = { ipFrag: { value: 0, mask: 1 } } as const;
 /** What they say that they are: of IPv6 it is the head of pieces, whatever is in them (RFC 8200 section 4.5). */
 export const pieceProtocol = (family: 4 | 6, ipProto: number): number =>
   family === 4 ? ipProto : 44;

@@ -7,7 +7,7 @@
  */
 import { serviceSlotsMax } from '../../limits.ts';
 import type { LocalEndpoint, Segment, Service, ServiceBackend } from '../../network/world.ts';
-import type { ServicePort, ServiceProtocol } from '../../services/service.ts';
+import type { ServicePort } from '../../services/service.ts';
 import { slotsOf } from '../../services/slots.ts';
 import type { IpAddress } from '../../ip/ip.ts';
 import {
@@ -32,6 +32,7 @@ import {
 } from './fields.ts';
 import {
   bothFamilies,
+  fromPort,
   icmpOf,
   isLaterPiece,
   pieceProtocol,
@@ -39,6 +40,7 @@ import {
   toPort,
 } from './packets.ts';
 import { ctState } from './ct-state.ts';
+import { directFlows } from './direct.ts';
 import { dropGivenUp } from './given-up.ts';
 import { isNew } from './outside.ts';
 import { gatewayMac, toAgent } from './routing.ts';
@@ -49,18 +51,6 @@ const having = (bit: number): Match => ({
 });
 /** Has a container's address already, in the place of the service's. */
 const isChosen = having(ctState.target);
-
-/** From a port of a protocol; the family is said elsewhere. */
-function fromPort(protocol: ServiceProtocol, port: number): Match {
-  switch (protocol) {
-    case 'tcp':
-      return { ipProto: 6, tcpSrc: port };
-    case 'udp':
-      return { ipProto: 17, udpSrc: port };
-    case 'sctp':
-      return { ipProto: 132, sctpSrc: port };
-  }
-}
 
 /** What a container listens to as one behind services: ports, each once, or all that there are. */
 export type Listened = readonly Pick<ServicePort, 'protocol' | 'target'>[] | 'all';
@@ -96,6 +86,7 @@ export function servicesBase(flow: FlowWriter): void {
     dropGivenUp(flow, table);
   }
   dropGivenUp(flow, tables.route, flags({ chosen: true }));
+  dropGivenUp(flow, tables.admission, flags({ direct: true }));
   dropGivenUp(flow, tables.exit, flags({ answered: true }));
   flow.add({ table: tables.services, priority: 110 }, isChosen, { goto: tables.route });
   flow.add({ table: tables.ownService, priority: 110 }, having(ctState.source), toItself);
@@ -278,7 +269,7 @@ function chosen(
   return [raise('chosen'), translate];
 }
 
-/** A container behind services: its answers, and in a network that is not routed the way to it. */
+/** A container behind services: its answers, what is said to it by itself, and in a network that is not routed the way to it. */
 export function backendFlows(
   flow: FlowWriter,
   backend: ServiceBackend,
@@ -294,7 +285,10 @@ export function backendFlows(
   const { domain } = segment;
   for (const address of [backend.ipv4, backend.ipv6]) {
     if (address === undefined) continue;
-    for (const said of fromThere(listened(address.family), address.family)) {
+    const heard = listened(address.family);
+    // where all ports are, answers cannot be told from what is said to it
+    if (heard !== 'all') directFlows(flow, { domain, address, listened: heard });
+    for (const said of fromThere(heard, address.family)) {
       const answer = { ...fromAddress(address), ...said };
       const at = { table: tables.exit, priority: 200 };
       flow.add(at, [ofDomain(domain), arriving, answer], restored(domain));

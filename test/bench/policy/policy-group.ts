@@ -10,7 +10,13 @@ import { callsPerSecond, makeCalls, takeCalls } from '../../lab/traffic/calls.ts
 import { callTcp, megabitsPerSecond, serveTcp } from '../../lab/traffic/tcp.ts';
 import { sizesFrom } from '../datapath/measure.ts';
 import { report, timed, type Versus } from '../figures.ts';
-import { openPolicySite, tcpPort, type PolicyBenchSite, type Spot } from './policy-site.ts';
+import {
+  openPolicySite,
+  servedPort,
+  tcpPort,
+  type PolicyBenchSite,
+  type Spot,
+} from './policy-site.ts';
 
 const sizes = sizesFrom('FAIRLEAD_BENCH_RULES', [10, 1_000, 10_000]);
 const addRounds = 100;
@@ -45,8 +51,9 @@ export async function benchPolicy(): Promise<void> {
     const site = await openPolicySite(lab);
     await site.addRule('all', { action: 'deny' });
     await site.addRule('work', { priority: 3, protocol: 'tcp', port: tcpPort });
+    await site.addRule('served', { priority: 3, protocol: 'tcp', port: servedPort });
     const bases = new Map<string, Versus>();
-    let count = 2;
+    let count = 3;
     for (const size of sizes) {
       while (count < size) {
         const some = Math.min(together, size - count);
@@ -178,7 +185,9 @@ async function benchCalls(site: PolicyBenchSite, size: number): Promise<void> {
   const { client, secondClient, servers, service } = site;
   const [, server] = servers;
   if (server === undefined) throw new Error('no server');
-  const taker = await takeCalls(server, { port: tcpPort });
+  const takers = await Promise.all(
+    [tcpPort, servedPort].map((port) => takeCalls(server, { port })),
+  );
   const rates = { service: [] as number[], direct: [] as number[] };
   const plan = { port: tcpPort, durationMs: callsMs, atOnce: callsAtOnce };
   for (let round = 0; round < callRounds; round += 1) {
@@ -191,7 +200,7 @@ async function benchCalls(site: PolicyBenchSite, size: number): Promise<void> {
       rates[kind].push(callsPerSecond(calls));
     }
   }
-  await taker.stop();
+  await Promise.all(takers.map((each) => each.stop()));
   const values = rates.service;
   const figure = {
     figure: figureOf('service-connections', size),

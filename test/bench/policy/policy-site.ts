@@ -25,7 +25,7 @@ export interface PolicyBenchSite {
   /** As the client, for who must not have its ports: closed connections keep theirs for a while. */
   readonly secondClient: Spot;
   readonly servers: readonly Spot[];
-  /** The address of a service that only the server of the second host is behind, at `tcpPort`. */
+  /** The address of a service at `tcpPort` that only the server of the second host is behind, with `servedPort`. */
   readonly service: string;
   /** Of the other one: on the first host and on the second. */
   readonly plain: readonly [Spot, Spot];
@@ -35,6 +35,8 @@ export interface PolicyBenchSite {
 
 /** Where servers listen, and the service. */
 export const tcpPort = 5_001;
+/** To which it leads: who speaks to that by itself is remembered beside it, and is no bare comparison. */
+export const servedPort = 5_002;
 
 const tenants = { blue: '10.80', plain: '10.90' } as const;
 type Tenant = keyof typeof tenants;
@@ -68,7 +70,7 @@ export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
   }
   const service = `${tenants.blue}.1.200`;
   await typed(
-    `service create -t blue -s web -l app=server1 -p ${tcpPort}:${tcpPort}:TCP --ip ${service} front`,
+    `service create -t blue -s web -l app=server1 -p ${tcpPort}:${servedPort}:TCP --ip ${service} front`,
   );
   const from = await run(one, 'plain1', ['plain', 'web', 1]);
   const to = await run(two, 'plain2', ['plain', 'web', 2]);

@@ -1,7 +1,7 @@
 /**
  * Connection tracking on paper (ovs-actions(7), "ct"): zones of connections of five words, NAT of the source's
- * address, or of the target's with its port. Nothing else changes ports: two connections that would need it are an
- * error of the test.
+ * address, or of the target's with its port. Of two connections with one answer the later one gets another port of its
+ * source.
  */
 import type { Ct } from '../../../lib/datapath/openflow/codec/flow.ts';
 import type { FieldName } from '../../../lib/datapath/openflow/codec/fields.ts';
@@ -32,6 +32,9 @@ const bits = {
   source: 0x40n,
   target: 0x80n,
 };
+
+/** From here on ports are looked for that nobody has. */
+const firstPort = 1_024n;
 
 /** All zones of a switch. */
 export class Connections {
@@ -79,17 +82,17 @@ function commit(
   const wanted = typeof nat === 'object' ? nat : undefined;
   const address = BigInt(wanted?.ipv4?.first ?? wanted?.ipv6?.first ?? 0);
   const after = { ...tuple };
-  if (wanted?.side === 'source') after.from = address;
+  // no address at all: it stays
+  if (wanted?.side === 'source' && address !== 0n) after.from = address;
   if (wanted?.side === 'destination') {
     after.to = address;
     after.toPort = BigInt(wanted.ports?.first ?? tuple.toPort);
   }
+  const isTaken = () => known.some((each) => isSame(each.answered, turned(after)));
+  if (isTaken() && wanted === undefined) throw new Error('two connections with one answer');
+  for (let port = firstPort; isTaken(); port += 1n) after.fromPort = port;
   translate(now, tuple, after);
-  const answered = turned(after);
-  if (known.some((each) => isSame(each.answered, answered))) {
-    throw new Error('two connections with one answer');
-  }
-  known.push({ asked: tuple, answered });
+  known.push({ asked: tuple, answered: turned(after) });
 }
 
 /** The same, said by the other side. */

@@ -50,7 +50,7 @@ it('nothing goes on after conntrack but by a table that takes only what it has t
     new Set([
       ...[tables.clientGroup, tables.whole, tables.leaving, tables.left, tables.returned],
       ...[tables.called, tables.services, tables.route, tables.exit],
-      ...[tables.ownService, tables.ownServiceBack],
+      ...[tables.ownService, tables.ownServiceBack, tables.admission],
     ]),
   );
   for (const table of into) {

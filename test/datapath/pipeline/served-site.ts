@@ -161,6 +161,13 @@ export function answerPacket(server: Container, got: Receipt, { port, family }: 
   return withPorts(packet, { protocol: port.protocol, from: toPort, to: fromPort });
 }
 
+/** Who got what was said, and what came back. */
+interface Heard {
+  readonly server: Container;
+  readonly got: Receipt;
+  readonly back: Receipt;
+}
+
 /** The site with services that change while its switches go on. */
 export class ServedFabric {
   readonly fabric: Fabric;
@@ -212,8 +219,24 @@ export class ServedFabric {
   }
 
   /** A call, and its answer: who got it, and what came back. */
-  call(call: Call): { readonly server: Container; readonly got: Receipt; readonly back: Receipt } {
-    const receipts = inside(this.fabric.send(call.client, callPacket(call)));
+  call(call: Call): Heard {
+    return this.#hear(call, callPacket(call));
+  }
+
+  /** The same said to a container of the service by itself. */
+  callDirectly(call: Call, server: Container): Heard {
+    const { client, family, port, from } = call;
+    const packet = ipPacket({
+      fromMac: client.mac,
+      toMac: client.segmentId === server.segmentId ? server.mac : gatewayMac,
+      from: addressOf(client, family),
+      to: addressOf(server, family),
+    });
+    return this.#hear(call, withPorts(packet, { protocol: port.protocol, from, to: port.target }));
+  }
+
+  #hear(call: Call, packet: Packet): Heard {
+    const receipts = inside(this.fabric.send(call.client, packet));
     const [got] = receipts;
     if (got === undefined || receipts.length > 1) throw new Error(`${receipts.length} got it`);
     const server = got.to === 'self' ? call.client : containers.find(({ id }) => id === got.to);

@@ -263,6 +263,57 @@ describe('who speaks to a service', () => {
     expect(site.fabric.send(other, said).map(({ to }) => to)).toEqual(['agent']);
   });
 
+  it('may speak to its container by itself from the same port, before and meanwhile', () => {
+    const site = new ServedFabric();
+    const counts = { before: 0, meanwhile: 0, otherPort: 0 };
+    const calls = service.chain((of) => fc.record({ call: callOf(of), isFirst: fc.boolean() }));
+    fc.assert(
+      fc.property(calls, ({ call, isFirst }) => {
+        const { client, family, port, from, service: of } = call;
+        site.forget();
+        site.change([
+          { ...of, backends: of.backends.slice(0, 1).map((each) => ({ ...each, isReady: true })) },
+        ]);
+        const [only] = of.backends;
+        const server = containers.find(({ id }) => id === only?.endpointId);
+        // all ports, and SCTP: what cannot be told apart
+        const isTold = of.allPorts !== true && port.protocol !== 'sctp';
+        if (server === undefined || server.id === client.id || !isTold) return;
+        const byItself = () => {
+          const { got, back, ...heard } = site.callDirectly(call, server);
+          expect(heard.server.id).toBe(server.id);
+          expect(ends(got)).toMatchObject({
+            from: addressOf(client, family).value,
+            to: addressOf(server, family).value,
+            toPort: port.target,
+          });
+          expect(back.to).toBe(client.id);
+          expect(ends(back)).toEqual({
+            from: addressOf(server, family).value,
+            to: addressOf(client, family).value,
+            fromPort: port.target,
+            toPort: from,
+          });
+          if (ends(got).fromPort !== from) counts.otherPort += 1;
+        };
+        const byService = () => {
+          const { back, server: chosen } = site.call(call);
+          expect([chosen.id, back.to]).toEqual([server.id, client.id]);
+          expect(ends(back)).toMatchObject({
+            from: addressOf(of, family).value,
+            fromPort: port.port,
+            toPort: from,
+          });
+        };
+        for (const say of isFirst ? [byItself, byService] : [byService, byItself]) say();
+        for (const say of [byService, byItself, byItself, byService]) say();
+        counts[isFirst ? 'before' : 'meanwhile'] += 1;
+      }),
+      { numRuns: 60 },
+    );
+    expect(Math.min(counts.before, counts.meanwhile, counts.otherPort)).toBeGreaterThan(3);
+  });
+
   it('gets its MAC by a question of either family', () => {
     const site = new ServedFabric();
     const of = serviceIn(3, { id: 'web' });

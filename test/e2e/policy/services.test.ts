@@ -227,6 +227,27 @@ describe('a service', () => {
     expect(await call(clientOn(1), '10.90.1.201')).toBe(false);
   });
 
+  it('and its containers by themselves answer who calls them from the same ports', async () => {
+    // each port is used for the service, and then for each container
+    const few = ['--sysctl', 'net.ipv4.ip_local_port_range=40000 40007'];
+    const options = ['--ip', '10.90.2.9', '--ip6', 'fd90:2::109', ...few];
+    await runContainer(lab.host(1), { name: 'few', network: 'db/blue', options });
+    const from = await containerOf(lab.host(1), 'few');
+    await untilReaches(from, vip);
+    const plan = { mode: 'exchange', sizes: [100], connectMs: callMs, waitMs: callMs } as const;
+    for (const service of [vip, await vip6()]) {
+      expect(await calls(from, 8, service)).toBe(8);
+      for (const host of [1, 2, 3]) {
+        const to = service === vip ? addressOf(`s${host}`) : `fd90:1::10${host}`;
+        for (let n = 0; n < 8; n += 1) {
+          const { exchanges, flow } = await callTcp(from, { ...plan, to, port: 8080 });
+          expect([to, n, exchanges, flow.error]).toEqual([to, n, 1, '']);
+        }
+      }
+    }
+    await dockerOk(lab.host(1), ['rm', '-f', 'few']);
+  });
+
   it('has an address of IPv6, too, with the same containers behind it', async () => {
     const to = await vip6();
     for (const host of [1, 2, 3]) {
