@@ -78,14 +78,21 @@ class Run {
     return (2 * electionTicks * tickMs * (witness ? 2 : 1)) / (1 - drift);
   }
 
+  /** For how long yet the disk of some host does nothing. */
+  get #stalledMs(): number {
+    const { stalledUntilMs, agenda } = this.#cluster;
+    return Math.max(0, stalledUntilMs - agenda.now);
+  }
+
   #recover(): void {
     const cluster = this.#cluster;
     const { timeoutMs, diskMs, netDelayMs, soonMs } = cluster.options;
     const roundMs = 4 * (diskMs + netDelayMs + soonMs) + 50;
-    const stalledMs = Math.max(0, cluster.stalledUntilMs - cluster.agenda.now);
     // a leader can do nothing before an entry of its own term is where a majority is: behind all others
     const behindMs = this.#messagesToLead() * roundMs;
-    this.#until('noLeader', stalledMs + behindMs + 10 * this.#electionMs, () => this.#leads());
+    this.#until('noLeader', this.#stalledMs + behindMs + 10 * this.#electionMs, () =>
+      this.#leads(),
+    );
     for (const client of this.#clients) client.isStopping = true;
     this.#clearAlarms();
     const answerMs = 4 * timeoutMs + 60 * roundMs + 6 * this.#electionMs;
@@ -99,8 +106,8 @@ class Run {
         () => cluster.state.model.leases.size === 0,
       );
     }
-    // what was asked for last may still move leadership
-    this.#pass(this.#electionMs);
+    // what was asked for last may still move leadership, and need the vote of one whose disk has stalled since before
+    this.#pass(this.#stalledMs + this.#electionMs);
     this.#until('noLeader', 4 * this.#electionMs, () => this.#leads());
     const { leaderTerm } = cluster.log;
     this.#pass(2 * this.#electionMs);
