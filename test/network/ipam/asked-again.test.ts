@@ -63,37 +63,31 @@ describe.each(['alone', 'beside who asked, too', 'beside who has the network'])(
     return () => neighbour.releasePool(poolId);
   };
 
-  it('a request that is taken back, and made again', async () => {
-    await atEachStep(async ({ slow, same, neighbour }) => {
-      const leave = await joinedBy(neighbour);
-      const { poolId } = await slow.requestPool(subnet, blue);
-      let again = '';
-      return {
-        giveUp: () => slow.releasePool(poolId),
-        meanwhile: async () => void ({ poolId: again } = await same.requestPool(subnet, blue)),
-        afterwards: async () => {
-          await same.releasePool(again);
-          await leave();
-        },
-      };
-    });
-  });
-
-  it('a network that is removed, and its pool asked for', async () => {
-    await atEachStep(async ({ slow, same, neighbour }) => {
-      const leave = await joinedBy(neighbour);
-      const made = await slow.createNetwork({ id: id(1), ...blue });
-      let again = '';
-      return {
-        giveUp: () => slow.removeNetwork(made),
-        meanwhile: async () => void ({ poolId: again } = await same.requestPool(subnet, blue)),
-        afterwards: async () => {
-          await same.releasePool(again);
-          await leave();
-        },
-      };
-    });
-  });
+  it.each(['request', 'network'])(
+    'a %s that is given up while its pool is asked for',
+    async (what) => {
+      await atEachStep(async ({ slow, same, neighbour }) => {
+        const leave = await joinedBy(neighbour);
+        let giveUp: () => Promise<void>;
+        if (what === 'request') {
+          const { poolId } = await slow.requestPool(subnet, blue);
+          giveUp = () => slow.releasePool(poolId);
+        } else {
+          const made = await slow.createNetwork({ id: id(1), ...blue });
+          giveUp = () => slow.removeNetwork(made);
+        }
+        let again = '';
+        return {
+          giveUp,
+          meanwhile: async () => void ({ poolId: again } = await same.requestPool(subnet, blue)),
+          afterwards: async () => {
+            await same.releasePool(again);
+            await leave();
+          },
+        };
+      });
+    },
+  );
 
   it('a network that is removed, and made again', async () => {
     await atEachStep(async ({ slow, same, neighbour }) => {
