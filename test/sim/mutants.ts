@@ -291,7 +291,7 @@ const consensus: readonly Mutant[] = [
     file: 'raft/membership.ts',
     find: `if (after.witnesses.length === 0) return true;`,
     replace: `if (after.witnesses.length < 9) return true;`,
-    seeds: 2000,
+    seeds: 4000,
     bias: {
       options: { voters: 3, witness: true, retention: 20, thinkMs: 10, clients: 3, spares: 0 },
       faults: { changeConfig: 6, isolateLeader: 1.5, cutPair: 1.5 },
