@@ -31,6 +31,12 @@ export function wrongOfSite(whole: MapStore): readonly string[] {
   ];
 }
 
+/** Keys of what is there besides tenants and counters, which stay when all networks have gone. */
+export function leftOfSite(whole: MapStore): readonly string[] {
+  const stays = /^\/(?:cursor|tenant|number\/tenant)\/|^host\/[^/]+\/tag-cursor$/;
+  return [...whole.rows.keys()].filter((key) => !stays.test(key));
+}
+
 /** Rows by the first part of their keys. */
 class SiteReading {
   readonly #rows: readonly { readonly key: string; readonly value: unknown }[];

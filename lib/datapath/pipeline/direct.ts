@@ -8,11 +8,10 @@ import type { ServicePort } from '../../services/service.ts';
 import type { Ct } from '../openflow/codec/flow.ts';
 import { fromAddress, toAddress } from './addresses.ts';
 import { ctState } from './ct-state.ts';
-import { flags, ofDomain, raise, tables, zones } from './fields.ts';
+import { ofContainer, ofDomain, raise, tables, zones } from './fields.ts';
 import { fromPort, isUncut, toPort } from './packets.ts';
 import type { FlowWriter } from './unit.ts';
 
-const fromContainer = flags({ fromPeer: false, fromUplink: false, fromOutside: false });
 /** Not said to a service. */
 const isNotChosen = { ctState: { value: 0, mask: ctState.target } };
 
@@ -32,7 +31,7 @@ export function directFlows(
     readonly listened: readonly Pick<ServicePort, 'protocol' | 'target'>[];
   },
 ): void {
-  const here = [ofDomain(domain), fromContainer];
+  const here = [ofDomain(domain), ofContainer];
   const zone = zones.services(domain);
   // no range: a switch drops one of zeros, and says the flow without it when it is asked
   const nat: Ct['nat'] = { side: 'source' };

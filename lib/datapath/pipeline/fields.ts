@@ -168,6 +168,8 @@ export function flags(want: Readonly<Partial<Record<Flag, boolean>>>): { reg0: M
 
 /** Of packets that began on this host: only these are sent on to other hosts and to the wire. */
 export const fromHere = flags({ fromPeer: false, fromUplink: false });
+/** Of packets that a container of this host sent. */
+export const ofContainer = flags({ fromPeer: false, fromUplink: false, fromOutside: false });
 
 /** Matches packets of a network, and of a tenant. */
 export const ofNetwork = (number: number): Match => ({ [registers.network]: number });

@@ -19,6 +19,7 @@ import {
   flags,
   loadRegister,
   meters,
+  ofContainer,
   ofDomain,
   ofNetwork,
   registers,
@@ -82,8 +83,6 @@ export const policyTables = {
     next: tables.admitted,
   },
 } as const satisfies Readonly<Record<Direction, object>>;
-
-const ofContainer = flags({ fromPeer: false, fromUplink: false, fromOutside: false });
 
 /** What is there for all tenants with groups. */
 export function policyBase(flow: FlowWriter): void {

@@ -20,13 +20,17 @@ const headEnd = '\r\n\r\n';
 /** A connection to the API of an agent. */
 export class ThinClient {
   readonly #socket: Socket;
-  #received: Buffer = Buffer.alloc(0);
+  /** Of the answer, how long it is as soon as its head is there, and where its body begins. */
+  #parts: Buffer[] = [];
+  #length = 0;
+  #head: { readonly status: number; readonly bodyAt: number; readonly whole: number } | undefined;
   #waiting: Waiting | undefined;
 
   constructor(socketPath: string) {
     this.#socket = connect(socketPath);
     this.#socket.on('data', (part: Buffer) => {
-      this.#received = Buffer.concat([this.#received, part]);
+      this.#parts.push(part);
+      this.#length += part.length;
       this.#take();
     });
     this.#socket.on('error', (error) => this.#waiting?.reject(error));
@@ -54,20 +58,25 @@ export class ThinClient {
     this.#socket.destroy();
   }
 
-  /** The answer, when all of it is there. */
+  /** The answer, when all of it is there: a list of 10 000 comes in many parts. */
   #take(): void {
-    const end = this.#received.indexOf(headEnd);
-    if (end < 0) return;
-    const head = this.#received.toString('latin1', 0, end);
+    const head = (this.#head ??= this.#readHead());
+    if (head === undefined || this.#length < head.whole) return;
+    const body = Buffer.concat(this.#parts).toString('utf8', head.bodyAt, head.whole);
+    [this.#parts, this.#length, this.#head] = [[], 0, undefined];
+    this.#waiting?.resolve({ status: head.status, body });
+  }
+
+  #readHead() {
+    const received = Buffer.concat(this.#parts);
+    const end = received.indexOf(headEnd);
+    if (end < 0) return undefined;
+    const head = received.toString('latin1', 0, end);
     const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1]);
     const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1]);
-    const whole = end + headEnd.length + length;
-    if (Number.isNaN(status + length)) {
-      this.#waiting?.reject(new Error(`no answer of a known length: ${head}`));
-    } else if (this.#received.length >= whole) {
-      const body = this.#received.toString('utf8', end + headEnd.length, whole);
-      this.#received = this.#received.subarray(whole);
-      this.#waiting?.resolve({ status, body });
-    }
+    const bodyAt = end + headEnd.length;
+    if (!Number.isNaN(status + length)) return { status, bodyAt, whole: bodyAt + length };
+    this.#waiting?.reject(new Error(`no answer of a known length: ${head}`));
+    return undefined;
   }
 }

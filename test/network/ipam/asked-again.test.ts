@@ -2,19 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { asFairleadError } from '../../../lib/errors.ts';
 import { MapStore } from '../../support/map-store.ts';
+import { leftOfSite } from '../../support/site-check.ts';
 import { sharedAs, SiteHost } from '../../support/site-hosts.ts';
 
 const id = (n: number): string => String(n).padStart(64, '0');
 const subnet = '10.1.0.0/29';
 const blue = { ...sharedAs('blue'), subnets: [subnet] };
 
-const leftOf = (whole: MapStore): readonly string[] =>
-  [...whole.rows.keys()].filter(
-    (key) => !/^\/(?:cursor|tenant|number\/tenant)\/|^host\/.*\/tag-cursor$/.test(key),
-  );
-
 interface Play {
-  readonly whole: MapStore;
   /** Gives something up that it has: what happens meanwhile comes before one of the steps of that. */
   readonly slow: SiteHost;
   /** The same host by another call. */
@@ -41,13 +36,13 @@ async function atEachStep(
     });
     const same = new SiteHost(whole, 'one');
     const neighbour = new SiteHost(whole, 'two');
-    const { giveUp, meanwhile, afterwards } = await prepare({ whole, slow, same, neighbour });
+    const { giveUp, meanwhile, afterwards } = await prepare({ slow, same, neighbour });
     [step, interrupt] = [0, meanwhile];
     await giveUp();
     steps = step;
     interrupt = undefined;
     await afterwards();
-    expect({ at, left: leftOf(whole) }).toEqual({ at, left: [] });
+    expect({ at, left: leftOfSite(whole) }).toEqual({ at, left: [] });
   }
   expect(steps).toBeGreaterThan(5);
 }
