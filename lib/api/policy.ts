@@ -32,8 +32,8 @@ export function policyRoutes(
       const url = new URL(raw.url);
       const known = ['tenant', 'from', 'to', 'protocol', 'port', 'icmpType', 'consistency'];
       const question = readQuestion(readQuery(url, known));
-      const families = await (await objects()).explain(question, readFreshness(url));
-      return jsonAnswer({ ...base, families });
+      const explained = await (await objects()).explain(question, readFreshness(url));
+      return jsonAnswer({ ...base, ...explained });
     }),
   );
   return app;

@@ -1,5 +1,5 @@
 /** `fairlead policy explain`: what the rules say of a conversation, thin, through the agent's API. */
-import type { ExplainedEnd, ExplainedFamily } from '../network/objects/explain.ts';
+import type { Explained, ExplainedEnd, ExplainedFamily } from '../network/objects/explain.ts';
 import { icmpTypeNames } from '../model/objects/icmp-types.ts';
 import { apiClient } from './api-client.ts';
 import { apiOptions, type ApiOptions } from './cluster-options.ts';
@@ -60,22 +60,33 @@ const explainOptions: OptionTable<ExplainOptions> = {
   ...apiOptions,
 };
 
-interface Explained {
-  readonly families: readonly ExplainedFamily[];
+/** The answer as a person reads it: a line for each end in each family, and what comes of it. */
+export function explainText({ families, service }: Explained): string {
+  const rows = families.flatMap(({ family, out, in: into, behind }) => {
+    const more = (behind?.containers.length ?? 1) - 1;
+    const [, , container = '', ...rest] = lineOf(family, 'in', into);
+    const servers = more === 0 ? container : `${container} and ${more} more`;
+    return [lineOf(family, 'out', out), [`IPv${family}`, 'in', servers, ...rest]];
+  });
+  const heading = ['FAMILY', 'RULES', 'OF', 'ADDRESS', 'GROUP', 'SAY', 'BY'];
+  const verdicts = families.map((each) => verdictOf(each, service?.name ?? ''));
+  const others = (service?.addresses ?? []).flatMap(({ family, address, outcome, reason }) => {
+    if (outcome === 'judged') return [];
+    const why = outcome === 'answered' ? "the client's own host answers pings" : reason;
+    return `IPv${family}: ${outcome}, ${service?.name} (${address}): ${why}\n`;
+  });
+  return [rows.length === 0 ? '' : columns([heading, ...rows]), ...verdicts, ...others].join('');
 }
 
-/** The answer as a person reads it: a line for each end in each family. */
-export function explainText({ families }: Explained): string {
-  const rows = families.flatMap(({ family, out, in: into }) => [
-    lineOf(family, 'out', out),
-    lineOf(family, 'in', into),
-  ]);
-  const verdicts = families.map(({ family, verdict }) => `IPv${family}: ${verdict}\n`);
-  return [
-    columns([['FAMILY', 'RULES', 'OF', 'ADDRESS', 'GROUP', 'SAY', 'BY'], ...rows]),
-    ...verdicts,
-  ].join('');
+function verdictOf({ family, verdict, behind }: ExplainedFamily, service: string): string {
+  if (behind === undefined) return `IPv${family}: ${verdict}\n`;
+  const containers = behind.containers.map(({ container, address }) => `${container} (${address})`);
+  return `IPv${family}: ${verdict}, ${service} leads to port ${behind.port} of ${containers.join(', ')}\n`;
 }
+
+const isThrough = ({ families, service }: Explained): boolean =>
+  families.every(({ verdict }) => verdict === 'allow') &&
+  (service?.addresses ?? []).every(({ outcome }) => outcome !== 'unreachable');
 
 function lineOf(family: number, direction: string, end: ExplainedEnd): readonly string[] {
   const { container, address, group, verdict, audit } = end;
@@ -104,14 +115,19 @@ const explainCommand: CommandRow = {
 rules in to TO's group both have to allow it. No packet is sent: the answer is what the policies say, and hosts
 go by the same (docs/policy.md).
 
-Exit code 0: allowed in each family that both have. 1: denied in one. Others: docs/errors.md.
+TO may be a service, by its name or one of its addresses. Rules are about its containers and their port, so each that
+gets new connections is judged by itself; those of which the same is said are told of together.
+
+Exit code 0: allowed in each family that both have, and by every container of a service. 1: denied in one, or
+nobody is reached by the service. Others: docs/errors.md.
 
 Examples:
   fairlead policy explain web-1 db-1 --proto tcp --port 5432
+  fairlead policy explain web-1 front --proto tcp --port 80
   fairlead policy explain 192.0.2.7 web-1 --port 443 -o json`,
   operands: [
     { name: 'FROM', summary: 'who begins: a container by name or id, or an address' },
-    { name: 'TO', summary: 'with whom' },
+    { name: 'TO', summary: 'with whom: as well, or a service by name or address' },
   ],
   options: rowsOf(explainOptions),
   async run({ sources, writeOut }) {
@@ -123,7 +139,7 @@ Examples:
     const path = `/v1/policy/explain?${query.toString()}`;
     const answer = (await apiClient(apiSocket).ask({ method: 'GET', path })) as Explained;
     writeOut(output === 'json' ? `${JSON.stringify(answer)}\n` : explainText(answer));
-    return answer.families.every(({ verdict }) => verdict === 'allow') ? 0 : 1;
+    return isThrough(answer) ? 0 : 1;
   },
 };
 

@@ -11,11 +11,7 @@ import type { Config, KindName } from '../model/objects/kind.ts';
 import { objectRange, type ObjectName } from '../model/objects/object-keys.ts';
 import { planDeclare, type Declared, type Wish } from '../network/objects/declare.ts';
 import { findEndpoint, type EndpointOper } from '../network/objects/endpoint-oper.ts';
-import {
-  explainPolicy,
-  type ExplainedFamily,
-  type PolicyQuestion,
-} from '../network/objects/explain.ts';
+import { explainPolicy, type Explained, type PolicyQuestion } from '../network/objects/explain.ts';
 import type { Condition } from '../network/objects/object-rows.ts';
 import { withoutLeaving } from '../network/objects/leaving.ts';
 import { objectPage, type ObjectPage, type PageRequest } from '../network/objects/list-page.ts';
@@ -164,7 +160,7 @@ export class SiteObjects {
   }
 
   /** What the rules of a tenant say of a conversation. */
-  explain(question: PolicyQuestion, freshness: Freshness): Promise<readonly ExplainedFamily[]> {
+  explain(question: PolicyQuestion, freshness: Freshness): Promise<Explained> {
     return this.#read(() => explainPolicy(question), freshness);
   }
 

@@ -70,6 +70,13 @@ export function deriveMac(address: IpAddress | undefined, seed: string): string 
   );
 }
 
+/** The link-local address that a kernel makes of a MAC (RFC 4291 appendix A: modified EUI-64). */
+export function linkLocalOf(mac: string): IpAddress {
+  const bits = BigInt(`0x${mac.replaceAll(':', '')}`) ^ (1n << 41n);
+  const interfaceId = ((bits >> 24n) << 40n) | (0xfffen << 24n) | (bits & 0xff_ffffn);
+  return { family: 6, value: (0xfe80n << 112n) | interfaceId };
+}
+
 function usable(mac: string, text: string): string {
   if (mac === '00:00:00:00:00:00') {
     throw new FairleadError('ADDRESS_INVALID', `MAC ${quote(text)} is all zeros`);

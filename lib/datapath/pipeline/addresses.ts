@@ -9,13 +9,6 @@ export const macNumber = (mac: string): number => Number.parseInt(mac.replaceAll
 /** An IPv4 address as a number of 32 bits. */
 export const ipv4Number = (address: IpAddress): number => Number(address.value);
 
-/** The link-local address that a kernel makes of a MAC (RFC 4291 appendix A: modified EUI-64). */
-export function linkLocalOf(mac: string): IpAddress {
-  const bits = BigInt(macNumber(mac)) ^ (1n << 41n);
-  const interfaceId = ((bits >> 24n) << 40n) | (0xfffen << 24n) | (bits & 0xff_ffffn);
-  return { family: 6, value: (0xfe80n << 112n) | interfaceId };
-}
-
 /** Packets from an address. */
 export const fromAddress = (address: IpAddress): Match =>
   address.family === 4

@@ -3,8 +3,8 @@
  * nor DHCP server unless it is to be one: tables `antiSpoof` and `conduct`. RFC 826 for ARP, RFC 5227 for
  * its probes, RFC 4861 and 4862 for neighbour discovery.
  */
-import type { IpAddress } from '../../ip/ip.ts';
-import { fromAddress, ipv4Number, linkLocalOf, macNumber } from './addresses.ts';
+import { linkLocalOf, type IpAddress } from '../../ip/ip.ts';
+import { fromAddress, ipv4Number, macNumber } from './addresses.ts';
 import { tables } from './fields.ts';
 import {
   arp,

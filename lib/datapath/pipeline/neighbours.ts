@@ -10,9 +10,9 @@
  * (RFC 4861 section 7.2.3). He then holds it for stale, uses it, and asks again when he has not heard
  * otherwise that it works: a question in some seconds, answered the same way.
  */
-import type { IpAddress } from '../../ip/ip.ts';
+import { linkLocalOf, type IpAddress } from '../../ip/ip.ts';
 import { reservedPort, type Action } from '../openflow/codec/flow.ts';
-import { ipv4Number, linkLocalOf, macNumber } from './addresses.ts';
+import { ipv4Number, macNumber } from './addresses.ts';
 import { fromHere, ofNetwork, tables } from './fields.ts';
 import {
   arp,

@@ -7,13 +7,12 @@
  * one direction, priority and verdict) is a conjunction of two: own group has the policy, and traffic is some rule's.
  * So flows are as many as groups and rules together (ovs-actions(7), "conjunction").
  */
-import type { IpAddress } from '../../ip/ip.ts';
-import { lastAddress } from '../../ip/ip.ts';
+import { lastAddress, linkLocalOf, type IpAddress } from '../../ip/ip.ts';
 import type { Direction } from '../../policy/compile.ts';
 import { bareGroupOf } from '../../policy/stance.ts';
 import type { LocalEndpoint, RemoteEndpoint, Segment } from '../../network/world.ts';
 import type { Action, Ct, Match } from '../openflow/codec/flow.ts';
-import { ipv4Number, linkLocalOf, toAddress } from './addresses.ts';
+import { ipv4Number, toAddress } from './addresses.ts';
 import {
   exits,
   flags,

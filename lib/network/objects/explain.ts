@@ -2,9 +2,10 @@
  * What the rules of a tenant say of a conversation, and which rule decides at each end: from the model alone, so
  * without a packet. `lib/policy/README.md` says what rules mean. Pure.
  */
-import { FairleadError, hasCode } from '../../errors.ts';
-import { parseAddress, parseCidr, type IpAddress, type IpFamily } from '../../ip/ip.ts';
+import { FairleadError } from '../../errors.ts';
+import { formatAddress, parseCidr, type IpAddress, type IpFamily } from '../../ip/ip.ts';
 import type { EndpointGroupConfig } from '../../model/objects/endpoint-group.ts';
+import { icmpQuestions } from '../../model/objects/icmp-types.ts';
 import { settingsIn, type PolicySettings } from '../../model/objects/policy-settings.ts';
 import { objectRange } from '../../model/objects/object-keys.ts';
 import { objectKinds } from '../../model/objects/kinds.ts';
@@ -14,7 +15,6 @@ import { siteNetworkRange, tenantSiteEndpointRange } from '../../model/site-keys
 import {
   siteEndpointSchema,
   siteNetworkSchema,
-  type SiteEndpoint,
   type SiteNetwork,
   type Tenant,
 } from '../../model/site.ts';
@@ -24,14 +24,30 @@ import { judge, type Decision, type TenantPolicies } from '../../policy/judge.ts
 import type { Step } from '../../store/plan.ts';
 import { groupOfEndpoint } from '../chosen-group.ts';
 import { readTenant } from '../tenants.ts';
+import {
+  addressIn,
+  meantBy,
+  nameOf,
+  type Attached,
+  type MeantService,
+  type Party,
+} from './explain-ends.ts';
+import {
+  hasPorts,
+  readServices,
+  readyBehind,
+  targetOf,
+  type ToldService,
+} from './explain-service.ts';
 import { labelledAmong } from './labelled.ts';
 import { configIn, readAll, unknownObject } from './object-rows.ts';
 
 /** What is asked. */
 export interface PolicyQuestion {
   readonly tenant: string;
-  /** Who begins, and with whom: a container by id or name, or an address. */
+  /** Who begins: a container by id or name, or an address. */
   readonly from: string;
+  /** With whom: as well, or a service by name or address. */
   readonly to: string;
   /** Protocol numbers of both families. */
   readonly protocol: { readonly v4: number; readonly v6: number };
@@ -66,6 +82,32 @@ export interface ExplainedFamily {
   readonly out: ExplainedEnd;
   /** With whom, by its rules `in`. */
   readonly in: ExplainedEnd;
+  /** By a service: the containers of which all of this is so, `in` being the first, and their port. */
+  readonly behind?: { readonly port: number; readonly containers: readonly ServedContainer[] };
+}
+
+/** A container that gets what is new by a service. */
+export interface ServedContainer {
+  readonly container: string;
+  readonly address: string;
+}
+
+/** What becomes of who speaks to an address of a service. */
+export interface ExplainedAddress {
+  readonly family: IpFamily;
+  readonly address: string;
+  /** `judged`: he gets one of the containers that are told of; `answered`: by his own host, without rules. */
+  readonly outcome: 'judged' | 'answered' | 'unreachable';
+  /** Why nobody gets through; nothing otherwise. */
+  readonly reason: string;
+}
+
+/** What is said. */
+export interface Explained {
+  /** In each family that both have; of a service several where its containers differ. */
+  readonly families: readonly ExplainedFamily[];
+  /** The service that is spoken to. */
+  readonly service?: { readonly name: string; readonly addresses: readonly ExplainedAddress[] };
 }
 
 /** A tenant as its rules need it. */
@@ -76,45 +118,108 @@ interface Surroundings {
   readonly endpoints: readonly Attached[];
 }
 
-interface Attached {
-  readonly network: string;
-  readonly endpoint: SiteEndpoint;
-  /** The name of the group that it is in. */
-  readonly group: string | undefined;
-}
-
-/** One end as asked for: a container, or an address of nobody in the tenant. */
-type Party = Attached | { readonly outside: IpAddress; readonly text: string };
-
 /**
  * What both ends say, in each family that they have in common.
  * @throws OBJECT_UNKNOWN, REQUEST_INVALID
  */
-export function* explainPolicy(question: PolicyQuestion): Step<readonly ExplainedFamily[]> {
+export function* explainPolicy(question: PolicyQuestion): Step<Explained> {
   const { tenant, from, to } = question;
   const stored = yield* readTenant(tenant);
   if (stored === undefined) throw unknownObject({ kind: 'tenant', parts: [tenant] });
   const around = yield* readSurroundings(stored.value);
-  const [client, server] = [from, to].map((text) => partyOf(around.endpoints, text));
+  const services = yield* readServices(tenant, around.networks);
+  const [client, server] = [from, to].map((text) => meantBy({ ...around, services }, text));
   if (client === undefined || server === undefined) throw unclear('name two ends');
+  if ('service' in client) throw unclear(`${from} is a service: it begins no conversations`);
+  if ('service' in server) return yield* explainService(around, question, client, server);
   if (!('endpoint' in client) && !('endpoint' in server)) {
     throw unclear(`neither ${from} nor ${to} is a container of tenant ${tenant}`);
   }
   const families = ([4, 6] as const).flatMap((family) => {
-    const [source, target] = [addressIn(client, family), addressIn(server, family)];
+    const source = addressIn(client, server, family);
+    const target = addressIn(server, client, family);
     if (source === undefined || target === undefined || !isOf(question, family)) return [];
     const ends = { client: { ...client, address: source }, server: { ...server, address: target } };
     return [explainFamily(around, question, family, ends)];
   });
   if (families.length === 0) throw unclear(`${from} and ${to} have no family in common`);
-  return families;
+  return { families };
+}
+
+/** By a service each of the containers that get what is new is judged by itself, with the port that it listens to. */
+function* explainService(
+  around: Surroundings,
+  question: PolicyQuestion,
+  client: Party,
+  { service, addresses }: MeantService,
+): Step<Explained> {
+  const ready = yield* readyBehind(service, around.networks, around.endpoints);
+  const families: ExplainedFamily[] = [];
+  const told: ExplainedAddress[] = [];
+  for (const address of addresses) {
+    const { family } = address;
+    const source = addressIn(client, undefined, family);
+    if (source === undefined || !isOf(question, family)) continue;
+    const servers = ready.flatMap(({ candidate, addresses: { [family]: at } }) =>
+      at === undefined ? [] : { ...candidate, isLinkLocal: false, address: at },
+    );
+    const way = wayIn(service, question, { client, family, isAnybodyReady: servers.length > 0 });
+    told.push({ family, address: formatAddress(address), ...way.said });
+    if (way.port === undefined) continue;
+    const { port } = way;
+    const judged = servers.map((server) => {
+      const ends = { client: { ...client, address: source }, server };
+      return explainFamily(around, { ...question, port }, family, ends);
+    });
+    families.push(...alike(judged, port));
+  }
+  if (told.length === 0)
+    throw unclear(`${question.from} and ${question.to} have no family in common`);
+  return { families, service: { name: service.name, addresses: told } };
+}
+
+/** What becomes of who speaks to a service in a family, and the port of its containers that he gets. */
+function wayIn(
+  service: ToldService,
+  { protocol: { v4, v6 }, port: asked, icmpTypes }: PolicyQuestion,
+  at: { readonly client: Party; readonly family: IpFamily; readonly isAnybodyReady: boolean },
+): { readonly said: Pick<ExplainedAddress, 'outcome' | 'reason'>; readonly port?: number } {
+  const because = (reason: string) => ({ said: { outcome: 'unreachable', reason } as const });
+  const protocol = at.family === 4 ? v4 : v6;
+  if (!('endpoint' in at.client) || at.client.endpoint.link !== undefined) {
+    return because('only containers of its tenant reach a service');
+  }
+  if (icmpTypes !== undefined && icmpTypes.v4 === icmpQuestions['echo']?.v4)
+    return { said: { outcome: 'answered', reason: '' } };
+  const port = targetOf(service, protocol, asked);
+  if (port === undefined) {
+    return because(hasPorts(protocol) ? 'it has no such port' : 'it has ports only');
+  }
+  if (!at.isAnybodyReady) return because('nobody is ready behind it');
+  return { said: { outcome: 'judged', reason: '' }, port };
+}
+
+/** Containers of which the same is said are told of together. */
+function alike(judged: readonly ExplainedFamily[], port: number): readonly ExplainedFamily[] {
+  const found = new Map<string, { first: ExplainedFamily; containers: ServedContainer[] }>();
+  for (const each of judged) {
+    const { container, address, ...same } = each.in;
+    const key = JSON.stringify([same, each.out]);
+    const known = found.get(key) ?? { first: each, containers: [] };
+    known.containers.push({ container, address });
+    found.set(key, known);
+  }
+  return [...found.values()].map(({ first, containers }) => ({
+    ...first,
+    behind: { port, containers },
+  }));
 }
 
 /** Whether a family has the type of ICMP message that is asked about. */
 const isOf = ({ icmpTypes }: PolicyQuestion, family: IpFamily): boolean =>
   icmpTypes === undefined || (family === 4 ? icmpTypes.v4 : icmpTypes.v6) !== undefined;
 
-type Addressed = Party & { readonly address: string };
+type Addressed = Party & { readonly address: IpAddress };
 
 function explainFamily(
   around: Surroundings,
@@ -124,7 +229,7 @@ function explainFamily(
 ): ExplainedFamily {
   const { policies, networks } = around;
   const end = (party: Addressed) => ({
-    address: parseAddress(party.address),
+    address: party.address,
     group: numberOf(around, party),
   });
   const isInOne = 'endpoint' in client && 'endpoint' in server && client.network === server.network;
@@ -161,21 +266,13 @@ function explainedEnd(
 ): ExplainedEnd {
   return {
     container: 'endpoint' in party ? nameOf(party.endpoint) : '',
-    address: party.address,
+    address: formatAddress(party.address),
     group: groupOf(party),
     verdict,
     rule: rule === undefined ? '' : `${rule.policy}/${rule.name}`,
     default: place ?? '',
     audit: isAudited,
   };
-}
-
-const nameOf = ({ id, container }: SiteEndpoint): string =>
-  container?.name.replace(/^\//, '') ?? id;
-
-function addressIn(party: Party, family: IpFamily): string | undefined {
-  if ('endpoint' in party) return family === 4 ? party.endpoint.ipv4 : party.endpoint.ipv6;
-  return party.outside.family === family ? party.text : undefined;
 }
 
 function* readSurroundings(stored: Tenant): Step<Surroundings> {
@@ -236,43 +333,5 @@ function stancesOf(
     ),
   ]);
 }
-
-/** Whom a text means: an address, or a container by its id, its name or the beginning of one. */
-function partyOf(endpoints: readonly Attached[], text: string): Party {
-  const outside = addressOf(text);
-  const own = endpoints.find(({ endpoint }) => {
-    const address = outside?.family === 4 ? endpoint.ipv4 : endpoint.ipv6;
-    return address !== undefined && outside !== undefined && isSame(address, outside);
-  });
-  if (outside !== undefined) return own ?? { outside, text };
-  const meant = [
-    endpoints.filter(({ endpoint }) => namesOf(endpoint).includes(text)),
-    endpoints.filter(({ endpoint }) => namesOf(endpoint).some((name) => name.startsWith(text))),
-  ].find((found) => found.length > 0);
-  const [one, other] = meant ?? [];
-  if (one === undefined) throw unknownObject({ kind: 'endpoint', parts: [text] });
-  if (other === undefined) return one;
-  const what = [one, other].map(({ network, endpoint }) => `${nameOf(endpoint)} on ${network}`);
-  throw new FairleadError('REQUEST_INVALID', `${text} is ${what.join(' and ')}`, {
-    fix: 'say which by its address',
-  });
-}
-
-const isSame = (address: string, { family, value }: IpAddress): boolean => {
-  const parsed = parseAddress(address);
-  return parsed.family === family && parsed.value === value;
-};
-
-function addressOf(text: string): IpAddress | undefined {
-  try {
-    return parseAddress(text);
-  } catch (thrown) {
-    if (hasCode(thrown, 'ADDRESS_INVALID')) return undefined;
-    throw thrown;
-  }
-}
-
-const namesOf = ({ id, container }: SiteEndpoint): readonly string[] =>
-  [id, container?.id, container?.name.replace(/^\//, '')].filter((name) => name !== undefined);
 
 const unclear = (message: string): FairleadError => new FairleadError('REQUEST_INVALID', message);

@@ -1,8 +1,8 @@
 /** Who gets what: the pipelines of whole sites, judged by a dumb model that knows no flows. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { IpAddress } from '../../../lib/ip/ip.ts';
-import { linkLocalOf, macNumber } from '../../../lib/datapath/pipeline/addresses.ts';
+import { linkLocalOf, type IpAddress } from '../../../lib/ip/ip.ts';
+import { macNumber } from '../../../lib/datapath/pipeline/addresses.ts';
 import { cookieKinds } from '../../../lib/datapath/pipeline/fields.ts';
 import { gatewayMac } from '../../../lib/datapath/pipeline/routing.ts';
 import type { Segment } from '../../../lib/network/world.ts';

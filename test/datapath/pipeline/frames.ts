@@ -1,6 +1,6 @@
 /** Packets as containers send them. */
-import type { IpAddress } from '../../../lib/ip/ip.ts';
-import { linkLocalOf, macNumber } from '../../../lib/datapath/pipeline/addresses.ts';
+import { linkLocalOf, type IpAddress } from '../../../lib/ip/ip.ts';
+import { macNumber } from '../../../lib/datapath/pipeline/addresses.ts';
 import type { Packet } from './interpreter.ts';
 
 const broadcastMac = 0xffff_ffff_ffffn;

@@ -1,9 +1,8 @@
 /** What containers of the tenant with rules say to each other on paper, and what its rules say of that. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { linkLocalOf } from '../../../lib/datapath/pipeline/addresses.ts';
 import { gatewayMac } from '../../../lib/datapath/pipeline/routing.ts';
-import type { IpAddress } from '../../../lib/ip/ip.ts';
+import { linkLocalOf, type IpAddress } from '../../../lib/ip/ip.ts';
 import type { CompiledRule } from '../../../lib/policy/compile.ts';
 import type { Conversation } from '../../../lib/policy/conversation.ts';
 import { judge, type TenantPolicies } from '../../../lib/policy/judge.ts';

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   explainPolicy,
-  type ExplainedFamily,
+  type Explained,
   type PolicyQuestion,
 } from '../../../lib/network/objects/explain.ts';
 import { icmpQuestions } from '../../../lib/model/objects/icmp-types.ts';
@@ -52,11 +52,15 @@ const rule = (name: string, more: Readonly<Record<string, unknown>>) =>
   operator.put('rule', `default:base:${name}`, { direction: 'in', action: 'deny', ...more });
 
 async function explain(from: string, to: string, more: Partial<PolicyQuestion> = {}) {
+  return (await explained(from, to, more)).families;
+}
+
+async function explained(from: string, to: string, more: Partial<PolicyQuestion> = {}) {
   const question = {
     ...{ tenant: 'default', from, to, protocol: { v4: 6, v6: 6 }, port: 80 },
     ...{ icmpTypes: undefined, ...more },
   };
-  const plan = function* (): Plan<readonly ExplainedFamily[]> {
+  const plan = function* (): Plan<Explained> {
     return { txn: undefined, answer: yield* explainPolicy(question) };
   };
   return runPlan(host.store, plan);
