@@ -180,6 +180,7 @@ export const errorTable = {
   STORE_CONFLICT: { ...unavailable, fix: 'try again' },
   STORE_CLOSED: unavailable,
   STORE_LIMIT: usage,
+  READ_LIMIT: { ...unavailable, fix: 'ask for less at once: one object, or a page of a list' },
   STORE_OUTCOME_UNKNOWN: {
     httpStatus: 504,
     exitCode: 6,

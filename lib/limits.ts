@@ -516,6 +516,15 @@ export const releasedTrimRows = 60;
 export const removalPageRows = 1_000;
 /** Ranges one plan may read. The most is a search through a full /16, a page at a time. */
 export const planReadsMax = 1_024;
+/** Rows of a page where all of a range is read: what is made of a page (some 10 µs a row) takes no longer than a
+ *  container's attachment may wait. */
+export const readPageRows = 1_000;
+/** Rows that a look takes before all else has a turn. */
+export const lookTurnRows = readPageRows;
+/** Ranges one look may read. What a look needs is read in pages, so these are more rows than a host has memory for. */
+export const lookReadsMax = 65_536;
+/** Groups that a look reads one by one; where it needs more of them, it reads all of the tenant at once. */
+export const groupsAloneMax = 16;
 
 // --- objects ---
 

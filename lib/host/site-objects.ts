@@ -15,7 +15,8 @@ import { explainPolicy, type Explained, type PolicyQuestion } from '../network/o
 import type { Condition } from '../network/objects/object-rows.ts';
 import { withoutLeaving } from '../network/objects/leaving.ts';
 import { objectPage, type ObjectPage, type PageRequest } from '../network/objects/list-page.ts';
-import { operOf, type Oper } from '../network/objects/oper.ts';
+import type { Oper } from '../network/objects/figures.ts';
+import { operOf } from '../network/objects/oper.ts';
 import { showAll, showObject, type ShownObject } from '../network/objects/show.ts';
 import { planPutObject, planRemoveObject } from '../network/objects/write.ts';
 import { freshReads } from '../store/fresh-reads.ts';
@@ -23,7 +24,7 @@ import { runPlanNear } from '../store/near-first.ts';
 import type { Plan, Step } from '../store/plan.ts';
 import type { StateStore, WatchBatch } from '../store/port.ts';
 import { Rehearsal } from '../store/rehearsal.ts';
-import { runPlan } from '../store/run-plan.ts';
+import { runLook } from '../store/run-plan.ts';
 
 /**
  * How new what is read must be: all that was acknowledged, what this host knows, or the first if there is a
@@ -186,15 +187,12 @@ export class SiteObjects {
   }
 
   async #read<Value>(step: () => Step<Value>, freshness: Freshness): Promise<Value> {
-    const plan = function* (): Plan<Value> {
-      return { txn: undefined, answer: yield* step() };
-    };
     const consistency = freshness === 'best' ? 'linearizable' : freshness;
     try {
-      return await runPlan(freshReads(this.#store, consistency), plan);
+      return await runLook(freshReads(this.#store, consistency), step);
     } catch (thrown) {
       if (freshness !== 'best' || !hasCode(thrown, 'QUORUM_LOST')) throw thrown;
-      return runPlan(freshReads(this.#store, 'local'), plan);
+      return runLook(freshReads(this.#store, 'local'), step);
     }
   }
 }

@@ -132,12 +132,19 @@ export const poolRange: Required<KeyRange> = prefixRange('ipam/pool/');
 export const spacePoolRange = (space: string): Required<KeyRange> =>
   prefixRange(`${ipamPrefix(space)}pool/${space}/`);
 
+/** All pools of networks of a tenant. */
+export const tenantPoolRange = (tenant: string): Required<KeyRange> =>
+  prefixRange(`/ipam/pool/${tenant}:`);
+
 /** Key of an address of a pool. */
 export const poolAddressKey = (space: string, cidr: string, hexAddress: string): string =>
   `${ipamPrefix(space)}address/${space}/${cidr}/${hexAddress}`;
 /** All addresses of a pool. */
 export const poolAddressRange = (space: string, cidr: string): Required<KeyRange> =>
   prefixRange(`${ipamPrefix(space)}address/${space}/${cidr}/`);
+/** All addresses of pools of networks of a tenant. */
+export const tenantPoolAddressRange = (tenant: string): Required<KeyRange> =>
+  prefixRange(`/ipam/address/${tenant}:`);
 
 /** Key of whose a block of a shared pool is; the block begins with this address. */
 export const poolBlockKey = (space: string, cidr: string, hexAddress: string): string =>

@@ -23,6 +23,9 @@ export const siteNetworkKey = ({ tenant, network }: SiteNetworkName): string =>
   `/network/${tenant}/${network}`;
 /** All shared networks. */
 export const siteNetworkRange: Required<KeyRange> = prefixRange('/network/');
+/** Those of a tenant. */
+export const tenantSiteNetworkRange = (tenant: string): Required<KeyRange> =>
+  prefixRange(`/network/${tenant}/`);
 
 /** Key of a host of the cluster. */
 export const nodeKey = (host: string): string => `/node/${host}`;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { planReadsMax, storeRetriesMax } from '../../lib/limits.ts';
-import type { Plan } from '../../lib/store/plan.ts';
-import { runPlan } from '../../lib/store/run-plan.ts';
+import { treatmentOf } from '../../lib/errors.ts';
+import { lookReadsMax, lookTurnRows, planReadsMax, storeRetriesMax } from '../../lib/limits.ts';
+import type { Plan, Step } from '../../lib/store/plan.ts';
+import { runLook, runPlan } from '../../lib/store/run-plan.ts';
 import { MapStore } from '../support/map-store.ts';
 
 /** Adds one to a counter and answers what it was. */
@@ -61,7 +62,7 @@ describe('runPlan', () => {
     const plan = function* endless(): Plan<void> {
       for (;;) yield { start: 'n' };
     };
-    await expect(runPlan(store, plan)).rejects.toMatchObject({ code: 'STORE_LIMIT' });
+    await expect(runPlan(store, plan)).rejects.toMatchObject({ code: 'READ_LIMIT' });
     expect(store.reads).toBe(planReadsMax);
   });
 
@@ -74,3 +75,39 @@ describe('runPlan', () => {
     expect(store.rows.size).toBe(0);
   });
 });
+
+describe('runLook', () => {
+  const here = { rangeHere: () => ({ revision: 1, rows: [], more: false }), range: never };
+
+  /** Reads so often. */
+  function* reads(count: number): Step<number> {
+    for (let at = 0; at < count; at += 1) yield { start: 'n' };
+    return count;
+  }
+
+  it('reads more than a plan may, and ends a look that reads without end', async () => {
+    expect(await runLook(here, () => reads(planReadsMax + 1))).toBe(planReadsMax + 1);
+    expect(await runLook(here, () => reads(lookReadsMax))).toBe(lookReadsMax);
+    const tooMany = runLook(here, () => reads(lookReadsMax + 1));
+    await expect(tooMany).rejects.toMatchObject({ code: 'READ_LIMIT' });
+    // nothing is wrong with what was asked for
+    expect(treatmentOf('READ_LIMIT').httpStatus).toBe(503);
+  });
+
+  it('leaves all else its turns while it reads', async () => {
+    let turns = 0;
+    let isOver = false;
+    const turn = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await runLook(here, () => reads(5 * lookTurnRows));
+    isOver = true;
+    expect(turns).toBeGreaterThanOrEqual(5);
+  });
+});
+
+function never(): Promise<never> {
+  return Promise.reject(new Error('what is here is not asked for elsewhere'));
+}

@@ -5,11 +5,12 @@ import { parseKey, type ObjectName } from '../../lib/model/objects/object-keys.t
 import { readConfig } from '../../lib/model/objects/read-config.ts';
 import { shapeOf } from '../../lib/model/objects/shape.ts';
 import type { Condition } from '../../lib/network/objects/object-rows.ts';
-import { operOf, type Oper } from '../../lib/network/objects/oper.ts';
+import type { Oper } from '../../lib/network/objects/figures.ts';
+import { operOf } from '../../lib/network/objects/oper.ts';
 import { showAll, showObject } from '../../lib/network/objects/show.ts';
 import { planPutObject, planRemoveObject } from '../../lib/network/objects/write.ts';
-import type { Plan, Step } from '../../lib/store/plan.ts';
-import { runPlan, type PlanStore } from '../../lib/store/run-plan.ts';
+import type { Step } from '../../lib/store/plan.ts';
+import { runLook, runPlan, type PlanStore } from '../../lib/store/run-plan.ts';
 
 /** What is sent and shown. */
 export type Json = Readonly<Record<string, unknown>>;
@@ -68,9 +69,7 @@ export class Operator {
   }
 
   #read<Value>(step: () => Step<Value>): Promise<Value> {
-    return runPlan(this.#store, function* (): Plan<Value> {
-      return { txn: undefined, answer: yield* step() };
-    });
+    return runLook(this.#store, step);
   }
 }
 

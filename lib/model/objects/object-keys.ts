@@ -112,6 +112,9 @@ export const groupPoolKey = ({ tenant, network }: SiteNetworkName, last: IpAddre
 /** All pools of groups in a network. */
 export const groupPoolRange = ({ tenant, network }: SiteNetworkName): Required<KeyRange> =>
   prefixRange(`/group-pool/${tenant}/${network}/`);
+/** All pools of groups of a tenant. */
+export const tenantGroupPoolRange = (tenant: string): Required<KeyRange> =>
+  prefixRange(`/group-pool/${tenant}/`);
 /** Those that end with this address or behind it. */
 export const groupPoolsFrom = (name: SiteNetworkName, address: IpAddress): Required<KeyRange> => ({
   start: groupPoolKey(name, address),

@@ -204,7 +204,8 @@ export function* firstHeld(
   return undefined;
 }
 
-function spanOfGroup({ group, first, last }: GroupPool): ReservedSpan {
+/** The part of a pool that a row says. */
+export function spanOfGroup({ group, first, last }: GroupPool): ReservedSpan {
   const [from, to] = [fromHex(first), fromHex(last)];
   return { group, family: from.family, first: from.value, last: to.value };
 }

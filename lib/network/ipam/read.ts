@@ -86,6 +86,7 @@ export function stillThere(pool: StoredPool): Compare {
   };
 }
 
-function decodePool(row: KeyValue): StoredPool {
+/** The pool in a row. */
+export function decodePool(row: KeyValue): StoredPool {
   return { ...decodeRecord(poolSchema, row), createRevision: row.createRevision };
 }

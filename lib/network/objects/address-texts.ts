@@ -3,13 +3,14 @@ import { formatAddress, fromHex, parseCidr, type AddressSpan } from '../../ip/ip
 import { poolAddressRange } from '../../model/keys.ts';
 import { poolAddressSchema } from '../../model/pool.ts';
 import { decodeRecord } from '../../model/record.ts';
+import type { KeyValue } from '../../store/port.ts';
 import type { Step } from '../../store/plan.ts';
 import { rangeOf } from '../ipam/addresses.ts';
 import { spanOf } from '../ipam/block.ts';
 import { readReserved } from '../ipam/group-pools.ts';
 import type { StoredPool } from '../ipam/read.ts';
 import { gapsOf } from '../ipam/search.ts';
-import { readAll } from './object-rows.ts';
+import { readEach } from './object-rows.ts';
 import { joinedText, joinSpans, type ValueSpan } from './spans-text.ts';
 
 /** Taken and free addresses. */
@@ -20,13 +21,26 @@ export interface AddressTexts {
   readonly count: number;
 }
 
+/** An address that somebody has. */
+export interface HeldAddress {
+  readonly value: bigint;
+  readonly gateway: boolean;
+}
+
 /** Those of a network: what its groups have for themselves is taken. */
-export function* networkAddresses(pool: StoredPool): Step<AddressTexts> {
+export function networkTexts(
+  pool: StoredPool,
+  held: readonly HeldAddress[],
+  reserved: readonly ValueSpan[],
+): AddressTexts {
   const span = spanOf(parseCidr(pool.value.cidr), rangeOf(pool.value));
-  const held = yield* heldAddresses(pool);
-  const reserved = yield* readReserved(pool.value);
   const spans = [...held.map(({ value }) => ({ first: value, last: value })), ...reserved];
   return { ...textsOf(span, spans), count: held.filter(({ gateway }) => !gateway).length };
+}
+
+/** Those of a network, as they are read for it alone. */
+export function* networkAddresses(pool: StoredPool): Step<AddressTexts> {
+  return networkTexts(pool, yield* heldAddresses(pool), yield* readReserved(pool.value));
 }
 
 /** Those of a group's part of a network. */
@@ -54,14 +68,15 @@ function textsOf(span: AddressSpan, spans: readonly ValueSpan[]): Omit<AddressTe
   };
 }
 
-function* heldAddresses({
-  value: { space, cidr },
-}: StoredPool): Step<readonly { readonly value: bigint; readonly gateway: boolean }[]> {
-  const range = poolAddressRange(space, cidr);
-  return (yield* readAll(range)).flatMap((row) => {
-    const record = decodeRecord(poolAddressSchema, row).value;
-    if (record.state !== 'held') return [];
-    const { value } = fromHex(row.key.slice(range.start.length));
-    return [{ value, gateway: record.use === 'gateway' }];
-  });
+function* heldAddresses({ value: { space, cidr } }: StoredPool): Step<readonly HeldAddress[]> {
+  const held = yield* readEach(poolAddressRange(space, cidr), heldIn);
+  return held.filter((one) => one !== undefined);
+}
+
+/** The address in a row of a pool's, if somebody has it. */
+export function heldIn(row: KeyValue): HeldAddress | undefined {
+  const record = decodeRecord(poolAddressSchema, row).value;
+  if (record.state !== 'held') return undefined;
+  const { value } = fromHex(row.key.slice(row.key.lastIndexOf('/') + 1));
+  return { value, gateway: record.use === 'gateway' };
 }

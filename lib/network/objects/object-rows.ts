@@ -1,5 +1,6 @@
 /** Rows of objects as plans read and write them, and the conditions that callers set on them. */
 import { FairleadError } from '../../errors.ts';
+import { readPageRows } from '../../limits.ts';
 import type { Config, KindName } from '../../model/objects/kind.ts';
 import { describedKind, type ConfigOfKind, type MadeKindName } from '../../model/objects/kinds.ts';
 import { keyText, objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
@@ -90,18 +91,41 @@ function changed(name: ObjectName, how: string): FairleadError {
 export const unknownObject = ({ kind }: ObjectName): FairleadError =>
   new FairleadError('OBJECT_UNKNOWN', `${kind} not found`);
 
-/** All rows of a range, page by page. */
-export function* readAll(range: Required<KeyRange>): Step<readonly KeyValue[]> {
-  const rows: KeyValue[] = [];
+/**
+ * Reads a range page by page. What is made of a page is made before the next is read, so that whoever drives a look
+ * can let others have a turn in between.
+ */
+export function* readPages(
+  range: Required<KeyRange>,
+  onPage: (rows: readonly KeyValue[]) => Step<void> | undefined,
+): Step<void> {
   let { start } = range;
   for (let more = true; more;) {
-    const page = yield { start, end: range.end };
-    rows.push(...page.rows);
+    const page = yield { start, end: range.end, limit: readPageRows };
+    const steps = onPage(page.rows);
+    if (steps !== undefined) yield* steps;
     const last = page.rows.at(-1);
     more = page.more && last !== undefined;
     if (last !== undefined) start = `${last.key}!`;
   }
-  return rows;
+}
+
+/** What is made of each row of a range. */
+export function* readEach<Value>(
+  range: Required<KeyRange>,
+  made: (row: KeyValue) => Value,
+): Step<readonly Value[]> {
+  const values: Value[] = [];
+  yield* readPages(range, (rows) => {
+    for (const row of rows) values.push(made(row));
+    return undefined;
+  });
+  return values;
+}
+
+/** All rows of a range. */
+export function* readAll(range: Required<KeyRange>): Step<readonly KeyValue[]> {
+  return yield* readEach(range, (row) => row);
 }
 
 /** How many rows a range has. */
