@@ -674,12 +674,18 @@ export const apiHeadersMax = 64;
 export const apiHeaderCharactersMax = 512;
 /** A name that is being removed from hosts is waited for: each asks its engine to, one after the other. */
 export const objectLeavingMs = 10_000;
+/** The longest pause between two looks at it: a host needs some tenths of a second. */
+export const objectLeavingPauseMs = 256;
 /** How long a command is tried while other hosts change what it is about, and the longest pause between. */
 export const objectConflictMs = 4_000;
 export const objectPauseMaxMs = 64;
+/** Commands that wait so at the same time: one more is told at once what it would wait for. Half of the changes
+ *  that may be in work, so that others go on. */
+export const objectWaitersMax = 32;
 /** Shortest token of the API by TCP: 96 random bits in base64. */
 export const apiTokenCharactersMin = 16;
-/** Requests for objects in work at the same time; one more is told to come again. */
+/** Changes of objects in work at the same time, and as many looks at them; one more is told to come again. Looks
+ *  have places of their own: a change may wait for other hosts. */
 export const apiRequestsMax = 64;
 
 /** How long a part of the agent's state is waited for that a debugger asked for: the others are shown without it. */

@@ -7,18 +7,22 @@ import { requireFewHeaders } from './contiv/request.ts';
 /** Does the work of a request, or refuses it. */
 export type RequestGuard = (request: Request, work: () => Promise<Response>) => Promise<Response>;
 
-/** A guard that lets so many requests in at the same time; `refuse` says it in the face's own way. */
+/**
+ * A guard that lets so many changes in at the same time, and as many looks: a change may wait for other hosts.
+ * `refuse` says it in the face's own way.
+ */
 export function requestGuard(
   log: Logger,
   refuse: (error: FairleadError, asked: Headers) => Response,
 ): RequestGuard {
-  let inWork = 0;
+  const inWork = { looks: 0, changes: 0 };
   return async (request, work) => {
-    const { headers, url } = request;
-    if (inWork >= apiRequestsMax) {
-      return refuse(new FairleadError('BUSY', `${apiRequestsMax} requests are in work`), headers);
+    const { headers, url, method } = request;
+    const kind = method === 'GET' || method === 'HEAD' ? 'looks' : 'changes';
+    if (inWork[kind] >= apiRequestsMax) {
+      return refuse(new FairleadError('BUSY', `${apiRequestsMax} ${kind} are in work`), headers);
     }
-    inWork += 1;
+    inWork[kind] += 1;
     try {
       requireFewHeaders(headers);
       return await work();
@@ -28,7 +32,7 @@ export function requestGuard(
       log.error({ err: error, path: new URL(url).pathname }, 'request failed');
       return refuse(new FairleadError('INTERNAL', 'internal error, the log says more'), headers);
     } finally {
-      inWork -= 1;
+      inWork[kind] -= 1;
     }
   };
 }

@@ -1,12 +1,19 @@
 /**
  * The objects of the site as faces ask for them: commands of operators and looks at what is there. What one host
  * changes it changes one after the other within a tenant, so that it does not get in its own way; with other
- * hosts it meets in the store.
+ * hosts it meets in the store. A command that waits for others gives up its turn: a later one of the tenant may be
+ * done before it, as it may that comes by another host.
  */
 import type { Clock } from '../clock.ts';
 import { hasCode } from '../errors.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
-import { objectConflictMs, objectLeavingMs, objectPauseMaxMs } from '../limits.ts';
+import {
+  objectConflictMs,
+  objectLeavingMs,
+  objectLeavingPauseMs,
+  objectPauseMaxMs,
+  objectWaitersMax,
+} from '../limits.ts';
 import type { Config, KindName } from '../model/objects/kind.ts';
 import { objectRange, type ObjectName } from '../model/objects/object-keys.ts';
 import { planDeclare, type Declared, type Wish } from '../network/objects/declare.ts';
@@ -40,10 +47,13 @@ export interface DockerFollower {
   followed(): Promise<void>;
 }
 
-/** How long others are waited for that were first, ms. */
-function patienceWith(thrown: unknown): number {
-  if (hasCode(thrown, 'STORE_CONFLICT')) return objectConflictMs;
-  return hasCode(thrown, 'OBJECT_LEAVING') ? objectLeavingMs : 0;
+/** How long others are waited for that were first, and the longest pause between two looks. */
+function patienceWith(thrown: unknown): { readonly forMs: number; readonly pauseMs: number } {
+  if (hasCode(thrown, 'STORE_CONFLICT')) {
+    return { forMs: objectConflictMs, pauseMs: objectPauseMaxMs };
+  }
+  const isLeaving = hasCode(thrown, 'OBJECT_LEAVING');
+  return { forMs: isLeaving ? objectLeavingMs : 0, pauseMs: objectLeavingPauseMs };
 }
 
 /** An object with what was found out about it. */
@@ -61,6 +71,8 @@ export class SiteObjects {
   readonly #clock: Clock;
   readonly #docker: DockerFollower;
   readonly #queue = new KeyedQueue();
+  /** Commands that wait for others. */
+  #waiting = 0;
 
   constructor(store: ObjectStore, clock: Clock, docker: DockerFollower) {
     this.#store = store;
@@ -169,21 +181,32 @@ export class SiteObjects {
     { parts: [tenant = ''] }: ObjectName,
     plan: (attempt: number) => Plan<Answer>,
   ): Promise<Answer> {
-    return this.#queue.run(tenant, async () => {
-      const beganMs = this.#clock.monotonicMs();
-      for (let busy = 0; ;) {
+    let beganMs: number | undefined;
+    const turn = async (): Promise<Answer> => {
+      beganMs ??= this.#clock.monotonicMs();
+      for (;;) {
+        const answer = await runPlanNear(this.#store, plan);
+        if (answer.done) return answer;
+      }
+    };
+    let isWaiting = false;
+    try {
+      for (let tries = 1; ; tries += 1) {
         try {
-          const answer = await runPlanNear(this.#store, plan);
-          if (answer.done) return answer;
+          return await this.#queue.run(tenant, turn);
         } catch (thrown) {
-          const patienceMs = patienceWith(thrown);
-          if (this.#clock.monotonicMs() >= beganMs + patienceMs) throw thrown;
+          const { forMs, pauseMs } = patienceWith(thrown);
+          if (this.#clock.monotonicMs() - (beganMs ?? 0) >= forMs) throw thrown;
+          if (!isWaiting && this.#waiting >= objectWaitersMax) throw thrown;
+          this.#waiting += isWaiting ? 0 : 1;
+          isWaiting = true;
           // hosts near the one that leads are quicker: wait for a moment at which they do nothing
-          busy += 1;
-          await this.#clock.sleep(Math.random() * Math.min(objectPauseMaxMs, 2 ** busy));
+          await this.#clock.sleep(Math.random() * Math.min(pauseMs, 2 ** tries));
         }
       }
-    });
+    } finally {
+      this.#waiting -= isWaiting ? 1 : 0;
+    }
   }
 
   async #read<Value>(step: () => Step<Value>, freshness: Freshness): Promise<Value> {

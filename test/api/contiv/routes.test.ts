@@ -280,7 +280,7 @@ describe('bounds', () => {
     expect((await ask('GET', '/api/v1/policys/', undefined, headers)).status).toBe(413);
   });
 
-  it('of requests at the same time', async () => {
+  it('of requests at the same time, of which changes keep no look out', async () => {
     const held = Promise.withResolvers<void>();
     const sources = contivSources();
     const site = await contivSite({
@@ -291,8 +291,12 @@ describe('bounds', () => {
     });
     const first = Array.from({ length: apiRequestsMax }, () => site.ask('GET', '/api/v1/policys/'));
     expect(await site.ask('GET', '/api/v1/policys/')).toMatchObject({ status: 503 });
+    const remove = () => site.ask('DELETE', '/api/v1/policys/default:none/');
+    const removals = Array.from({ length: apiRequestsMax }, remove);
+    expect(await remove()).toMatchObject({ status: 503 });
     held.resolve();
     expect((await Promise.all(first)).every(({ status }) => status === 200)).toBe(true);
+    expect((await Promise.all(removals)).every(({ status }) => status === 404)).toBe(true);
     expect((await site.ask('GET', '/api/v1/policys/')).status).toBe(200);
   });
 });
