@@ -82,7 +82,7 @@ export const errorTable = {
   OBJECT_IN_USE: { ...conflict, fix: 'remove what uses it first' },
   OBJECT_LEAVING: {
     ...conflict,
-    fix: 'wait until its hosts have let go of it; fairlead node ls says which are away',
+    fix: 'wait until its hosts have let go of it; fairlead cluster status says which are away; for one that is gone for good: fairlead node remove',
   },
   SWARM_MODE: {
     ...conflict,
@@ -97,7 +97,7 @@ export const errorTable = {
 
   // something this host needs is not there now
   BUSY: { ...unavailable, fix: 'wait a moment and try again' },
-  DEADLINE: { ...unavailable, fix: 'try again; fairlead logs say what it waited for' },
+  DEADLINE: { ...unavailable, fix: "try again; the agent's log says what it waited for" },
   AGENT_DOWN: { httpStatus: 503, exitCode: 4, fix: 'systemctl start fairlead' },
   STARTING: { ...unavailable, fix: 'try again in a moment' },
   STOPPING: { ...unavailable, fix: 'try again when the agent is back' },

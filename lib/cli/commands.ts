@@ -22,6 +22,7 @@ import { readAgentOptions, agentOptionTable } from './agent-options.ts';
 import { readOptions, rowsOf } from './option.ts';
 import type { CommandRow, CommandSet } from './command.ts';
 import { selfTest } from './self-test.ts';
+import { statusCommand } from './status-command.ts';
 import { describeVersion, versionOptionTable } from './version-text.ts';
 
 /** Commands that are no part of a group. */
@@ -104,6 +105,7 @@ const manCommand: CommandRow = {
 export const commandSet: CommandSet = {
   commands: [
     ...ownCommands,
+    statusCommand,
     ...objectCommands,
     ...policyCommands,
     ...applyCommands,

@@ -321,7 +321,9 @@ function requireInRange(kind: 'vni' | 'vlan', tag: number, { first, last }: Numb
     kind === 'vlan'
       ? `requested vlan not available - vlan:${tag}, ${why}`
       : `requested vxlan is out of range, ${why}`,
-    { fix: 'choose another tag, or fairlead global set --vlan-range / --vxlan-range' },
+    {
+      fix: 'choose another tag, or widen the range: netctl global set --vlan-range / --vxlan-range',
+    },
   );
 }
 
