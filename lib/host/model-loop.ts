@@ -57,7 +57,8 @@ export interface ModelLoop {
   followed(): Promise<void>;
   /**
    * Asks the engine, and refuses with SWARM_MODE a network or group that it could not use, if that is a new one: it
-   * is in a swarm, and no managed plugin of ours serves that.
+   * is in a swarm, and no managed plugin of ours serves that. An engine that does not answer in time counts as what
+   * it said last; one that never answered refuses nothing, as a host without Docker.
    */
   requireUsable(isNew: () => Promise<boolean>): Promise<void>;
   /** Refuses with SWARM_MODE by what the engine said last: for its own calls, in which it is not asked. */
@@ -76,7 +77,7 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
     pace: reconcilePace,
     run: async (signal) => {
       engine.isAway = false;
-      Object.assign(engine, await readSwarm(parts.docker, signal));
+      await readSwarm(parts.docker, engine, signal);
       const failed = await followOnce(parts, engine, signal);
       engine.answers = true;
       // nobody says when a swarm ends
@@ -105,9 +106,11 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
       await loop.settled(AbortSignal.timeout(followWaitMs)).catch(() => undefined);
     },
     async requireUsable(isNew) {
-      if (!engine.answers || !(await isNew())) return;
-      const signal = AbortSignal.timeout(followWaitMs);
-      Object.assign(engine, await readSwarm(parts.docker, signal).catch(() => engine));
+      if (!(await isNew())) return;
+      // what it said last holds while it does not answer; of one that never did, nothing is known
+      await readSwarm(parts.docker, engine, AbortSignal.timeout(followWaitMs)).catch(
+        () => undefined,
+      );
       // a swarm whose services can use it is a reason to make it
       requireNoSwarm(engine.inSwarm && !engine.isServed);
     },
@@ -121,6 +124,7 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
 
 /** What the engine said last. */
 interface EngineState {
+  /** The last look at the model was whole. */
   answers: boolean;
   inSwarm: boolean;
   /** Services of the swarm can use networks of the model, by a managed plugin of ours. */
@@ -130,10 +134,11 @@ interface EngineState {
 
 async function readSwarm(
   docker: DockerClient,
+  engine: EngineState,
   signal: AbortSignal,
-): Promise<Pick<EngineState, 'inSwarm' | 'isServed'>> {
-  const { inSwarm } = await docker.engine(signal);
-  return { inSwarm, isServed: inSwarm && servesSwarm(await docker.plugins(signal)) };
+): Promise<void> {
+  engine.inSwarm = (await docker.engine(signal)).inSwarm;
+  engine.isServed = engine.inSwarm && servesSwarm(await docker.plugins(signal));
 }
 
 function requireNoSwarm(inSwarm: boolean): void {

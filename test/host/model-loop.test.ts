@@ -65,7 +65,11 @@ class Engine implements DockerClient {
     return new Map<string, readonly string[]>();
   }
 
+  /** Resolves when listings of networks are answered. */
+  listing = Promise.resolve();
+
   async networks() {
+    await this.listing;
     return [...this.made.values()];
   }
 
@@ -102,18 +106,14 @@ class Engine implements DockerClient {
   }
 }
 
+let host: SiteHost;
 let operator: Operator;
 let engine: Engine;
 let conditions: Conditions;
 let loop: ModelLoop;
 
-beforeEach(async () => {
-  const host = new SiteHost(new MapStore(), 'one');
-  await runPlan(host.store, planDefaultTenant);
-  operator = new Operator(host.store);
-  engine = new Engine(host);
-  conditions = new Conditions(systemClock);
-  loop = startModelLoop({
+const started = (): ModelLoop =>
+  startModelLoop({
     store: host.store,
     docker: engine,
     pluginName: 'fairlead',
@@ -121,6 +121,14 @@ beforeEach(async () => {
     log: silentLogger(),
     conditions,
   });
+
+beforeEach(async () => {
+  host = new SiteHost(new MapStore(), 'one');
+  await runPlan(host.store, planDefaultTenant);
+  operator = new Operator(host.store);
+  engine = new Engine(host);
+  conditions = new Conditions(systemClock);
+  loop = started();
   await until('a first look', async () => {
     await loop.requireUsable(async () => true);
     await loop.followed();
@@ -249,5 +257,48 @@ describe('an engine', () => {
     await loop.followed();
     expect(engine.names).toEqual(['web']);
     expect(holds('DOCKER_SWARM')).toBeUndefined();
+  });
+});
+
+describe('before an engine was followed', () => {
+  const usable = () => loop.requireUsable(async () => true);
+  const refused = { code: 'SWARM_MODE' };
+  let answer: () => void;
+
+  beforeEach(async () => {
+    await loop.close();
+    const held = Promise.withResolvers<void>();
+    engine.listing = held.promise;
+    answer = held.resolve;
+    engine.asked = 0;
+  });
+  afterEach(() => answer());
+
+  it('a swarm is known by asking, though nothing was followed yet', async () => {
+    engine.inSwarm = true;
+    loop = started();
+    await expect(usable()).rejects.toMatchObject(refused);
+    engine.inSwarm = false;
+    await usable();
+  });
+
+  it('a swarm is known over looks that fail, also those at an engine that is away', async () => {
+    engine.inSwarm = true;
+    loop = started();
+    await expect(usable()).rejects.toMatchObject(refused);
+    engine.isDown = true;
+    answer();
+    await expect(usable()).rejects.toMatchObject(refused);
+    engine.isDown = false;
+    engine.inSwarm = false;
+    await usable();
+  });
+
+  it('one that never answered is in the way of nothing', async () => {
+    engine.inSwarm = true;
+    engine.isDown = true;
+    loop = started();
+    await usable();
+    expect(engine.asked).toBeGreaterThan(0);
   });
 });
