@@ -590,6 +590,9 @@ export const nameAnswerTtlSeconds = 5;
  *  seconds, an upgrade minutes. */
 export const departedNameMs = 3_600_000;
 export const departedNamesMax = 4_096;
+/** Ties between groups, and groups of one tie, that the health of a host names: as many as a line can be read with. */
+export const tiesShownMax = 8;
+export const tiedGroupsShownMax = 8;
 /** How long a container that was told to stop gets nothing new, if it does not: the longest that people let one take. */
 export const containerStoppingMs = 300_000;
 /** Services that a host knows at a time: each has 128 group numbers of 24 bits. */

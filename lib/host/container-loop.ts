@@ -11,6 +11,7 @@ import { hasCode } from '../errors.ts';
 import { containerStoppingMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import {
+  planTellAnew,
   planTellContainer,
   toldAliases,
   toldLabels,
@@ -67,10 +68,12 @@ export function startContainerLoop(parts: ContainerLoopParts): Loop {
 /** Signals that end a program unless it minds them (signal(7)): HUP and the user's own mean something else. */
 const endings = new Set(['2', '3', '9', '15']);
 
-/** Containers that were told to stop, as the engine says it. */
+/** Containers that were told to stop, as the engine says it, or as it said to the agent before this one. */
 class Stopping {
   readonly #clock: Clock;
   readonly #untilMs = new Map<string, number>();
+  /** Attachments of which it is known what the agent before this one was told. */
+  readonly #looked = new Set<string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -79,7 +82,26 @@ class Stopping {
   take({ action, id, signal }: DockerEvent): void {
     if (action === 'die' || action === 'start') this.#untilMs.delete(id);
     if (action !== 'kill' || !endings.has(signal ?? '')) return;
+    this.resume(id);
+  }
+
+  /** It is being stopped, as of now. */
+  resume(id: string): void {
     this.#untilMs.set(id, this.#clock.monotonicMs() + containerStoppingMs);
+  }
+
+  /** Whether this agent has not told of the attachment yet. */
+  isNew(endpointId: string): boolean {
+    return !this.#looked.has(endpointId);
+  }
+
+  told(endpointId: string): void {
+    this.#looked.add(endpointId);
+  }
+
+  /** Forgets attachments that there are no more. */
+  keep(endpointIds: ReadonlyMap<string, unknown>): void {
+    for (const id of this.#looked) if (!endpointIds.has(id)) this.#looked.delete(id);
   }
 
   has(id: string): boolean {
@@ -140,18 +162,28 @@ async function tellOnce(
       one.endpointIds.map((endpointId) => [endpointId, one] as const),
     ),
   );
-  aliases.keep(containers);
+  for (const each of [aliases, stopping]) each.keep(containers);
   const reads = freshReads(store, 'local');
+  // what the agent before this one wrote last may not have come back to here
+  const sure = freshReads(store, 'linearizable');
   for (const { value: endpoint } of await readEndpoints(store)) {
     const network = networks.get(endpoint.networkId);
     const container = containers.get(endpoint.id);
     // one that is being started is told of when it has started
     if (network === undefined || container === undefined) continue;
+    const of = { network, endpointId: endpoint.id };
+    const isStopping = stopping.has(container.id);
     const told = toldOf(container, {
       aliases: await aliases.of(container, endpoint.id, signal),
-      isStopping: stopping.has(container.id),
+      isStopping,
     });
-    await runPlan(reads, () => planTellContainer({ network, endpointId: endpoint.id }, told));
+    if (!stopping.isNew(endpoint.id)) {
+      await runPlan(reads, () => planTellContainer(of, told));
+      continue;
+    }
+    const wasStopping = await runPlan(sure, () => planTellAnew(of, told));
+    if (wasStopping && !isStopping) stopping.resume(container.id);
+    stopping.told(endpoint.id);
   }
 }
 

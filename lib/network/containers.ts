@@ -56,6 +56,26 @@ export const planTellContainer = (of: Told, container: EngineContainer): Plan<bo
   });
 
 /**
+ * The same by an agent that sees the attachment for the first time: what an agent before it heard of the container's being
+ * stopped is true as long as the attachment is there, since with each start it has another. Answers whether it is being
+ * stopped.
+ */
+export function* planTellAnew(of: Told, container: EngineContainer): Plan<boolean> {
+  let isStopping = container.state === 'stopping';
+  const { txn } = yield* planTell(of, (before) => {
+    if (before?.id !== container.id) return container;
+    isStopping ||= before.state === 'stopping';
+    const { failed } = before;
+    return {
+      ...container,
+      ...(isStopping ? { state: 'stopping' } : {}),
+      ...(failed === undefined ? {} : { failed }),
+    };
+  });
+  return { txn, answer: isStopping };
+}
+
+/**
  * Says which checks of services the container of an attachment fails, by name in order, if it is there and does not
  * say so already. Of an attachment of which it is not told yet whose it is nothing is said.
  */

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../lib/clock.ts';
 import type { DockerClient, DockerContainer } from '../../lib/docker/client.ts';
 import { startContainerLoop } from '../../lib/host/container-loop.ts';
-import { containerAliasesMax } from '../../lib/limits.ts';
+import { containerAliasesMax, containerStoppingMs } from '../../lib/limits.ts';
 import { silentLogger } from '../../lib/log.ts';
-import { toldAliases } from '../../lib/network/containers.ts';
+import { planTellContainer, toldAliases } from '../../lib/network/containers.ts';
 import { findEndpoint } from '../../lib/network/objects/endpoint-oper.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
 import { MapStore } from '../support/map-store.ts';
@@ -36,7 +36,7 @@ const container = (name: string, endpointIds: readonly string[]): DockerContaine
   endpointIds,
 });
 
-async function scene() {
+async function scene(clock = systemClock) {
   const whole = new MapStore();
   const host = new SiteHost(whole, 'one');
   const made = await host.createNetwork({
@@ -52,7 +52,7 @@ async function scene() {
     store: host.store,
     docker: engine as unknown as DockerClient,
     dockerSocket: '/nowhere/docker.sock',
-    clock: systemClock,
+    clock,
     log: silentLogger(),
   });
   const settled = () => loop.settled(AbortSignal.timeout(20_000));
@@ -60,11 +60,16 @@ async function scene() {
     runPlan(host.store, function* () {
       return { txn: undefined, answer: yield* findEndpoint(text) };
     });
-  return { engine, loop, settled, shown, whole };
+  /** What was told of the one attachment. */
+  const told = () => {
+    const key = [...whole.rows.keys()].find((each) => each.startsWith('/endpoint/'));
+    return JSON.parse(whole.rows.get(key ?? '')?.value ?? '{}') as { container?: object };
+  };
+  return { engine, host, loop, settled, shown, told };
 }
 
 test('names of containers are told without any service, and asked about once', async () => {
-  const { engine, loop, settled, shown, whole } = await scene();
+  const { engine, loop, settled, shown, told } = await scene();
   await settled();
   expect(await shown('web-a')).toBeUndefined();
   engine.listed = [container('web-a', [hex('e')]), container('alone-b', [hex('9')])];
@@ -74,8 +79,6 @@ test('names of containers are told without any service, and asked about once', a
     containerName: '/web-a',
     endpointID: hex('e'),
   });
-  const key = [...whole.rows.keys()].find((each) => each.startsWith('/endpoint/'));
-  const told = () => JSON.parse(whole.rows.get(key ?? '')?.value ?? '{}') as { container: object };
   expect(told().container).toMatchObject({ name: '/web-a', aliases: ['db'] });
   engine.listed = [{ ...container('named-a', [hex('e')]), works: false }];
   await settled();
@@ -91,6 +94,43 @@ test('an engine that has the container no more takes nothing back', async () => 
   engine.listed = [];
   await settled();
   expect(await shown('web-a')).toBeDefined();
+  await loop.close();
+});
+
+/** As an agent before this one was told. */
+const stoppedBefore = (host: SiteHost, id = hex('a')) =>
+  runPlan(host.store, () =>
+    planTellContainer(
+      { network: { tenant: 'default', network: 'web' }, endpointId: hex('e') },
+      { id, name: '/web-a', labels: { app: 'web' }, state: 'stopping' },
+    ),
+  );
+
+test('who was being stopped when the agent was begun anew still is, for as long as the bound', async () => {
+  let nowMs = 1_000;
+  const { engine, host, loop, settled, told } = await scene({
+    ...systemClock,
+    monotonicMs: () => nowMs,
+  });
+  await stoppedBefore(host);
+  engine.listed = [container('web-a', [hex('e')])];
+  await settled();
+  expect(told().container).toMatchObject({ aliases: ['db'], state: 'stopping' });
+  nowMs += containerStoppingMs - 1;
+  await settled();
+  expect(told().container).toMatchObject({ state: 'stopping' });
+  nowMs += 1;
+  await settled();
+  expect(told().container).not.toHaveProperty('state');
+  await loop.close();
+});
+
+test('another container than the one that was being stopped is ready', async () => {
+  const { engine, host, loop, settled, told } = await scene();
+  await stoppedBefore(host, hex('b'));
+  engine.listed = [container('web-a', [hex('e')])];
+  await settled();
+  expect(told().container).not.toHaveProperty('state');
   await loop.close();
 });
 
