@@ -13,6 +13,8 @@ export interface SiteAgentsPlan {
   /** More settings of the agent on a host. */
   readonly environment?: (host: LabHost) => Readonly<Record<string, string>>;
   readonly args?: (host: LabHost) => readonly string[];
+  /** Addresses at which members reach each other, as `--advertise` takes them; those of the underlay without it. */
+  readonly advertise?: (host: LabHost) => string;
   /** How many hosts are to vote; as many as make sense without it: 1, 3 or 5. */
   readonly voters?: number;
   /** Told what is being done. */
@@ -111,11 +113,17 @@ export class SiteAgents {
       this.#plan.progress?.(`${host.name}: joins as ${role}`);
       if (first === undefined) return;
       const command = ['cluster', 'token', '--role', role, '--uses', '1'];
-      const printed = await this.ok(first, [...command, ...advertise(first)]);
+      const printed = await this.ok(first, [...command, ...this.#advertise(first)]);
       const token = /fairlead1\.[\w-]+/.exec(printed)?.[0];
       if (token === undefined) throw new Error(`no token in ${printed}`);
-      await this.ok(host, ['cluster', 'join', token, ...advertise(host)]);
+      await this.ok(host, ['cluster', 'join', token, ...this.#advertise(host)]);
     }
+  }
+
+  #advertise(host: LabHost): readonly string[] {
+    const { ipv4, ipv6 } = addressesOf(host.place);
+    const ofUnderlay = `${ipv4}:${peerPortDefault},[${ipv6}]:${peerPortDefault}`;
+    return ['--advertise', this.#plan.advertise?.(host) ?? ofUnderlay];
   }
 
   #formOf(host: LabHost): AgentForm {
@@ -131,10 +139,4 @@ export class SiteAgents {
     const sensible = this.hosts.length >= 5 ? 5 : this.hosts.length >= 3 ? 3 : 1;
     return this.#plan.voters ?? sensible;
   }
-}
-
-/** Members reach each other at the addresses of the underlay. */
-function advertise({ place }: LabHost): readonly string[] {
-  const { ipv4, ipv6 } = addressesOf(place);
-  return ['--advertise', `${ipv4}:${peerPortDefault},[${ipv6}]:${peerPortDefault}`];
 }

@@ -65,6 +65,9 @@ export class OpenFlowSession {
   readonly #batches = new Set<Batch>();
   readonly #writer = new WireWriter(openflowSliceBytes * 2);
   readonly #ended = new AbortController();
+  /** Said in this turn, and how many bytes. */
+  #out: Uint8Array[] = [];
+  #outBytes = 0;
   #failure: FairleadError | undefined;
   #nextXid = 1;
   #lastReceivedMs: number;
@@ -194,10 +197,22 @@ export class OpenFlowSession {
   #write(): void {
     if (this.#failure !== undefined) throw downError(this.#failure);
     const { socket } = this.#options;
-    if (socket.writableLength + this.#writer.length > openflowSendBytesMax) {
+    if (socket.writableLength + this.#outBytes + this.#writer.length > openflowSendBytesMax) {
       throw new FairleadError('BUSY', 'too much waits to be sent to ovs-vswitchd');
     }
-    socket.write(this.#writer.copy());
+    this.#out.push(this.#writer.copy());
+    this.#outBytes += this.#writer.length;
+    if (this.#out.length === 1) setImmediate(() => this.#flush());
+  }
+
+  /** What was said in one turn goes out as one piece: each piece wakes the switch by itself. */
+  #flush(): void {
+    const pieces = this.#out;
+    this.#out = [];
+    this.#outBytes = 0;
+    const [first] = pieces;
+    if (this.#failure !== undefined || first === undefined) return;
+    this.#options.socket.write(pieces.length === 1 ? first : Buffer.concat(pieces));
   }
 
   #listen(): void {

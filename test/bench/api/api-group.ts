@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts';
 import { percentile, report, timed } from '../figures.ts';
 import { cpuMs } from '../store/cluster.ts';
 import { openApiSite, spareSubnet, type ApiSite } from './api-site.ts';
-import type { ThinClient } from './thin-client.ts';
+import type { ThinClient } from '../thin-client.ts';
 
 const sizes = (process.env['FAIRLEAD_BENCH_OBJECTS'] ?? '10,1000,10000').split(',').map(Number);
 const voterCounts = (process.env['FAIRLEAD_BENCH_VOTERS'] ?? '1,3').split(',').map(Number);

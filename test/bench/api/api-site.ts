@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { httpOverSocket, startFreshAgent, type FreshAgent } from '../../compat/fresh-agent.ts';
 import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
-import { ThinClient } from './thin-client.ts';
+import { ThinClient } from '../thin-client.ts';
 
 const run = promisify(execFile);
 

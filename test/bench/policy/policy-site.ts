@@ -3,14 +3,18 @@
  * speak from and some to speak to, and a policy that grows.
  */
 import { apiClient } from '../../../lib/cli/api-client.ts';
+import { peerPortDefault } from '../../../lib/limits.ts';
 import type { LabHost } from '../../lab/host.ts';
 import type { Lab } from '../../lab/lab.ts';
 import type { Vantage } from '../../lab/traffic/instrument.ts';
+import { managementAddressOf } from '../../lab/site/management.ts';
+import { addressesOf } from '../../lab/site/underlay.ts';
 import { untilReaches } from '../../lab/traffic/pings.ts';
 import { containerOf } from '../../lab/traffic/vantages.ts';
 import { netctlOk } from '../../support/netctl.ts';
 import { runContainer } from '../../support/shared-networks.ts';
 import { SiteAgents } from '../../support/site-agents.ts';
+import { ThinClient } from '../thin-client.ts';
 
 /** A container, and where others find it. */
 export interface Spot extends Vantage {
@@ -29,8 +33,12 @@ export interface PolicyBenchSite {
   readonly service: string;
   /** Of the other one: on the first host and on the second. */
   readonly plain: readonly [Spot, Spot];
+  /** Several at a time, if need be. */
   readonly addRule: (name: string, more: object) => Promise<void>;
+  /** The same, as it is measured: one at a time, by a client that costs next to nothing. */
+  readonly measuredAdd: (name: string, more: object) => Promise<void>;
   readonly removeRule: (name: string) => Promise<void>;
+  close(): void;
 }
 
 /** Where servers listen, and the service. */
@@ -43,10 +51,15 @@ type Tenant = keyof typeof tenants;
 
 /** Makes it in a lab. */
 export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
-  const hosts = await lab.up(3, { site: {} });
+  const hosts = await lab.up(3, { site: { management: true } });
   const [one, two] = hosts;
   if (one === undefined || two === undefined) throw new Error('the lab has no hosts');
-  await SiteAgents.start(hosts, { form: 'binary' });
+  // members speak by the kernels: on the underlay of a lab each of their words passes two switches in user space
+  await SiteAgents.start(hosts, {
+    form: 'binary',
+    environment: ({ place }) => ({ FAIRLEAD_VTEP_IP: addressesOf(place).ipv4 }),
+    advertise: ({ place }) => `${managementAddressOf(place)}:${peerPortDefault}`,
+  });
   const typed = (words: string) => netctlOk(one, words);
   for (const [tenant, net] of Object.entries(tenants)) {
     await typed(`tenant create ${tenant}`);
@@ -76,7 +89,9 @@ export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
   const to = await run(two, 'plain2', ['plain', 'web', 2]);
   for (const server of servers) await untilReaches(client, server.address);
   await untilReaches(from, to.address);
-  const api = apiClient(one.agentEnvironment()['FAIRLEAD_API_SOCKET'] ?? '');
+  const socket = one.agentEnvironment()['FAIRLEAD_API_SOCKET'] ?? '';
+  const api = apiClient(socket);
+  const thin = new ThinClient(socket);
   const pathOf = (name: string): string => `/api/v1/rules/blue:p:${name}/`;
   const own = { tenantName: 'blue', policyName: 'p', direction: 'in', action: 'allow' };
   return {
@@ -90,8 +105,12 @@ export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
       const body = { ...own, ruleId: name, ...more };
       await api.ask({ method: 'POST', path: pathOf(name), body });
     },
-    async removeRule(name) {
-      await api.ask({ method: 'DELETE', path: pathOf(name) });
+    async measuredAdd(name, more) {
+      await thin.ask('POST', pathOf(name), { ...own, ruleId: name, ...more });
     },
+    async removeRule(name) {
+      await thin.ask('DELETE', pathOf(name));
+    },
+    close: () => thin.close(),
   };
 }

@@ -30,6 +30,8 @@ export const sitePlanSchema = z
     /** What the switch makes of the two uplinks of a host. `active-backup` asks nothing of a switch. */
     bond: z.enum(['none', 'active-backup', 'lacp']).default('none'),
     machines: z.array(machineSchema).default([]),
+    /** A network of the hosts' kernels beside the underlay, by which members can speak to each other. */
+    management: z.boolean().default(false),
     /** Without it, Docker is started when a test asks for it. */
     docker: z.boolean().default(true),
   })

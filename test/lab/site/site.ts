@@ -13,6 +13,7 @@ import { killAll, markedProcesses, placeVariable } from '../processes.ts';
 import { run, runOk } from '../run.ts';
 import { inNamespace, ipBatch } from './cable.ts';
 import { Machine } from './machine.ts';
+import { buildManagement, plugManagement, unplugManagement } from './management.ts';
 import { planMachine, type MachineWish, type SitePlan } from './plan.ts';
 import { portsOf, SiteSwitch, uplinkNics } from './switch.ts';
 import {
@@ -67,6 +68,7 @@ export class Site {
   async build(options: { readonly progress?: (line: string) => void }): Promise<void> {
     options.progress?.(`switch between the hosts: ${this.plan.switch}, bond ${this.plan.bond}`);
     await widenOutside(this.outside, this.plan);
+    if (this.plan.management) await buildManagement(this.outside);
     await this.switch.build();
     for (const machine of this.#machines.values()) {
       options.progress?.(`machine ${machine.name}`);
@@ -77,6 +79,7 @@ export class Site {
   /** Lays the cables of a host, whose namespace is there. */
   async plug({ place }: LabHost): Promise<void> {
     await plugUnderlay(place, this.plan);
+    if (this.plan.management) await plugManagement(place);
     await this.switch.plugHost(place);
   }
 
@@ -156,6 +159,7 @@ export class Site {
     const { place } = host;
     // the cables first: no dying process says goodbye to anybody
     await unplugUnderlay(place);
+    if (this.plan.management) await unplugManagement(place);
     await this.switch.unplugHost(place);
     await killAll(() => [
       ...markedProcesses(place.directory, placeVariable),

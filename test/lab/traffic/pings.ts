@@ -30,6 +30,8 @@ export type Pings = z.infer<typeof pingsSchema>;
 export interface PingPlan extends Addressing {
   /** Without it until they are stopped. */
   readonly count?: number;
+  /** Ends with the last of so many answers. */
+  readonly answers?: number;
   readonly everyMs?: number;
   /** Bytes after the ICMP header. */
   readonly size?: number;
@@ -42,6 +44,7 @@ export function startPings(at: Vantage, plan: PingPlan): Promise<Instrument<Ping
   const options = {
     ...addressing(plan),
     count: plan.count,
+    answers: plan.answers,
     'every-us': plan.everyMs === undefined ? 10_000 : Math.round(plan.everyMs * 1_000),
     size: plan.size,
     'wait-ms': plan.waitMs,

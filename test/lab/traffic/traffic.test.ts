@@ -42,6 +42,12 @@ describe.for([
     expect(result.ttl).toEqual({ min: 64, max: 64 });
   });
 
+  test('pings end with the last answer that is asked for', async () => {
+    const result = await ping(one, { to, count: 1_000, answers: 2 });
+    expect(result.received).toBe(2);
+    expect(result.sent).toBeLessThan(1_000);
+  });
+
   test('a ping too big for the link is refused when it may not be cut', async () => {
     const size = 1501 - headers;
     const result = await ping(one, { to, size, count: 2, fragments: 'never', waitMs: 100 });

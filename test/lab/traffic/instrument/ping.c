@@ -1,6 +1,7 @@
 /*
- * ping --to A [--every-us N] [--count N] [--size N] [--fragments W] [--wait-ms N] [--source A]
+ * ping --to A [--every-us N] [--count N] [--answers N] [--size N] [--fragments W] [--wait-ms N] [--source A]
  * [--link L] [--ttl N]: ICMP echo at a steady pace, whatever comes back. Counts what is lost and when, and the longest silence.
+ * Ends with the last of so many answers, if that is asked for.
  */
 #include "traffic.h"
 #include <errno.h>
@@ -170,7 +171,7 @@ static int open_socket(void) {
 
 int ping(void) {
   uint64_t every = number("every-us", 1000000), wait = number("wait-ms", 1000) * 1000;
-  long count = number("count", 0);
+  long count = number("count", 0), answers = number("answers", 0);
   size = number("size", 56);
   if (size < 0 || size > 65000) fail("size", 0);
   identity = getpid() ^ now_us() >> 7;
@@ -181,6 +182,7 @@ int ping(void) {
   uint64_t next = begun_us, last = 0;
   for (;;) {
     uint64_t now = now_us();
+    if (answers && received >= answers) break;
     int is_done = leash_ended || (count && sent >= count) || sent >= SENT_MOST;
     if (is_done && !last) last = now;
     if (is_done && (received == sent || now >= last + wait)) break;
@@ -202,6 +204,6 @@ int ping(void) {
     while (leash_line()) report(now_us());
   }
   // silence up to the last that was sent counts, the wait for late answers does not
-  report(last);
+  report(last ? last : now_us());
   return 0;
 }
