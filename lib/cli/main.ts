@@ -106,11 +106,17 @@ function netctlSurroundings(terminal: Terminal): Parameters<typeof netctl>[1] {
   };
 }
 
-/** An error as the command line says it: what happened, the code word, and what to do. */
+/** An error as the command line says it, in one line: what happened, the code word, and what to do. */
 export function errorLine(error: FairleadError): string {
   const head = `error: ${error.message} (${error.code})`;
-  return error.fix === undefined ? head : `${head}: ${error.fix}`;
+  return visible(error.fix === undefined ? head : `${head}: ${error.fix}`);
 }
+
+/** With escapes for what would end the line or be taken by the terminal: a name that was given may have it. */
+const visible = (text: string): string =>
+  text.replaceAll(/\p{Cc}/gu, (control) =>
+    control === '\n' ? '\\n' : `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 /** Synchronous, so that nothing is lost when the process ends right after. */
 function writeWhole(descriptor: number, text: string): void {

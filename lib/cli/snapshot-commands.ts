@@ -2,7 +2,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { finished } from 'node:stream/promises';
+import { pipeline } from 'node:stream/promises';
 import { FairleadError } from '../errors.ts';
 import { factsOfSnapshot } from '../store/replicated/snapshot-file.ts';
 import type { ClusterStatus, SnapshotFacts } from '../store/replicated/cluster.ts';
@@ -31,14 +31,7 @@ async function* linesOf(path: string): AsyncGenerator<string, void> {
 async function save(client: ApiClient, path: string): Promise<SnapshotFacts> {
   const partial = `${path}.partial`;
   try {
-    const file = createWriteStream(partial, { mode: 0o600, flush: true });
-    const written = finished(file);
-    for await (const line of client.lines({ method: 'GET', path: '/v1/cluster/snapshot' })) {
-      if (!file.write(`${line}\n`)) await drained(file);
-      if (file.errored) break;
-    }
-    file.end();
-    await written;
+    await pipeline(withEnds(client), createWriteStream(partial, { mode: 0o600, flush: true }));
     const facts = await factsOfSnapshot(linesOf(partial));
     await rename(partial, path);
     return facts;
@@ -53,11 +46,10 @@ async function save(client: ApiClient, path: string): Promise<SnapshotFacts> {
   }
 }
 
-function drained(file: ReturnType<typeof createWriteStream>): Promise<void> {
-  return new Promise((resolve) => {
-    file.once('drain', resolve);
-    file.once('close', resolve);
-  });
+/** The lines that the agent sends, each with its end. */
+async function* withEnds(client: ApiClient): AsyncGenerator<string, void> {
+  const asked = { method: 'GET', path: '/v1/cluster/snapshot' } as const;
+  for await (const line of client.lines(asked)) yield `${line}\n`;
 }
 
 function factsText(facts: SnapshotFacts): string {

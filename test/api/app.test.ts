@@ -2,39 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { createApiApp, type ApiSources } from '../../lib/api/app.ts';
 import { Conditions } from '../../lib/conditions.ts';
 import { FairleadError } from '../../lib/errors.ts';
-import { contivSources } from './contiv/contiv-site.ts';
 import { systemClock } from '../../lib/clock.ts';
-import { openLogs } from '../../lib/runtime/logs.ts';
+import { apiSources } from './api-sources.ts';
 
-const sources: ApiSources = {
-  version: '1.2.3',
-  node: 'edge-1',
-  gates: () => [{ name: 'store', ready: true, message: 'open' }],
-  conditions: () => [],
-  datapath: async () => ({
-    flows: { wanted: 7, changed: 6, repaired: 5, comparisons: 4 },
-    ports: { repaired: 3 },
-    names: { answered: 0, letGo: 0 },
-  }),
-  networks: async () => [],
-  endpoints: async () => [],
-  pools: async () => [],
-  cluster: async () => undefined,
-  nodes: async () => ({ list: async () => [], remove: async () => undefined }),
-  checkAddresses: async () => ({
-    host: 'edge-1',
-    networks: 0,
-    addresses: 0,
-    endpoints: 0,
-    differences: [],
-    unseen: [],
-  }),
-  logs: openLogs(
-    { hostName: 'edge-1', logLevel: 'info', logFormat: 'json' },
-    { clock: systemClock, onTrouble: () => undefined },
-  ),
-  contiv: contivSources(),
-};
+const sources = apiSources();
 
 async function get(
   path: string,

@@ -19,7 +19,7 @@ export interface RunSettings {
   readonly startFails?: Error;
 }
 
-/** Runs one command line; the "agent" only writes down its options. */
+/** Runs one command line; the "agent" only writes down its options, a "plugin" does nothing. */
 export async function run(args: readonly string[], settings: RunSettings = {}): Promise<Run> {
   let out = '';
   let error = '';
@@ -41,9 +41,7 @@ export async function run(args: readonly string[], settings: RunSettings = {}): 
         if (settings.startFails !== undefined) throw settings.startFails;
         agent = options;
       },
-      async plugin() {
-        throw new Error('nobody runs a plugin here');
-      },
+      async plugin() {},
     },
   );
   return { exitCode, out, error, agent };
