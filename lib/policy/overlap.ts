@@ -11,6 +11,8 @@ export interface Extent {
   readonly spans: readonly Span[] | undefined;
   /** The one address that it is about, where it is that: two of different ones never overlap. */
   readonly address: string | undefined;
+  /** The one port, of one protocol, that it is about, where it is that: two of different ones never overlap. */
+  readonly port: string | undefined;
 }
 
 /** Addresses from a first to a last; those of IPv4 are numbers, which compare fastest. */
@@ -31,7 +33,19 @@ export function extentOf(traffic: Traffic): Extent {
   });
   const [only, another] = spans ?? [];
   const isOne = only !== undefined && another === undefined && only.first === only.last;
-  return { traffic, spans, address: isOne ? `${only.family}/${only.first}` : undefined };
+  return {
+    traffic,
+    spans,
+    address: isOne ? `${only.family}/${only.first}` : undefined,
+    port: onePortOf(traffic),
+  };
+}
+
+function onePortOf({ protocol, ports }: Traffic): string | undefined {
+  if (protocol === undefined || protocol.v4 !== protocol.v6) return undefined;
+  return ports?.first === undefined || ports.first !== ports.last
+    ? undefined
+    : `${protocol.v4}/${ports.first}`;
 }
 
 /** Whether both may fit one conversation. */

@@ -5,7 +5,8 @@
  */
 import type { PolicyRule } from '../../network/world.ts';
 import { compareTexts } from '../../policy/judge.ts';
-import { extentOf, mayOverlap, type Extent } from '../../policy/overlap.ts';
+import { OverlapIndex } from '../../policy/overlap-index.ts';
+import { extentOf, type Extent } from '../../policy/overlap.ts';
 
 /** A rule with its place: 0 comes before 1. */
 export interface PlacedRule {
@@ -23,8 +24,8 @@ interface Kept {
 export class RuleOrder {
   /** By name. */
   readonly #rules: Kept[] = [];
-  /** The same, by the one address that a rule is about: lists of thousands of addresses are common. */
-  readonly #byAddress = new Map<string | undefined, Kept[]>();
+  /** The same, by what they are about. */
+  readonly #index = new OverlapIndex<Kept>();
 
   get size(): number {
     return this.#rules.length;
@@ -38,10 +39,8 @@ export class RuleOrder {
   /** Adds a rule; answers the names of those whose place is another now, its own among them. */
   add(rule: PolicyRule): readonly string[] {
     const kept = { rule, extent: extentOf(rule.traffic), place: 0 };
-    const { address } = kept.extent;
-    const alike = this.#byAddress.get(address) ?? [];
-    this.#byAddress.set(address, alike);
-    for (const list of [this.#rules, alike]) list.splice(indexOf(list, rule.name), 0, kept);
+    this.#rules.splice(indexOf(this.#rules, rule.name), 0, kept);
+    this.#index.add(kept);
     kept.place = this.#placeOf(kept);
     return this.#moved(kept);
   }
@@ -50,9 +49,8 @@ export class RuleOrder {
   remove({ name }: Pick<PolicyRule, 'name'>): readonly string[] {
     const gone = this.#get(name);
     if (gone === undefined) return [];
-    const alike = this.#byAddress.get(gone.extent.address) ?? [];
-    for (const list of [this.#rules, alike]) list.splice(indexOf(list, name), 1);
-    if (alike.length === 0) this.#byAddress.delete(gone.extent.address);
+    this.#rules.splice(indexOf(this.#rules, name), 1);
+    this.#index.remove(gone);
     return this.#moved(gone);
   }
 
@@ -63,35 +61,41 @@ export class RuleOrder {
 
   /** Looks again at those behind that overlap a rule that came or went, or one that moved for it. */
   #moved(changed: Kept): readonly string[] {
-    const moved = [changed];
+    const moved = new OverlapIndex<Kept>();
+    moved.add(changed);
+    const names = [changed.rule.name];
+    // most changes move nobody, and that is soon seen
+    if (!this.#movesSomebody(changed)) return names;
     for (const kept of this.#rules.slice(indexOf(this.#rules, changed.rule.name))) {
-      if (kept === changed || !moved.some(({ extent }) => mayOverlap(extent, kept.extent))) {
-        continue;
-      }
+      if (kept === changed || moved.overlapping(kept.extent).next().done === true) continue;
       const place = this.#placeOf(kept);
       if (place === kept.place) continue;
       kept.place = place;
-      moved.push(kept);
+      moved.add(kept);
+      names.push(kept.rule.name);
     }
-    return moved.map(({ rule }) => rule.name);
+    return names;
+  }
+
+  #movesSomebody(changed: Kept): boolean {
+    for (const kept of this.#index.overlapping(changed.extent)) {
+      if (isBefore(changed, kept) && this.#placeOf(kept) !== kept.place) return true;
+    }
+    return false;
   }
 
   /** Behind all that come before it by name and overlap it. */
   #placeOf(own: Kept): number {
-    const { address } = own.extent;
-    const lists =
-      address === undefined
-        ? [this.#rules]
-        : [address, undefined].map((each) => this.#byAddress.get(each) ?? []);
     let place = 0;
-    for (const list of lists) {
-      for (const kept of list.slice(0, indexOf(list, own.rule.name))) {
-        if (kept.place >= place && mayOverlap(kept.extent, own.extent)) place = kept.place + 1;
-      }
+    for (const kept of this.#index.overlapping(own.extent)) {
+      if (kept.place >= place && isBefore(kept, own)) place = kept.place + 1;
     }
     return place;
   }
 }
+
+const isBefore = (one: Kept, other: Kept): boolean =>
+  compareTexts(one.rule.name, other.rule.name) < 0;
 
 /** Where the rule of a name is, or where it would be. */
 function indexOf(rules: readonly Kept[], name: string): number {

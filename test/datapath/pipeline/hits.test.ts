@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cookieOf } from '../../../lib/datapath/pipeline/fields.ts';
 import { defaultMark, ruleMark } from '../../../lib/datapath/pipeline/hits.ts';
+import { OverlapIndex } from '../../../lib/policy/overlap-index.ts';
+import { extentOf, mayOverlap } from '../../../lib/policy/overlap.ts';
 import { RuleOrder } from '../../../lib/datapath/pipeline/rule-order.ts';
 import type { Direction } from '../../../lib/policy/compile.ts';
 import { compareTexts, judge, type TenantPolicies } from '../../../lib/policy/judge.ts';
@@ -133,6 +135,28 @@ describe('the places of rules', () => {
     );
   });
 
+  it('are found by looking at those only that may overlap, which are all that do', () => {
+    fc.assert(
+      fc.property(drawnTenant, fc.infiniteStream(fc.boolean()), (tenant, draws) => {
+        const all = compiledOf(tenant).rules.map(({ name, traffic }) => ({
+          name,
+          extent: extentOf(traffic),
+        }));
+        const index = new OverlapIndex<(typeof all)[number]>();
+        for (const one of all) index.add(one);
+        const there = all.filter((one) => {
+          const isKept = draws.next().value;
+          if (!isKept) index.remove(one);
+          return isKept;
+        });
+        for (const { extent } of all) {
+          const found = new Set(index.overlapping(extent));
+          expect(found).toEqual(new Set(there.filter((each) => mayOverlap(each.extent, extent))));
+        }
+      }),
+    );
+  });
+
   it('are other ones only for those that overlap and come behind', () => {
     const host = (last: number, name: string) => ({
       ...ruleOf({
@@ -154,5 +178,27 @@ describe('the places of rules', () => {
     expect(order.remove(all)).toEqual(['r11', 'r2', 'r3']);
     expect(order.get('r2')?.place).toBe(0);
     expect(compareTexts('r11', 'r2')).toBe(-1);
+  });
+
+  it('are behind a rule about everything for each of thousands that it comes before', () => {
+    const tcp = (port: number | undefined) => ({
+      ...anyTraffic,
+      protocol: { v4: 6, v6: 6 },
+      ports: port === undefined ? undefined : { first: port, last: port },
+    });
+    const named = (name: string, port?: number) => ({
+      ...ruleOf({ name, traffic: tcp(port) }),
+      domain: policed,
+    });
+    const order = new RuleOrder();
+    for (let port = 1; port <= 3_000; port += 1) order.add(named(`r${port}`, port));
+    expect(order.add(named('all')).length).toBe(3_001);
+    expect(order.get('r3000')?.place).toBe(1);
+    expect(order.add(named('r3000b', 3_000))).toEqual(['r3000b']);
+    expect(order.get('r3000b')?.place).toBe(2);
+    expect(order.add(named('r3000a', 3_000))).toEqual(['r3000a', 'r3000b']);
+    expect(order.remove(named('all')).length).toBe(3_003);
+    expect(order.get('r3000b')?.place).toBe(2);
+    expect(order.get('r3000')?.place).toBe(0);
   });
 });

@@ -192,8 +192,8 @@ function restored(): readonly number[] {
   return [...log.matchAll(/"tookMs":(\d+).*the bridge has its flows/g)].map(([, ms]) => Number(ms));
 }
 
-// There are no policies yet, so a stream goes on when conntrack has forgotten it; where its mirror rules would go
-// stands in the README of the pipeline.
+// Nothing is denied here, so a stream goes on when conntrack has forgotten it; what rules make of that stands in the
+// README of the pipeline.
 describe('of Open vSwitch', () => {
   it.each([
     ['ovs-vswitchd TERM, restart', 'vswitchd', 'stopOvs', 0],
