@@ -59,7 +59,7 @@ interface WantedSubnet {
 
 /**
  * Makes a network, or changes its settings. Refuses with OBJECT_FIXED other changes of one that is there, REFERENCE_UNKNOWN, OBJECT_INVALID,
- * OBJECT_CONFLICT, ADDRESS_INVALID, SITE_LIMIT and OBJECT_CHANGED.
+ * OBJECT_CONFLICT, SITE_LIMIT and OBJECT_CHANGED.
  */
 export function* planPutNetwork(
   name: ObjectName,
@@ -194,14 +194,15 @@ function wantedSubnets(config: NetworkConfig): readonly WantedSubnet[] {
   if (ipv6Gateway !== '' && ipv6Subnet === '') {
     throw new FairleadError('OBJECT_INVALID', 'ipv6Gateway needs ipv6Subnet');
   }
-  const four = wantedSubnet(subnet, gateway);
-  return ipv6Subnet === '' ? [four] : [four, wantedSubnet(ipv6Subnet, ipv6Gateway)];
+  const four = wantedSubnet('subnet', subnet, gateway);
+  if (ipv6Subnet === '') return [four];
+  return [four, wantedSubnet('ipv6Subnet', ipv6Subnet, ipv6Gateway)];
 }
 
 /** The shortest prefix of an IPv4 subnet, as Contiv had it. */
 const prefixLengthMin = 8;
 
-function wantedSubnet(text: string, gatewayText: string): WantedSubnet {
+function wantedSubnet(field: string, text: string, gatewayText: string): WantedSubnet {
   const slash = text.indexOf('/');
   const [first = '', last] = text.slice(0, slash).split('-');
   const length = text.slice(slash);
@@ -212,7 +213,7 @@ function wantedSubnet(text: string, gatewayText: string): WantedSubnet {
       `subnet length ${cidr.prefixLength} not supported, expected ${prefixLengthMin} to 31`,
     );
   }
-  requireUnicast(text, cidr);
+  requireContainerSubnet(field, text, cidr);
   const gateway = gatewayText === '' ? undefined : parseAddress(gatewayText);
   if (gateway !== undefined) requireInside(cidr, gateway);
   if (last === undefined) return { text, cidr, gateway, range: undefined };
@@ -227,6 +228,15 @@ function wantedSubnet(text: string, gatewayText: string): WantedSubnet {
     );
   }
   return { text, cidr, gateway, range };
+}
+
+function requireContainerSubnet(field: string, text: string, cidr: Cidr): void {
+  try {
+    requireUnicast(text, cidr);
+  } catch (cause) {
+    if (!hasCode(cause, 'ADDRESS_INVALID')) throw cause;
+    throw new FairleadError('OBJECT_INVALID', `${field}: ${cause.message}`, { cause });
+  }
 }
 
 function requireInside(cidr: Cidr, gateway: IpAddress): void {

@@ -279,7 +279,7 @@ describe('networks', () => {
     ],
     [
       { subnet: '127.0.0.0/24' },
-      '400 subnet "127.0.0.0/24" contains loopback addresses, 127.0.0.0/8, expected unicast such as 10.1.2.0/24',
+      '422 subnet: subnet "127.0.0.0/24" contains loopback addresses, 127.0.0.0/8, expected unicast such as 10.1.2.0/24',
     ],
     [{ ipv6Gateway: 'fd00::1' }, '422 ipv6Gateway needs ipv6Subnet'],
     [
