@@ -447,8 +447,11 @@ files_of_release() {
     openrc) place "$1/openrc/fairlead" "$ROOT/etc/init.d/fairlead" 0755 ;;
   esac
   for pair in completions/fairlead.bash:bash-completion/completions/fairlead completions/_fairlead:zsh/site-functions/_fairlead \
-    completions/fairlead.fish:fish/vendor_completions.d/fairlead.fish; do
-    [ ! -f "$1/${pair%%:*}" ] || place "$1/${pair%%:*}" "$ROOT/usr/local/share/${pair#*:}" 0644
+    completions/fairlead.fish:fish/vendor_completions.d/fairlead.fish completions/fairlead.bash:bash-completion/completions/netctl \
+    completions/fairlead.fish:fish/vendor_completions.d/netctl.fish; do
+    # somebody else's netctl may be completed already
+    { [ -e "$ROOT/usr/local/share/${pair#*:}" ] && ! grep -q fairlead "$ROOT/usr/local/share/${pair#*:}"; } ||
+      [ ! -f "$1/${pair%%:*}" ] || place "$1/${pair%%:*}" "$ROOT/usr/local/share/${pair#*:}" 0644
   done
   for page in "$1"/man/*.[1-8]; do
     [ ! -f "$page" ] || place "$page" "$ROOT/usr/local/share/man/man${page##*.}/$(basename "$page")" 0644

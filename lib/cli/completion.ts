@@ -1,21 +1,29 @@
 /**
  * What could stand at a place of a command line: words of commands, flags, and names of objects that are there. The
- * scripts of shells ask for it with `fairlead __complete WORDS… PREFIX`, and get a candidate a line.
+ * scripts of shells ask for it with `fairlead __complete WORDS… PREFIX`, and get a candidate a line. For a command line of
+ * netctl the first word is that.
  */
 import { completionMs, completionNamesMax } from '../limits.ts';
-import { partName } from '../model/objects/document.ts';
+import { defaultTenant } from '../model/site.ts';
+import { documentKinds, partName } from '../model/objects/document.ts';
+import type { ObjectKind } from '../model/objects/kind.ts';
+import { describedKind } from '../model/objects/kinds.ts';
 import { apiClient } from './api-client.ts';
 import { apiOptions } from './cluster-options.ts';
 import type { CommandRow, CommandSet } from './command.ts';
-import { nouns, type Noun } from './objects/nouns.ts';
+import { netctlCandidates } from './netctl/core/completion.ts';
+import { nouns } from './objects/nouns.ts';
 import { readOptions, type OptionRow, type OptionSources } from './option.ts';
 
 /** The first word by which shells ask. */
 export const completionWord = '__complete';
 
+/** The first word of a command line of netctl. */
+const netctlWord = 'netctl';
+
 /** Names of objects that could stand there. */
 export interface WantedNames {
-  readonly noun: Noun;
+  readonly kind: ObjectKind;
   /** The part of the key. */
   readonly at: number;
   /** The parts before it. */
@@ -42,7 +50,7 @@ export function candidatesOf(
     const tenants = nouns.find(({ name }) => name === 'tenant');
     const isTenant = open === 'tenant' && tenants !== undefined;
     return isTenant
-      ? { words: [], names: { noun: tenants, at: 0, before: [], tenant: undefined } }
+      ? { words: [], names: { kind: tenants.kind, at: 0, before: [], tenant: undefined } }
       : { words: [] };
   }
   if (row === undefined) {
@@ -102,7 +110,8 @@ function namesFor(
   const isLast = given.length === noun.operands.length - 1;
   const isThere = ['get', 'set', 'rm'].includes(verb) || (verb === 'create' && !isLast);
   if (!isThere || given.length >= noun.operands.length) return undefined;
-  return { noun, at: given.length, before: given, tenant: noun.ofTenant ? tenant : undefined };
+  const ofTenant = noun.ofTenant ? tenant : undefined;
+  return { kind: noun.kind, at: given.length, before: given, tenant: ofTenant };
 }
 
 /** Answers a shell: a candidate a line. Never refuses: who types wants no message. */
@@ -112,13 +121,27 @@ export async function completionText(
   sources: OptionSources,
 ): Promise<string> {
   const prefix = words.at(-1) ?? '';
-  const tenant = sources.environment['FAIRLEAD_TENANT'] ?? '';
-  const found = candidatesOf(commands, words.slice(0, -1), tenant === '' ? 'default' : tenant);
+  const found = foundFor(commands, words.slice(0, -1), sources);
   const isFlag = prefix.startsWith('-');
   const own = found.words.filter((word) => isFlag || !word.startsWith('-'));
   const names = found.names === undefined || isFlag ? [] : await namesOf(found.names, sources);
   const fit = [...own, ...names].filter((word) => word.startsWith(prefix));
   return fit.map((word) => `${word}\n`).join('');
+}
+
+function foundFor(
+  commands: CommandSet,
+  words: readonly string[],
+  { environment }: OptionSources,
+): Candidates {
+  const [first, ...rest] = words;
+  if (first !== netctlWord) {
+    return candidatesOf(commands, words, environment['FAIRLEAD_TENANT'] || defaultTenant);
+  }
+  const { words: own, names } = netctlCandidates(rest);
+  const isElsewhere = (environment['NETMASTER'] ?? '') !== '';
+  if (names === undefined || isElsewhere) return { words: own };
+  return { words: own, names: { ...names, kind: describedKind(names.kind) } };
 }
 
 async function namesOf(wanted: WantedNames, sources: OptionSources): Promise<readonly string[]> {
@@ -127,12 +150,11 @@ async function namesOf(wanted: WantedNames, sources: OptionSources): Promise<rea
 }
 
 async function askedNames(
-  { noun, at, before, tenant }: WantedNames,
+  { kind, at, before, tenant }: WantedNames,
   sources: OptionSources,
 ): Promise<readonly string[]> {
   const { apiSocket } = readOptions(apiOptions, sources);
-  const { kind } = noun;
-  const fields = kind.key.slice(noun.ofTenant ? 1 : 0).map((field) => partName(kind, field));
+  const fields = kind.key.slice(tenant === undefined ? 0 : 1).map((field) => partName(kind, field));
   const conditions = [
     ...(tenant === undefined ? [] : [`tenant=${tenant}`]),
     ...before.map((word, place) => `${fields[place] ?? ''}=${word}`),
@@ -140,8 +162,8 @@ async function askedNames(
   const selector = encodeURIComponent(conditions.join(','));
   // the last part but one is the name of another kind: rules of a policy
   const isOther = at < fields.length - 1;
-  const other = nouns.find(({ name }) => isOther && name === fields[at]);
-  const path = `/v1/${(other ?? noun).kind.plural}?limit=${completionNamesMax}&selector=${selector}`;
+  const other = documentKinds.find(({ name }) => isOther && name === fields[at]);
+  const path = `/v1/${(other ?? kind).plural}?limit=${completionNamesMax}&selector=${selector}`;
   const page = (await apiClient(apiSocket).ask({ method: 'GET', path })) as {
     readonly items: readonly { readonly metadata: Readonly<Record<string, string>> }[];
   };

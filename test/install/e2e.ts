@@ -179,7 +179,7 @@ function makeMore(): void {
   );
   must(
     'completions and man pages are there',
-    'ls /usr/local/share/man/man1/fairlead-agent.1 /usr/local/share/bash-completion/completions/fairlead',
+    'ls /usr/local/share/man/man1/fairlead-agent.1 /usr/local/share/bash-completion/completions/fairlead /usr/local/share/bash-completion/completions/netctl',
   );
   must(
     'levels of the log change while it runs',
