@@ -46,11 +46,22 @@ export function tokenDoor(fetch: Fetch, token: string): Fetch {
     const sent = headers.get('x-auth-token') ?? bearer ?? '';
     // digests have one length, so the time says nothing about the token
     if (timingSafeEqual(digest(sent), expected)) return fetch(request);
+    if (loginPath.test(new URL(request.url).pathname)) return refusal(noLogin(), headers);
     const answer = refusal(new FairleadError('API_DENIED', 'token missing or wrong'), headers);
     answer.headers.set('www-authenticate', 'Bearer');
     return answer;
   };
 }
+
+/** Where Contiv's clients ask for a token, with a name and a password. */
+const loginPath = /^\/api\/v1\/auth_proxy\/login\/?$/;
+
+const noLogin = (): FairleadError =>
+  new FairleadError(
+    'REQUEST_UNKNOWN',
+    'an agent knows no users: write its token to ~/.netctl/config.json, as {"token":"…"}',
+    { fix: 'docs/netctl.md, Which server' },
+  );
 
 const plainPaths = /^\/(?:api\/v1(?:\/|$)|version\/?$|info\/?$|healthz$|readyz$)/;
 

@@ -1,5 +1,5 @@
 /** Network profile: how much the containers of a group may send and get, and how it is marked. */
-import { dscpMax, netprofileBurstMax, siteNameCharactersMax } from '../../limits.ts';
+import { limitBurstMin, dscpMax, netprofileBurstMax, siteNameCharactersMax } from '../../limits.ts';
 import { describeKind, type ConfigOf } from './kind.ts';
 
 /** The description of network profiles. */
@@ -53,13 +53,13 @@ export const netprofileKind = describeKind({
       type: 'whole',
       min: 0,
       max: netprofileBurstMax,
-      doc: 'Kilobytes that may be sent at once above the bandwidth; 0 for a second of it, or at least 2.',
+      doc: `Kilobytes that may be sent at once above the bandwidth, at least ${limitBurstMin}; 0 for what it gives in a second.`,
     },
     burstIn: {
       type: 'whole',
       min: 0,
       max: netprofileBurstMax,
-      doc: 'Kilobytes that it may get at once above its bandwidth; 0 for a second of it, or at least 2.',
+      doc: `Kilobytes that it may get at once above its bandwidth, at least ${limitBurstMin}; 0 for what it gives in a second.`,
     },
     sharing: {
       type: 'text',
