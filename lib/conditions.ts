@@ -50,6 +50,7 @@ export const conditionTable = {
   DOCKER_OTHER_ENGINE: { severity: 'warning', touchesTraffic: false },
   SYSLOG_DOWN: { severity: 'warning', touchesTraffic: false },
   DOCKER_DOWN: { severity: 'warning', touchesTraffic: false },
+  DOCKER_VERSION: { severity: 'error', touchesTraffic: false },
 } as const satisfies Record<string, { severity: Severity; touchesTraffic: boolean }>;
 
 /** A stable code word. */

@@ -142,6 +142,7 @@ export const errorTable = {
   LINK_FAILED: unavailable,
   DOCKER_DOWN: { ...unavailable, fix: 'systemctl start docker' },
   DOCKER_PROTOCOL: unavailable,
+  DOCKER_VERSION: { ...conflict, fix: 'upgrade Docker' },
   DOCKER_REFUSED: conflict,
   SOCKET_IN_USE: { ...conflict, fix: 'stop the process that serves it, or choose another path' },
   SOCKET_FAILED: conflict,

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import { FairleadError } from '../errors.ts';
+import { agreedApi } from './api-version.ts';
 import { call, type DockerAnswer, type DockerCall } from './http.ts';
 import {
   containerListSchema,
@@ -106,7 +107,7 @@ export interface DockerPlugin {
   readonly environment: readonly string[];
 }
 
-/** A connection-less client; every call stands alone. All throw DOCKER_DOWN, DOCKER_PROTOCOL. */
+/** A connection-less client; every call stands alone. All throw DOCKER_DOWN, DOCKER_PROTOCOL, DOCKER_VERSION. */
 export interface DockerClient {
   version(signal: AbortSignal): Promise<DockerVersion>;
   engine(signal: AbortSignal): Promise<DockerEngine>;
@@ -127,9 +128,6 @@ export interface DockerClient {
   /** Removes a network; one that is not there is removed. @throws DOCKER_REFUSED, when it is in use */
   removeNetwork(id: string, signal: AbortSignal): Promise<void>;
 }
-
-/** The newest API we were written against; older engines are spoken to in theirs. */
-const newestApi = [1, 44] as const;
 
 /** Makes a client of the engine at `socketPath`. */
 export function createDockerClient(socketPath: string): DockerClient {
@@ -155,7 +153,7 @@ export function createDockerClient(socketPath: string): DockerClient {
   const version = async (signal: AbortSignal): Promise<DockerVersion> => {
     const answer = await read('/version', versionSchema, signal);
     if (answer === undefined) throw new FairleadError('DOCKER_PROTOCOL', 'Docker has no /version');
-    return { engine: answer.Version, api: agree(answer.ApiVersion) };
+    return { engine: answer.Version, api: agreedApi(answer) };
   };
 
   const path = async (tail: string, signal: AbortSignal): Promise<string> => {
@@ -287,18 +285,6 @@ function parse<T>(schema: z.ZodType<T>, text: string, path: string): T {
   throw new FairleadError('DOCKER_PROTOCOL', `Docker's answer to ${path} is not understood`, {
     cause: parsed.error,
   });
-}
-
-/** The lower of the engine's newest version and ours. */
-function agree(engineApi: string): string {
-  const match = /^([0-9]+)\.([0-9]+)$/.exec(engineApi);
-  if (match === null) {
-    throw new FairleadError('DOCKER_PROTOCOL', `Docker names an unknown API version ${engineApi}`);
-  }
-  const [major, minor] = [Number(match[1]), Number(match[2])];
-  const [ourMajor, ourMinor] = newestApi;
-  const older = major < ourMajor || (major === ourMajor && minor < ourMinor);
-  return older ? engineApi : newestApi.join('.');
 }
 
 function describePlugins(list: z.infer<typeof pluginListSchema> = []): readonly DockerPlugin[] {

@@ -68,11 +68,14 @@ export function startDockerLoop(parts: DockerLoopParts): Loop {
     run: async (signal) => {
       suspects = await sweepOnce(parts, suspects, signal);
       conditions.clear('DOCKER_DOWN');
+      conditions.clear('DOCKER_VERSION');
       return suspects.size === 0 ? undefined : absentConfirmMs;
     },
     onError: (thrown) => {
       const error = asFairleadError(thrown);
-      if (hasCode(error, 'DOCKER_DOWN')) conditions.raise('DOCKER_DOWN', describeError(error));
+      const is = (code: 'DOCKER_DOWN' | 'DOCKER_VERSION') => hasCode(error, code);
+      if (is('DOCKER_DOWN')) conditions.raise('DOCKER_DOWN', describeError(error));
+      else if (is('DOCKER_VERSION')) conditions.raise('DOCKER_VERSION', describeError(error));
       else log.error({ err: error }, 'could not compare with Docker');
     },
     wokenBy: (kick, signal) =>

@@ -85,6 +85,35 @@ describe('the Docker client', () => {
     });
   });
 
+  it.each([
+    ['1.41', '1.12', '1.41'],
+    ['1.24', '', '1.24'],
+    ['1.24', undefined, '1.24'],
+    ['1.44', '1.24', '1.44'],
+    ['1.52', '1.44', '1.44'],
+    ['1.52', '1.47', '1.47'],
+    ['1.60', '1.60', '1.60'],
+  ])('speaks to an engine up to %s, from %s on: %s', async (ApiVersion, MinAPIVersion, api) => {
+    const said = { ...version, ApiVersion, MinAPIVersion };
+    await engine(paths({ '/version': said, [`/v${api}/networks`]: [network] }));
+    const client = createDockerClient(socket);
+    expect((await client.version(signal)).api).toBe(api);
+    expect(await client.networks(signal)).toHaveLength(1);
+  });
+
+  it.each([
+    ['1.23', '1.12', 'DOCKER_VERSION'],
+    ['1.9', '1.9', 'DOCKER_VERSION'],
+    ['1.40', '1.41', 'DOCKER_PROTOCOL'],
+    ['2.0', '1.24', 'DOCKER_PROTOCOL'],
+    ['1.41/../..', '1.24', 'DOCKER_PROTOCOL'],
+    ['1.41', 'x', 'DOCKER_PROTOCOL'],
+    ['1.041', '1.24', 'DOCKER_PROTOCOL'],
+  ])('speaks to none up to %s, from %s on: %s', async (ApiVersion, MinAPIVersion, code) => {
+    await engine(paths({ '/version': { ...version, ApiVersion, MinAPIVersion } }));
+    await expect(createDockerClient(socket).networks(signal)).rejects.toMatchObject({ code });
+  });
+
   it('lists services of a swarm with the addresses that they have by now', async () => {
     const info = { ID: 'E1', Swarm: { LocalNodeState: 'active', ControlAvailable: true } };
     const vips = [{ NetworkID: 'n1', Addr: '10.1.0.2/24' }, { NetworkID: 'n2' }, { Addr: '' }];
