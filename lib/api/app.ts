@@ -6,7 +6,7 @@
 import { Hono } from 'hono';
 import { systemClock } from '../clock.ts';
 import type { Condition } from '../conditions.ts';
-import { asFairleadError, FairleadError, treatmentOf } from '../errors.ts';
+import { asFairleadError, FairleadError } from '../errors.ts';
 import type { ReadinessGate } from '../health/gates.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Network } from '../model/network.ts';
@@ -23,6 +23,7 @@ import { debugRoutes, type DebugParts } from './debug.ts';
 import { ipamRoutes } from './ipam.ts';
 import { logRoutes } from './logs.ts';
 import { nodeRoutes } from './nodes.ts';
+import { refused } from './objects/answers.ts';
 import { objectRoutes } from './objects/routes.ts';
 import { policyRoutes } from './policy.ts';
 
@@ -82,21 +83,10 @@ export function createApiApp(sources: ApiSources): Hono {
   app.route('/v1/policy', policyRoutes({ log, objects }, base));
   app.route('/v1/ipam', ipamRoutes(sources.checkAddresses, base));
 
-  app.notFound((context) =>
-    context.json(
-      describe(
-        new FairleadError(
-          'REQUEST_UNKNOWN',
-          `there is no ${context.req.method} ${context.req.path}`,
-        ),
-      ),
-      404,
-    ),
+  app.notFound(({ req: { method, path } }) =>
+    refused(new FairleadError('REQUEST_UNKNOWN', `there is no ${method} ${path}`)),
   );
-  app.onError((thrown, context) => {
-    const error = asFairleadError(thrown);
-    return context.json(describe(error), treatmentOf(error.code).httpStatus as 500);
-  });
+  app.onError((thrown) => refused(asFairleadError(thrown)));
   return app;
 }
 
@@ -140,12 +130,5 @@ function debugParts(sources: ApiSources): DebugParts {
     policyHits: () => sources.contiv.policyHits(),
     nodes: async () => (await sources.nodes()).list(),
     cluster: async () => (await sources.cluster())?.status(),
-  };
-}
-
-function describe(error: FairleadError): object {
-  return {
-    schemaVersion: apiSchemaVersion,
-    error: { code: error.code, message: error.message, fix: error.fix },
   };
 }
