@@ -16,7 +16,7 @@ import { cookieKinds, readCookie, registers } from './fields.ts';
 import { isNew } from './outside.ts';
 import { policyTables } from './policy.ts';
 import type { PlacedRule } from './rule-order.ts';
-import { trafficMatches, type RuleSet } from './rule-sets.ts';
+import { beginningMatches, type RuleSet } from './rule-sets.ts';
 import { drop, FlowWriter } from './unit.ts';
 
 /** The first place; the places of rules that overlap are below. */
@@ -50,7 +50,7 @@ export function ruleHits({ rule, place }: PlacedRule, decider: number): readonly
   const flow = new FlowWriter({ kind: 'hits', object: ruleMark(rule) });
   const table = policyTables[rule.direction].hits;
   const at = { table, priority: Math.max(1, firstPlace - place) };
-  for (const match of trafficMatches(rule)) {
+  for (const match of beginningMatches(rule)) {
     flow.add(at, [match, isNew, { [registers.decider]: decider }], drop);
   }
   return flow.flows;

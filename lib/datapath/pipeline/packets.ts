@@ -1,5 +1,5 @@
 /** Packets by what they are, as matches: the numbers of the protocols' own documents. */
-import type { Match } from '../openflow/codec/flow.ts';
+import type { Masked, Match } from '../openflow/codec/flow.ts';
 
 /** IPv4 (RFC 894), IPv6 (RFC 2464), ARP (RFC 826). */
 export const ipv4 = { ethType: 0x0800 } as const;
@@ -17,8 +17,10 @@ const icmpv6 = { ...ipv6, ipProto: 58 } as const;
 export const icmpOf = (family: 4 | 6): Match => (family === 4 ? { ...ipv4, ipProto: 1 } : icmpv6);
 /** Protocols that have ports, by their numbers. */
 export const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
+/** A port, or several that have bits in common. */
+type Port = number | Masked<number>;
 /** To a port of a protocol that has ports; the family is said elsewhere. */
-export function toPort(protocol: keyof typeof protocolNumbers, port: number): Match {
+export function toPort(protocol: keyof typeof protocolNumbers, port: Port): Match {
   const ipProto = protocolNumbers[protocol];
   switch (protocol) {
     case 'tcp':
@@ -30,7 +32,7 @@ export function toPort(protocol: keyof typeof protocolNumbers, port: number): Ma
   }
 }
 /** From such a port. */
-export function fromPort(protocol: keyof typeof protocolNumbers, port: number): Match {
+export function fromPort(protocol: keyof typeof protocolNumbers, port: Port): Match {
   switch (protocol) {
     case 'tcp':
       return { ipProto: 6, tcpSrc: port };

@@ -45,14 +45,15 @@ import { drop, type FlowWriter } from './unit.ts';
 const isInvalid = { ctState: { value: ctState.invalid, mask: ctState.invalid } };
 /** An ICMP error about a packet of a conversation (RFC 5927 tells what can be done with false ones). */
 const relatedMask = ctState.tracked | ctState.related;
-const isRelated = { ctState: { value: relatedMask, mask: relatedMask } };
+export const isRelated = { ctState: { value: relatedMask, mask: relatedMask } };
 /** What fields of a conversation may be matched of. */
 export const isTracked = {
   ctState: { value: ctState.tracked, mask: ctState.tracked | ctState.invalid },
 };
 const wayMask = ctState.tracked | ctState.reply;
-const isForth = { ctState: { value: ctState.tracked, mask: wayMask } };
-const isBack = { ctState: { value: wayMask, mask: wayMask } };
+/** What who began says, and what who answers does. */
+export const isForth = { ctState: { value: ctState.tracked, mask: wayMask } };
+export const isBack = { ctState: { value: wayMask, mask: wayMask } };
 
 /** Above all rules. */
 const notHere = 65_000;

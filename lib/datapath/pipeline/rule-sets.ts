@@ -5,14 +5,14 @@
 import { assert } from '../../assert.ts';
 import type { IpFamily } from '../../ip/ip.ts';
 import { conjunctionsMax, policiesEnforcedMax } from '../../limits.ts';
-import type { Direction, OtherBlock, PortSpan, Traffic, Verdict } from '../../policy/compile.ts';
+import type { Direction, OtherBlock, PortSpan, Verdict } from '../../policy/compile.ts';
 import type { Stance } from '../../policy/stance.ts';
 import type { PolicyRule } from '../../network/world.ts';
 import type { Action, Masked, Match } from '../openflow/codec/flow.ts';
 import { toBlock } from './addresses.ts';
 import { loadRegister, ofDomain, ofNetwork, registers } from './fields.ts';
-import { ipv4, ipv6 } from './packets.ts';
-import { isTracked, policyTables, tellAgent } from './policy.ts';
+import { fromPort, ipv4, ipv6, protocolNumbers, toPort } from './packets.ts';
+import { isBack, isForth, isRelated, isTracked, policyTables, tellAgent } from './policy.ts';
 import type { FlowWriter } from './unit.ts';
 
 /** The rules of a policy with one direction, priority and verdict. */
@@ -117,8 +117,20 @@ function conjunctions(
   return { apply: ids.map((id) => ({ kind: 'conjunction', id, ...as })) };
 }
 
-/** The traffic of a rule as matches: one for each block, family, and block of ports. */
-export function trafficMatches({ domain, direction, traffic }: PolicyRule): readonly Match[] {
+/** The traffic of a rule as matches: one for each block, family, and block of ports; of SCTP one for each way. */
+export function trafficMatches(rule: PolicyRule): readonly Match[] {
+  return matchesOf(rule, detailsOf);
+}
+
+/** The same, of packets that begin a conversation. */
+export function beginningMatches(rule: PolicyRule): readonly Match[] {
+  return matchesOf(rule, beginningsOf);
+}
+
+type Details = (rule: PolicyRule, family: IpFamily) => readonly Match[];
+
+function matchesOf(rule: PolicyRule, detailed: Details): readonly Match[] {
+  const { domain, direction, traffic } = rule;
   const other = direction === 'in' ? registers.clientGroup : registers.serverGroup;
   const base: Match = {
     ...ofDomain(domain),
@@ -132,7 +144,7 @@ export function trafficMatches({ domain, direction, traffic }: PolicyRule): read
       ...isTracked,
       ...(protocol === undefined ? {} : { ctNwProto: family === 4 ? protocol.v4 : protocol.v6 }),
     };
-    return detailsOf(traffic, family).map((detail) => ({ ...words, ...detail }));
+    return detailed(rule, family).map((detail) => ({ ...words, ...detail }));
   };
   if (blocks !== undefined) {
     return blocks.flatMap((block) =>
@@ -143,13 +155,31 @@ export function trafficMatches({ domain, direction, traffic }: PolicyRule): read
 }
 
 /** Ports and ICMP types; nothing fits a type that the family does not have. */
-function detailsOf({ ports, icmpTypes }: Traffic, family: IpFamily): readonly Match[] {
-  if (ports !== undefined) return portBlocks(ports).map((ctTpDst) => ({ ctTpDst }));
+function detailsOf(rule: PolicyRule, family: IpFamily): readonly Match[] {
+  const { ports } = rule.traffic;
+  const begins = beginningsOf(rule, family);
+  if (ports === undefined || !isSctp(rule)) return begins;
+  const answers = portBlocks(ports).map((port) => ({ ...isBack, ...fromPort('sctp', port) }));
+  // of what an error is about no port is known there: it passes where something may
+  const errors = rule.verdict === 'allow' ? [isRelated] : [];
+  return [...begins, ...answers, ...errors];
+}
+
+function beginningsOf(rule: PolicyRule, family: IpFamily): readonly Match[] {
+  const { ports, icmpTypes } = rule.traffic;
+  if (ports !== undefined) {
+    const blocks = portBlocks(ports);
+    // conntrack of a switch in user space knows no ports of SCTP, so every packet says its own
+    if (isSctp(rule)) return blocks.map((port) => ({ ...isForth, ...toPort('sctp', port) }));
+    return blocks.map((ctTpDst) => ({ ctTpDst }));
+  }
   if (icmpTypes === undefined) return [{}];
   const type = family === 4 ? icmpTypes.v4 : icmpTypes.v6;
   // conntrack shows the type there (ovs-fields(7), "ct_tp_src")
   return type === undefined ? [] : [{ ctTpSrc: type }];
 }
+
+const isSctp = ({ traffic }: PolicyRule): boolean => traffic.protocol?.v4 === protocolNumbers.sctp;
 
 /** The fewest numbers with masks that together are these ports. */
 export function portBlocks({ first, last }: PortSpan): readonly (number | Masked<number>)[] {

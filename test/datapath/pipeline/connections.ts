@@ -1,7 +1,7 @@
 /**
  * Connection tracking on paper (ovs-actions(7), "ct"): zones of connections of five words, NAT of the source's
  * address, or of the target's with its port. Of two connections with one answer the later one gets another port of its
- * source.
+ * source. As in user space it knows no ports of SCTP: all of two addresses is one connection.
  */
 import type { Ct } from '../../../lib/datapath/openflow/codec/flow.ts';
 import type { FieldName } from '../../../lib/datapath/openflow/codec/fields.ts';
@@ -116,8 +116,8 @@ function readTuple(state: State): Tuple {
     protocol: state.get('ipProto') ?? 0n,
     from: from ?? 0n,
     to: to ?? 0n,
-    fromPort: state.get('udpSrc') ?? state.get('tcpSrc') ?? state.get('sctpSrc') ?? asked,
-    toPort: state.get('udpDst') ?? state.get('tcpDst') ?? state.get('sctpDst') ?? answered,
+    fromPort: state.get('udpSrc') ?? state.get('tcpSrc') ?? asked,
+    toPort: state.get('udpDst') ?? state.get('tcpDst') ?? answered,
   };
 }
 
@@ -151,12 +151,12 @@ function translate(state: State, before: Tuple, after: Tuple): void {
   const mark = (bit: bigint) => state.set('ctState', (state.get('ctState') ?? 0n) | bit);
   if (before.from !== after.from || before.fromPort !== after.fromPort) {
     write(isV4(state) ? ['ipv4Src'] : ['ipv6Src'], after.from);
-    write(['udpSrc', 'tcpSrc', 'sctpSrc'], after.fromPort);
+    write(['udpSrc', 'tcpSrc'], after.fromPort);
     mark(bits.source);
   }
   if (before.to !== after.to || before.toPort !== after.toPort) {
     write(isV4(state) ? ['ipv4Dst'] : ['ipv6Dst'], after.to);
-    write(['udpDst', 'tcpDst', 'sctpDst'], after.toPort);
+    write(['udpDst', 'tcpDst'], after.toPort);
     mark(bits.target);
   }
 }
