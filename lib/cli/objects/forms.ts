@@ -22,7 +22,7 @@ export function listText(noun: Noun, objects: readonly ShownObject[], form: Obje
     case 'name':
       return objects.map((object) => `${nameText(noun, object)}\n`).join('');
     case 'wide':
-      return table(Object.keys(noun.kind.fields).map(wideColumn), objects);
+      return table(wideFields(noun).map(wideColumn), objects);
     case 'table':
       return table(noun.kind.columns, objects);
   }
@@ -69,6 +69,10 @@ interface Column {
   readonly field: string;
 }
 
+/** Of what nobody configures, what is found out. */
+const wideFields = ({ kind }: Noun): readonly string[] =>
+  Object.keys(kind.access === 'inspect' ? kind.oper : kind.fields);
+
 function wideColumn(field: string): Column {
   return { head: flagOf(field).replaceAll('-', ' '), field };
 }
@@ -83,7 +87,7 @@ function table(shown: readonly Column[], objects: readonly ShownObject[]): strin
 function cellText(value: unknown): string {
   if (value === undefined || value === '') return '-';
   if (typeof value === 'string') return value;
-  if (isTexts(value)) return value.length === 0 ? '-' : value.join(',');
+  if (isTexts(value)) return value.filter((each) => each !== '').join(',') || '-';
   return JSON.stringify(value);
 }
 

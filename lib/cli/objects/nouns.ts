@@ -12,13 +12,21 @@ export interface Noun {
   readonly name: string;
   readonly kind: ObjectKind;
   readonly summary: string;
+  /** Several of them; of a kind that there is one object of, that. */
+  readonly several: string;
   /** The fields of the key besides the tenant, as operands. */
   readonly operands: readonly (OperandRow & { readonly field: string })[];
   /** Whether its objects belong to tenants. */
   readonly ofTenant: boolean;
   /** What a new one has unless something else is said, as with netctl. */
   readonly initial: Readonly<Record<string, string>>;
+  /** Fields of the key that are always so, of a kind that there is one object of. */
+  readonly fixed: Readonly<Record<string, string>>;
+  readonly verbs: readonly Verb[];
 }
+
+/** What can be asked of objects. */
+export type Verb = 'ls' | 'get' | 'create' | 'set' | 'rm';
 
 function noun(
   name: string,
@@ -33,7 +41,17 @@ function noun(
     name: at === fields.length - 1 ? 'NAME' : capitals(field),
     summary: lowerFirst(kind.fields[field]?.doc ?? ''),
   }));
-  return { name, kind, summary, operands, ofTenant, initial };
+  const verbs = ['ls', 'get', 'create', 'set', 'rm'] as const;
+  const several = name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`;
+  return { name, kind, summary, several, operands, ofTenant, initial, fixed: {}, verbs };
+}
+
+/** A kind that there is one object of. */
+function single(name: string, kind: ObjectKind, summary: string, verbs: readonly Verb[]): Noun {
+  const fixed = { name: kind.name };
+  const [several = summary] = summary.split(';');
+  const rest = { operands: [], ofTenant: false, initial: {} };
+  return { name, kind, summary, several, ...rest, fixed, verbs };
 }
 
 /** Fields whose own name says too much or too little. */
@@ -46,6 +64,14 @@ const flagNames: Readonly<Record<string, string>> = {
   toEndpointGroup: 'to-group',
   DSCP: 'dscp',
   DSCPIn: 'dscp-in',
+  endpointGroups: 'groups',
+  contractsType: 'type',
+  networkInfraType: 'fabric-mode',
+  fwdMode: 'forward-mode',
+  vlans: 'vlan-range',
+  vxlans: 'vxlan-range',
+  pvtSubnet: 'private-subnet',
+  routerip: 'router-ip',
 };
 
 /** The nouns, in the order of help. */
@@ -61,9 +87,36 @@ export const nouns: readonly Noun[] = [
     name: 'endpoint',
     kind: objectKinds.endpoint,
     summary: 'endpoints: containers on networks',
+    several: 'endpoints',
     operands: [{ field: 'id', name: 'ID', summary: 'part of the id or name of a container' }],
     ofTenant: false,
     initial: {},
+    fixed: {},
+    verbs: ['ls', 'get'],
+  },
+  {
+    ...noun('app-profile', objectKinds.appProfile, 'application profiles: groups that go together'),
+    several: 'application profiles',
+  },
+  {
+    ...noun(
+      'external-contracts',
+      objectKinds.extContractsGroup,
+      'external contracts of ACI; kept, not used',
+    ),
+    several: 'groups of external contracts',
+  },
+  // they are always there: made by nobody, and removed they are what they were at first
+  single('global', objectKinds.global, 'settings of the site', ['get', 'set', 'rm']),
+  single('aci-gw', objectKinds.aciGw, 'settings of the ACI gateway; kept, not used', [
+    'get',
+    'create',
+    'set',
+    'rm',
+  ]),
+  {
+    ...noun('bgp', objectKinds.Bgp, 'BGP settings of hosts; kept, not used'),
+    several: 'BGP settings of hosts',
   },
 ];
 

@@ -18,7 +18,8 @@ import {
   type ObjectForm,
   type ShownObject,
 } from './forms.ts';
-import { fieldOptions, flagOf, nouns, settableFields, type Noun } from './nouns.ts';
+import { listedEndpoints } from './endpoint-list.ts';
+import { fieldOptions, flagOf, nouns, settableFields, type Noun, type Verb } from './nouns.ts';
 
 interface ObjectOptions extends ApiOptions {
   readonly output: ObjectForm;
@@ -58,18 +59,24 @@ const isOn = (row: OptionRow<boolean>, { sources }: CommandContext): boolean =>
 
 const tenantRows = ({ ofTenant }: Noun) => (ofTenant ? [tenantOption] : []);
 
+const commandOf: Readonly<Record<Verb, (noun: Noun) => CommandRow>> = {
+  ls: (noun) => (noun.kind.access === 'inspect' ? endpointListCommand(noun) : listCommand(noun)),
+  get: getCommand,
+  create: createCommand,
+  set: setCommand,
+  rm: rmCommand,
+};
+
 /** Every command of every noun. */
 export const objectCommands: readonly CommandRow[] = nouns.flatMap((noun) =>
-  noun.kind.access === 'all'
-    ? [listCommand(noun), getCommand(noun), createCommand(noun), setCommand(noun), rmCommand(noun)]
-    : [getCommand(noun)],
+  noun.verbs.map((verb) => commandOf[verb](noun)),
 );
 
 function listCommand(noun: Noun): CommandRow {
   const tenants = noun.ofTenant ? [tenantOption, allTenants] : [];
   return {
     name: `${noun.name} ls`,
-    summary: `list ${pluralOf(noun)}`,
+    summary: `list ${noun.several}`,
     notes: `--selector knows the fields ${[...selectorFields(noun.kind).keys()].join(', ')}. All conditions must hold; a list
 has each text that is in it.`,
     options: [...tenants, selector, ...rowsOf(shownOptions)],
@@ -87,10 +94,25 @@ has each text that is in it.`,
   };
 }
 
+function endpointListCommand(noun: Noun): CommandRow {
+  return {
+    name: `${noun.name} ls`,
+    summary: `list ${noun.several}`,
+    notes: 'Each network is asked for its containers, one after the other.',
+    options: [tenantOption, allTenants, ...rowsOf(shownOptions)],
+    async run(context) {
+      const { output } = readOptions(shownOptions, context.sources);
+      const tenant = isOn(allTenants, context) ? undefined : tenantOf(context);
+      const found = await listedEndpoints(clientOf(context), tenant);
+      context.writeOut(listText(noun, found, output));
+    },
+  };
+}
+
 function getCommand(noun: Noun): CommandRow {
   return {
     name: `${noun.name} get`,
-    summary: `show all about one of the ${pluralOf(noun)}`,
+    summary: `show all about ${oneOf(noun)}`,
     notes: '',
     operands: noun.operands,
     options: [...tenantRows(noun), ...rowsOf(shownOptions)],
@@ -106,7 +128,7 @@ function getCommand(noun: Noun): CommandRow {
 function createCommand(noun: Noun): CommandRow {
   return {
     name: `${noun.name} create`,
-    summary: `make one of the ${pluralOf(noun)}; refused when it is there`,
+    summary: `make ${oneOf(noun)}; refused when it is there`,
     notes: '',
     operands: noun.operands,
     options: [
@@ -126,7 +148,7 @@ function createCommand(noun: Noun): CommandRow {
 function setCommand(noun: Noun): CommandRow {
   return {
     name: `${noun.name} set`,
-    summary: `change one of the ${pluralOf(noun)}; what is not given stays`,
+    summary: `change ${oneOf(noun)}; what is not given stays`,
     notes: 'A text that is given as nothing is cleared: --FLAG "".',
     operands: noun.operands,
     options: [...tenantRows(noun), ...fieldOptions(noun), dryRun, ...rowsOf(shownOptions)],
@@ -143,7 +165,7 @@ function setCommand(noun: Noun): CommandRow {
 function rmCommand(noun: Noun): CommandRow {
   return {
     name: `${noun.name} rm`,
-    summary: `remove one of the ${pluralOf(noun)}`,
+    summary: `remove ${oneOf(noun)}`,
     notes: '',
     operands: noun.operands,
     options: [...tenantRows(noun), dryRun, ...rowsOf(apiOptions)],
@@ -218,7 +240,7 @@ function keyFields(noun: Noun, context: CommandContext): Readonly<Record<string,
     if (word !== '') return [field, word] as const;
     throw new FairleadError('USAGE', `${name} is empty`, { fix: 'give a name' });
   });
-  return { ...tenant, ...Object.fromEntries(words) };
+  return { ...noun.fixed, ...tenant, ...Object.fromEntries(words) };
 }
 
 function keyOf(noun: Noun, context: CommandContext): readonly string[] {
@@ -252,6 +274,7 @@ function givenFields(noun: Noun, { sources }: CommandContext): ShownObject {
   return Object.fromEntries(given);
 }
 
-function pluralOf({ name }: Noun): string {
-  return name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`;
+/** One of several, or the one that there is. */
+function oneOf({ operands, several }: Noun): string {
+  return operands.length === 0 ? `the ${several}` : `one of the ${several}`;
 }

@@ -38,5 +38,11 @@ export const endpointKind = describeKind({
     virtualPort: { type: 'text', doc: 'Name of its port on the bridge.' },
     vtepIP: { type: 'text', doc: 'Address by which other hosts reach it.' },
   },
-  columns: [],
+  columns: [
+    { head: 'Container', field: 'containerName' },
+    { head: 'Network', field: 'network' },
+    { head: 'Group', field: 'serviceName' },
+    { head: 'Addresses', field: 'ipAddress' },
+    { head: 'Host', field: 'homingHost' },
+  ],
 });

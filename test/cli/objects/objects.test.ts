@@ -21,6 +21,14 @@ const web = {
 const blue = { ...web, key: 'blue:db', networkName: 'db', tenantName: 'blue', gateway: '10.1.1.1' };
 const group = { key: 'default:app', tenantName: 'default', groupName: 'app', policies: ['a', 'b'] };
 
+const attached = {
+  endpointID: 'e1',
+  containerName: '/web-1',
+  ipAddress: ['10.1.1.1', ''],
+  network: 'web.default',
+  homingHost: 'edge-1',
+};
+
 let folder: string;
 let server: Server;
 let asked: string[];
@@ -61,7 +69,7 @@ function answerTo(method: string, url: string, body: string): unknown {
   }
   if (method === 'PUT') return { ...(JSON.parse(body) as object), key: 'its:key' };
   if (url.startsWith('/api/v1/inspect/')) {
-    return { Config: web, Oper: { pktTag: 5, numEndpoints: 0, endpoints: [{ a: 1 }] } };
+    return { Config: web, Oper: { pktTag: 5, numEndpoints: 0, endpoints: [attached] } };
   }
   if (url === '/api/v1/endpointGroups/') return [group];
   return /s\/(?:\?.*)?$/.test(url) ? [web, blue] : web;
@@ -169,6 +177,38 @@ items:
     'rule rm p 1 -t blue --dry-run',
     ['DELETE /v1/rules/blue/p/1?dryRun=true'],
     'rule/blue:p:1 removed (dry run)\n',
+  ],
+  [
+    'endpoint ls',
+    ['GET /api/v1/networks/', 'GET /api/v1/inspect/networks/default:web/'],
+    `CONTAINER  NETWORK      GROUP  ADDRESSES  HOST
+/web-1     web.default  -      10.1.1.1   edge-1
+`,
+  ],
+  [
+    'endpoint ls --all-tenants -o name',
+    [
+      'GET /api/v1/networks/',
+      'GET /api/v1/inspect/networks/default:web/',
+      'GET /api/v1/inspect/networks/blue:db/',
+    ],
+    'endpoint/e1\nendpoint/e1\n',
+  ],
+  [
+    'global set --vlan-range 100-200 -o name',
+    [
+      'GET /api/v1/globals/global/',
+      `PUT /api/v1/globals/global/ "7" ${JSON.stringify({ ...web, vlans: '100-200' })}`,
+    ],
+    'global/its:key\n',
+  ],
+  ['aci-gw rm', ['DELETE /api/v1/aciGws/aciGw/'], 'aci-gw/aciGw removed\n'],
+  [
+    'app-profile create shop -t blue --groups app,db',
+    [
+      'PUT /api/v1/appProfiles/blue:shop/ * {"tenantName":"blue","appProfileName":"shop","endpointGroups":["app","db"]}',
+    ],
+    'app-profile/blue:shop created\n',
   ],
 ])('fairlead %s', async (words, requests, out) => {
   expect(await fairlead(words)).toMatchObject({ exitCode: 0, error: '', out });
