@@ -3,7 +3,9 @@ import type { Vantage } from '../lab/traffic/instrument.ts';
 import { startPings } from '../lab/traffic/pings.ts';
 import { startTcp } from '../lab/traffic/tcp.ts';
 import { startUdp } from '../lab/traffic/udp.ts';
-import { addressOf, type PolicySite, type Talk } from './policy-site.ts';
+import { addressOf } from './policy-cast.ts';
+import type { PolicySite } from './policy-site.ts';
+import type { Talk } from './policy-words.ts';
 import { until } from './until.ts';
 
 /** A message goes and comes back each so many ms. */

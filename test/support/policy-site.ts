@@ -11,129 +11,78 @@ import { ping, untilReaches } from '../lab/traffic/pings.ts';
 import { callTcp, serveTcp } from '../lab/traffic/tcp.ts';
 import { listenUdp, sendUdp } from '../lab/traffic/udp.ts';
 import { containerOf } from '../lab/traffic/vantages.ts';
-import { deciding, type PlainConversation, type PlainTenant } from '../policy/plain-reading.ts';
+import {
+  addressOf,
+  containers,
+  gatewaysOf,
+  groupOf,
+  groups,
+  hostNumberOf,
+  machine,
+  networkNumbers,
+  networkOf,
+  subnetsOf,
+  tagOf,
+  tenant,
+  type Container,
+  type Group,
+  type Name,
+  type Network,
+  type NetworkForm,
+} from './policy-cast.ts';
 import type { LabSite } from './lab-site.ts';
 import { netctlOk } from './netctl.ts';
 import { runContainer } from './shared-networks.ts';
+import {
+  bothEnds,
+  keyOf,
+  ports,
+  silence,
+  textOf,
+  withSubnets,
+  wordsOf,
+  type Held,
+  type Policies,
+  type Rule,
+  type Says,
+  type Talk,
+} from './policy-words.ts';
 import { SiteAgents } from './site-agents.ts';
-
-/** The tenant. */
-export const tenant = 'blue';
-/** Groups, and the networks that they are of; `free` are containers of a network and of no group. */
-export const groups = { front: 'web', back: 'web', data: 'db' } as const;
-type Group = keyof typeof groups;
-const networkNumbers = { web: 1, db: 2 } as const;
-type Network = keyof typeof networkNumbers;
-/** The subnets of the networks. */
-export const subnetsOf: Record<Network, readonly string[]> = {
-  web: ['10.80.1.0/24', 'fd80:1::/64'],
-  db: ['10.80.2.0/24', 'fd80:2::/64'],
-};
-/** The containers of each host. The digits of two in one network differ. */
-const containers = {
-  front1: 1,
-  back2: 1,
-  free3: 1,
-  data1: 1,
-  front4: 2,
-  back5: 2,
-  data2: 2,
-  back6: 3,
-  free7: 3,
-} as const;
-/** A container. */
-export type Name = keyof typeof containers;
-const names = Object.keys(containers) as Name[];
-const kindOf = (name: Name): string => name.slice(0, -1);
-const groupOf = (name: Name): Group | '' =>
-  kindOf(name) === 'free' ? '' : (kindOf(name) as Group);
-/** The network of a container. */
-export const networkOf = (name: Name): Network => {
-  const group = groupOf(name);
-  return group === '' ? 'web' : groups[group];
-};
-/** A container's address. */
-export const addressOf = (name: Name, family: 4 | 6): string =>
-  `${family === 4 ? '10.80.' : 'fd80:'}${networkNumbers[networkOf(name)]}${family === 4 ? '.' : '::'}${name.slice(-1)}`;
-
-/** A way to speak. */
-export interface Speech {
-  readonly protocol: 'tcp' | 'udp' | 'icmp';
-  /** 0 without ports. */
-  readonly port: number;
-}
-const ports = [80, 81] as const;
-/** All ways to speak that somebody answers. */
-export const speeches: readonly Speech[] = [
-  ...ports.flatMap((port): Speech[] => [
-    { protocol: 'tcp', port },
-    { protocol: 'udp', port },
-  ]),
-  { protocol: 'icmp', port: 0 },
-];
-
-/** Somebody begins to speak with somebody. */
-export interface Talk extends Speech {
-  readonly client: Name;
-  readonly server: Name;
-  readonly family: 4 | 6;
-}
-
-/** A rule, as far as it says something; `in`, `deny` and priority 1 without. */
-export type Rule = Partial<Omit<RuleConfig, 'tenantName' | 'ruleId' | 'policyName'>>;
-/** Rules by policy, and which groups have which policies. */
-export interface Policies {
-  readonly has: Partial<Record<Group, readonly string[]>>;
-  readonly rules: Readonly<Record<string, readonly Rule[]>>;
-  /** What is done where no rule fits, and with what is denied: `deny-in audit`; nothing is inherited. */
-  readonly says?: Says;
-}
-type Says = Partial<Record<Group | Network | typeof tenant, string>>;
-
-const protocolNumbers = { tcp: [6, 6], udp: [17, 17], icmp: [1, 58] } as const;
-const silence: Omit<RuleConfig, 'policyName' | 'ruleId'> = {
-  tenantName: tenant,
-  direction: 'in',
-  priority: 1,
-  action: 'deny',
-  protocol: '',
-  port: 0,
-  portLast: 0,
-  icmpType: '',
-  fromEndpointGroup: '',
-  toEndpointGroup: '',
-  fromNetwork: '',
-  toNetwork: '',
-  fromIpAddress: '',
-  toIpAddress: '',
-};
 
 /** The site at work. */
 export class PolicySite {
   readonly agents: SiteAgents;
   readonly #lab: LabSite;
+  readonly #form: NetworkForm;
   readonly #at = new Map<Name, Vantage>();
   #rules: readonly RuleConfig[] = [];
   #has: Policies['has'] = {};
   #says: Says = {};
   readonly #ids = new Map<string, string>();
 
-  private constructor(lab: LabSite, agents: SiteAgents) {
+  private constructor(lab: LabSite, agents: SiteAgents, form: NetworkForm) {
     this.#lab = lab;
+    this.#form = form;
     this.agents = agents;
   }
 
-  /** Makes it, with servers on all containers. */
-  static async open(lab: LabSite): Promise<PolicySite> {
-    const site = new PolicySite(lab, await SiteAgents.start(lab.hosts, { form: 'binary' }));
+  /** Makes it, with servers wherever somebody is. VLANs need the machines of `policy-wire.ts` in the lab. */
+  static async open(
+    lab: LabSite,
+    form: NetworkForm = { encap: 'vxlan', mode: 'routing' },
+  ): Promise<PolicySite> {
+    const uplinks: Record<string, string> =
+      form.encap === 'vlan' ? { FAIRLEAD_UPLINKS: 'eth1' } : {};
+    const plan = { form: 'binary', environment: () => uplinks } as const;
+    const site = new PolicySite(lab, await SiteAgents.start(lab.hosts, plan), form);
     await site.#make();
     return site;
   }
 
-  /** Where a container is. */
+  /** Where somebody is. */
   at(name: Name): Vantage {
     const found = this.#at.get(name);
-    if (found === undefined) throw new Error(`no container ${name}`);
+    if (found === undefined) throw new Error(`nobody is ${name}`);
     return found;
   }
 
@@ -165,6 +114,19 @@ export class PolicySite {
     }
   }
 
+  /** A netprofile of the tenant is this now. */
+  async profile(profileName: string, given: object): Promise<void> {
+    const body = { tenantName: tenant, profileName, ...given };
+    await this.#post('netprofiles', `${tenant}:${profileName}`, body);
+  }
+
+  /** A group has this netprofile now, or none. */
+  async attach(groupName: Group, netProfile: string): Promise<void> {
+    const policies = this.#has[groupName] ?? [];
+    const group = { tenantName: tenant, groupName, networkName: groups[groupName], policies };
+    await this.#post('endpointGroups', `${tenant}:${groupName}`, { ...group, netProfile });
+  }
+
   /** Changes the settings of who says something else than before. */
   async #say(says: Says): Promise<void> {
     const before = this.#says;
@@ -175,7 +137,8 @@ export class PolicySite {
       const settings = { tenantName: tenant, defaultAction, enforcement };
       if (name === tenant) await this.#post('tenants', tenant, settings);
       else if (name === 'web' || name === 'db') {
-        const network = { networkName: name, encap: 'vxlan', subnet: subnetsOf[name][0] };
+        const { encap } = this.#form;
+        const network = { networkName: name, encap, subnet: subnetsOf[name][0] };
         await this.#post('networks', `${tenant}:${name}`, { ...settings, ...network });
       } else {
         const policies = this.#has[name] ?? [];
@@ -185,13 +148,8 @@ export class PolicySite {
     }
   }
 
-  /** What a group says in the end; of who is in none, by its network. */
-  #stanceOf(group: Group | '', network: Network): string {
-    const places = [group === '' ? undefined : this.#says[group], this.#says[network]];
-    const all = [...places, this.#says[tenant]].map(wordsOf);
-    const action = all.find(([said]) => said !== undefined)?.[0] ?? 'allow';
-    const enforcement = all.find(([, said]) => said !== undefined)?.[1] ?? 'enforce';
-    return `${action} ${enforcement}`;
+  get #held(): Held {
+    return { rules: this.#rules, has: this.#has, says: this.#says };
   }
 
   /** Rules of the same words have the same name. */
@@ -204,35 +162,7 @@ export class PolicySite {
 
   /** Whether the rules allow it, by a plain reading. */
   isAllowed(talk: Talk): boolean {
-    return this.#ends(talk).every(({ verdict }) => verdict === 'allow');
-  }
-
-  /** The rules that decide at both ends, by a plain reading: of the client's, of the server's. */
-  #ends(talk: Talk) {
-    const { client, server, family, protocol, port } = talk;
-    const end = (name: Name) => ({ address: addressOf(name, family), group: groupOf(name) });
-    const conversation: PlainConversation = {
-      client: end(client),
-      server: end(server),
-      protocol: protocolNumbers[protocol][family === 4 ? 0 : 1],
-      port,
-      asked: protocol === 'icmp' ? 'echo' : undefined,
-      network: networkOf(client) === networkOf(server) ? networkOf(client) : '',
-    };
-    const policiesOf = Object.fromEntries(
-      Object.entries(this.#has).map(([group, policies]) => [group, policies ?? []]),
-    );
-    const stanceOf = {
-      '': this.#stanceOf('', 'web'),
-      ...Object.fromEntries(
-        Object.entries(groups).map(([group, network]) => [
-          group,
-          this.#stanceOf(group as Group, network),
-        ]),
-      ),
-    };
-    const plain: PlainTenant = { rules: this.#rules, policiesOf, subnetsOf, stanceOf };
-    return (['out', 'in'] as const).map((direction) => deciding(plain, conversation, direction));
+    return bothEnds(this.#held, talk).every(({ verdict }) => verdict === 'allow');
   }
 
   /** The talks of which `explain` says something else than a plain reading of the rules. */
@@ -267,7 +197,7 @@ export class PolicySite {
   /** How often rules and defaults decided on the host of a container, by `policy/rule` and `group direction`. */
   async hits(name: Name): Promise<ReadonlyMap<string, number>> {
     const path = '/v1/host/policy-hits';
-    const said = (await this.apiOf(containers[name]).ask({ method: 'GET', path })) as PolicyHits;
+    const said = (await this.apiOf(hostNumberOf(name)).ask({ method: 'GET', path })) as PolicyHits;
     return new Map([
       ...said.rules.map(({ policy, rule, hits }) => [`${policy}/${rule}`, hits] as const),
       ...said.defaults.map(
@@ -278,19 +208,31 @@ export class PolicySite {
 
   /** The host of a container. */
   hostOf(name: Name): LabHost {
-    return this.#lab.host(containers[name]);
+    return this.#lab.host(hostNumberOf(name));
+  }
+
+  /** What tunnels call a network. */
+  async vniOf(network: Network): Promise<number> {
+    const path = `/api/v1/inspect/networks/${tenant}:${network}/`;
+    const { Oper } = (await this.#api.ask({ method: 'GET', path })) as {
+      readonly Oper: { readonly externalPktTag: number };
+    };
+    return Oper.externalPktTag;
   }
 
   async #misexplained(talk: Talk): Promise<string | undefined> {
     const said = await this.explained(talk);
-    const [out, into] = this.#ends(talk);
+    const [out, into] = bothEnds(this.#held, talk);
     const wanted = [out, into].map((end) => `${end?.verdict} ${end?.rule ?? ''}`).join(', ');
     const told = [said?.out, said?.in].map((end) => `${end?.verdict} ${end?.rule}`).join(', ');
     return told === wanted ? undefined : `${textOf(talk)}: ${told} instead of ${wanted}`;
   }
 
-  /** Says it, and whether there was an answer. */
-  async speak({ client, server, family, protocol, port }: Talk): Promise<boolean> {
+  /** Says it, and whether there was an answer in time. */
+  async speak(
+    { client, server, family, protocol, port }: Talk,
+    waitMs = answerMs,
+  ): Promise<boolean> {
     const from = this.at(client);
     const to = addressOf(server, family);
     if (protocol === 'icmp') return (await ping(from, { to, count: 1, waitMs })).received > 0;
@@ -311,7 +253,9 @@ export class PolicySite {
       const found: Talk[] = [];
       for (let at = 0; at < left.length; at += atOnce) {
         const some = left.slice(at, at + atOnce);
-        const came = await Promise.all(some.map((talk) => this.speak(talk)));
+        // who hears nothing listens longer each time: others use this machine, too
+        const waitMs = answerMs * (1 + Math.min(round, 4));
+        const came = await Promise.all(some.map((talk) => this.speak(talk, waitMs)));
         found.push(...some.filter((talk, n) => came[n] !== this.isAllowed(talk)));
       }
       left = found;
@@ -338,31 +282,52 @@ export class PolicySite {
 
   async #make(): Promise<void> {
     const typed = (words: string) => netctlOk(this.#lab.host(1), words);
+    const { encap, mode } = this.#form;
+    await typed(`global set --fwd-mode ${mode}`);
     await typed(`tenant create ${tenant}`);
-    for (const [network, n] of Object.entries(networkNumbers)) {
-      const [v4, v6] = subnetsOf[network as Network];
-      const gateways = `-s ${v4} -g 10.80.${n}.254 --s6 ${v6} --g6 fd80:${n}::fe`;
-      await typed(`network create -t ${tenant} ${gateways} ${network}`);
+    for (const network of Object.keys(networkNumbers) as Network[]) {
+      const [v4, v6] = subnetsOf[network];
+      const [gateway4, gateway6] = gatewaysOf(network);
+      const subnets = `-s ${v4} -g ${gateway4} --s6 ${v6} --g6 ${gateway6}`;
+      const tag = encap === 'vlan' ? `-e vlan -p ${tagOf(network)}` : `-e ${encap}`;
+      await typed(`network create -t ${tenant} ${tag} ${subnets} ${network}`);
     }
     for (const [group, network] of Object.entries(groups)) {
       await typed(`group create -t ${tenant} ${network} ${group}`);
     }
     await Promise.all(this.#lab.hosts.map((_host, index) => this.#run(index + 1)));
-    for (const from of names) for (const to of names) if (from !== to) await this.#meet(from, to);
+    if (encap === 'vlan') await this.#put(machine, this.#lab.site.machine(machine));
+    const all = [...this.#at.keys()];
+    for (const from of all)
+      for (const to of all) if (this.canMeet(from, to)) await this.#meet(from, to);
+  }
+
+  /** Whether packets find a way from one to the other: machines do not reach gateways of ours. */
+  canMeet(one: Name, other: Name): boolean {
+    if (one === other) return false;
+    const isNear = networkOf(one) === networkOf(other);
+    return isNear || this.#form.mode === 'bridge' || (one !== machine && other !== machine);
   }
 
   async #run(number: number): Promise<void> {
     const host = this.#lab.host(number);
-    for (const name of names.filter((each) => containers[each] === number)) {
+    const own = (Object.keys(containers) as Container[]).filter(
+      (each) => containers[each] === number,
+    );
+    for (const name of own) {
       const network = `${groupOf(name) || networkOf(name)}/${tenant}`;
       const options = ['--ip', addressOf(name, 4), '--ip6', addressOf(name, 6)];
       await runContainer(host, { name, network, options });
-      const at = await containerOf(host, name);
-      this.#at.set(name, at);
-      for (const port of ports) {
-        await serveTcp(at, { port });
-        await listenUdp(at, { port, echo: true });
-      }
+      await this.#put(name, await containerOf(host, name));
+    }
+  }
+
+  /** Somebody is there, and answers. */
+  async #put(name: Name, at: Vantage): Promise<void> {
+    this.#at.set(name, at);
+    for (const port of ports) {
+      await serveTcp(at, { port });
+      await listenUdp(at, { port, echo: true });
     }
   }
 
@@ -383,32 +348,8 @@ interface Explained {
 }
 
 /** How long an answer is waited for; how often what came out wrong is tried again, and for how long at least. */
-const waitMs = 400;
+const answerMs = 400;
 const rounds = 6;
 const patienceMs = 10_000;
 /** Talks at a time. */
 const atOnce = 45;
-
-/** As the row has it: a rule with a network has the network's subnet. */
-function withSubnets(rule: RuleConfig): RuleConfig {
-  const subnet = (network: string) => subnetsOf[network as Network]?.[0];
-  return {
-    ...rule,
-    fromIpAddress: subnet(rule.fromNetwork) ?? rule.fromIpAddress,
-    toIpAddress: subnet(rule.toNetwork) ?? rule.toIpAddress,
-  };
-}
-
-/** Both words of what somebody says; undefined for one that is not said. */
-function wordsOf(said = ''): readonly [string | undefined, string | undefined] {
-  const words = said.split(' ');
-  const enforcement = words.find((word) => word === 'audit' || word === 'enforce');
-  const action = words.find((word) => word !== '' && word !== enforcement);
-  return [action, enforcement];
-}
-
-const keyOf = ({ policyName, ruleId }: RuleConfig): string => `${tenant}:${policyName}:${ruleId}`;
-
-/** A talk in words. */
-export const textOf = ({ client, server, family, protocol, port }: Talk): string =>
-  `${client} -> ${server} IPv${family} ${protocol}${port === 0 ? '' : ` ${port}`}`;

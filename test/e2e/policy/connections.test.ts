@@ -3,7 +3,8 @@ import { afterEach, beforeAll, expect, it } from 'vitest';
 import { serveTcp } from '../../lab/traffic/tcp.ts';
 import { labOfSite } from '../../support/lab-site.ts';
 import { OpenTalk } from '../../support/open-talk.ts';
-import { PolicySite, type Policies, type Rule, type Talk } from '../../support/policy-site.ts';
+import { PolicySite } from '../../support/policy-site.ts';
+import type { Policies, Rule, Talk } from '../../support/policy-words.ts';
 
 const lab = labOfSite(3);
 let site: PolicySite;

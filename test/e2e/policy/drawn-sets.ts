@@ -1,12 +1,7 @@
 /** Policies and talks drawn from chance, small enough that rules often meet each other and what is said. */
 import type { Random } from '../../sim/random.ts';
-import {
-  speeches,
-  type Name,
-  type Policies,
-  type Rule,
-  type Talk,
-} from '../../support/policy-site.ts';
+import type { Name } from '../../support/policy-cast.ts';
+import { speeches, type Policies, type Rule, type Talk } from '../../support/policy-words.ts';
 
 const groups = ['front', 'back', 'data'] as const;
 const policyNames = ['p', 'q', 'r'] as const;

@@ -2,14 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, expect, it } from 'vitest';
 import { labOfSite } from '../../support/lab-site.ts';
-import {
-  addressOf,
-  PolicySite,
-  textOf,
-  type Name,
-  type Policies,
-  type Talk,
-} from '../../support/policy-site.ts';
+import { addressOf, type Name } from '../../support/policy-cast.ts';
+import { PolicySite } from '../../support/policy-site.ts';
+import { textOf, type Policies, type Talk } from '../../support/policy-words.ts';
 import { until } from '../../support/until.ts';
 
 const lab = labOfSite(3);

@@ -11,7 +11,8 @@ import { Injector } from '../../lab/traffic/inject.ts';
 import { linkOf } from '../../lab/traffic/links.ts';
 import { isMarked, marked } from '../../support/hostile-frames.ts';
 import { labOfSite } from '../../support/lab-site.ts';
-import { addressOf, PolicySite, type Name } from '../../support/policy-site.ts';
+import { addressOf, type Name } from '../../support/policy-cast.ts';
+import { PolicySite } from '../../support/policy-site.ts';
 import { tcp, tcpFlags } from '../../support/raw-packets.ts';
 import { until } from '../../support/until.ts';
 import {

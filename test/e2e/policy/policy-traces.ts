@@ -10,13 +10,9 @@ import { runControl } from '../../../lib/datapath/unix-control.ts';
 import type { LabHost } from '../../lab/host.ts';
 import { linkOf } from '../../lab/traffic/links.ts';
 import { dockerOk } from '../../support/docker.ts';
-import {
-  addressOf,
-  networkOf,
-  type Name,
-  type PolicySite,
-  type Talk,
-} from '../../support/policy-site.ts';
+import { addressOf, networkOf, type Name } from '../../support/policy-cast.ts';
+import type { PolicySite } from '../../support/policy-site.ts';
+import type { Talk } from '../../support/policy-words.ts';
 
 /** A container's way into its switch. */
 interface Place {

@@ -1,7 +1,8 @@
-/** Every shape of rule with real packets and by `explain`: both families, one host and several, bridged and routed. */
+/** Every shape of rule with real packets and by `explain`: both families, one host and several, within a network and routed. */
 import { beforeAll, expect, it } from 'vitest';
 import { labOfSite } from '../../support/lab-site.ts';
-import { PolicySite, speeches, type Talk } from '../../support/policy-site.ts';
+import { PolicySite } from '../../support/policy-site.ts';
+import { speeches, type Talk } from '../../support/policy-words.ts';
 import { shapes } from './shapes.ts';
 
 const lab = labOfSite(3);

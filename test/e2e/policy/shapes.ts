@@ -1,5 +1,5 @@
 /** Every shape that rules have, a case each. Contiv's own behaviours are among them (README.md here). */
-import type { Policies, Rule } from '../../support/policy-site.ts';
+import type { Policies, Rule } from '../../support/policy-words.ts';
 
 const allow = (rule: Rule): Rule => ({ priority: 2, ...rule, action: 'allow' });
 const deny = (rule: Rule = {}): Rule => ({ ...rule, action: 'deny' });
@@ -107,4 +107,32 @@ export const shapes: Readonly<Record<string, Policies>> = {
     has: { back: ['p'] },
     rules: { p: [out(deny()), deny(), allow(web80)] },
   },
+};
+
+/** Cases about a machine on the wire, which is in no group (`policy-cast.ts`). */
+export const wireShapes: Readonly<Record<string, Policies>> = {
+  'in: only from a machine on the wire': into(
+    deny(),
+    allow({ fromIpAddress: '10.80.1.9' }),
+    allow({ fromIpAddress: 'fd80:1::9' }),
+  ),
+  'in: not from a machine on the wire': into(
+    deny({ fromIpAddress: '10.80.1.9' }),
+    deny({ fromIpAddress: 'fd80:1::9', protocol: 'tcp' }),
+  ),
+  'in: from all groups, so not from who is in none': into(
+    deny(),
+    allow({ fromEndpointGroup: 'front' }),
+    allow({ fromEndpointGroup: 'data' }),
+    allow({ fromEndpointGroup: 'back' }),
+  ),
+  'out: only to a machine on the wire': from(
+    deny(),
+    allow({ toIpAddress: '10.80.1.9' }),
+    allow({ toIpAddress: 'fd80:1::9' }),
+  ),
+  'out: no udp to a machine on the wire': from(
+    deny({ protocol: 'udp', toIpAddress: '10.80.1.9' }),
+    deny({ protocol: 'udp', toIpAddress: 'fd80:1::9' }),
+  ),
 };

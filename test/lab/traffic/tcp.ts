@@ -50,7 +50,7 @@ export type TcpClient = z.infer<typeof clientSchema>;
 /** What a server does: takes bytes and says how many, sends them back, or sends its own. */
 export type TcpService = 'sink' | 'echo' | 'source';
 
-/** Listens on all addresses of both families; `ask` and `stop` give the connections so far. */
+/** Listens on all addresses of both families; `ask` and `stop` give the connections so far, of very many the last 256. */
 export function serveTcp(
   at: Vantage,
   plan: { readonly port: number; readonly mode?: TcpService },

@@ -29,6 +29,9 @@ const sentSchema = z.object({
   refused: z.number(),
   answered: z.number(),
   damaged: z.number(),
+  /** The longest time without an answer, and when it began after the start; without an echo it is all the time. */
+  silenceUs: z.number(),
+  silenceFromUs: z.number(),
   sizes: sizesSchema,
   answeredSizes: sizesSchema,
   errors: returnedSchema,

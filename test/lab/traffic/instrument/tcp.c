@@ -146,6 +146,21 @@ static void echo_rest(struct flow *flow) {
   while (flow->sent < flow->received && send_some(flow, flow->received - flow->sent) > 0);
 }
 
+/* Of many connections the first that is over is forgotten; true when there is room for another. */
+static int has_room(void) {
+  if (served_count < CONNECTIONS_MOST) return 1;
+  for (int each = 0; each < served_count; each++) {
+    if (!served[each].is_over) continue;
+    close(served[each].fd);
+    free(served[each].buckets);
+    served_count--;
+    memmove(served + each, served + each + 1, (served_count - each) * sizeof *served);
+    served[served_count] = (struct flow){0};
+    return 1;
+  }
+  return 0;
+}
+
 int tcp_serve(void) {
   const char *mode = option("mode", "sink");
   int on = 1, fd = listen_at_port(0, 128);
@@ -165,7 +180,7 @@ int tcp_serve(void) {
       serve_flow(&served[each], mode);
       if (strcmp(mode, "echo") == 0 && !served[each].is_over) echo_rest(&served[each]);
     }
-    if (waiting[1].revents && served_count < CONNECTIONS_MOST) {
+    if (waiting[1].revents && has_room()) {
       struct flow *flow = &served[served_count];
       socklen_t length = sizeof flow->peer;
       int accepted = accept(fd, (struct sockaddr *)&flow->peer, &length);

@@ -168,6 +168,16 @@ int udp_serve(void) {
 
 static struct sizes sent_sizes, answered_sizes;
 static long sent, refused, answered, damaged;
+static uint64_t begun_us, heard_us, silence_us, silence_from_us;
+
+static void heard(void) {
+  uint64_t now = now_us();
+  if (now - heard_us > silence_us) {
+    silence_us = now - heard_us;
+    silence_from_us = heard_us;
+  }
+  heard_us = now;
+}
 
 static void take_answers(int fd) {
   for (;;) {
@@ -181,6 +191,7 @@ static void take_answers(int fd) {
     if (!is_whole(datagram, size, &run, &order)) damaged++;
     else {
       answered++;
+      heard();
       count_size(&answered_sizes, size);
     }
   }
@@ -231,8 +242,13 @@ static int open_sender(void) {
 }
 
 static void report_sent(uint32_t run) {
-  printf("{\"run\":%u,\"sent\":%ld,\"refused\":%ld,\"answered\":%ld,\"damaged\":%ld,\"sizes\":", run, sent, refused,
-         answered, damaged);
+  // a silence that goes on counts as far as it has come
+  uint64_t now = now_us(), lasts = now - heard_us;
+  int goes_on = lasts > silence_us;
+  printf("{\"run\":%u,\"sent\":%ld,\"refused\":%ld,\"answered\":%ld,\"damaged\":%ld", run, sent, refused, answered,
+         damaged);
+  printf(",\"silenceUs\":%llu,\"silenceFromUs\":%llu,\"sizes\":", (unsigned long long)(goes_on ? lasts : silence_us),
+         (unsigned long long)((goes_on ? heard_us : silence_from_us) - begun_us));
   print_sizes(&sent_sizes);
   printf(",\"answeredSizes\":");
   print_sizes(&answered_sizes);
@@ -247,7 +263,7 @@ int udp_send(void) {
   uint32_t run = now_us() ^ (uint32_t)getpid() << 16;
   if (!size_count) fail("sizes", 0);
   ready();
-  uint64_t next = now_us();
+  uint64_t next = begun_us = heard_us = silence_from_us = now_us();
   for (long at = 0; at < times * size_count && !leash_ended; at++) {
     send_one(fd, sizes[at % size_count], run);
     next += every;
