@@ -15,8 +15,9 @@ import type { ThinClient } from '../thin-client.ts';
 
 const sizes = (process.env['FAIRLEAD_BENCH_OBJECTS'] ?? '10,1000,10000').split(',').map(Number);
 const voterCounts = (process.env['FAIRLEAD_BENCH_VOTERS'] ?? '1,3').split(',').map(Number);
-/** Of each site, when it is warm. */
-const turns = Number(process.env['FAIRLEAD_BENCH_TURNS'] ?? 30);
+/** Turns of each site, and of what takes long where there is much. */
+const turnsMax = Number(process.env['FAIRLEAD_BENCH_TURNS'] ?? 30);
+const largeTurns = Math.min(turnsMax, 8);
 const firstRounds = 10;
 /** A turn ends after so many rounds, or after so long: well before a member that is stopped is missed. */
 const turnRounds = 25;
@@ -35,6 +36,8 @@ interface Operation {
   /** Takes it back. */
   readonly undone?: (agent: ThinClient) => Promise<unknown>;
   readonly warmUpRounds: number;
+  /** Turns of each site that are measured, when it is warm. */
+  readonly turns: number;
 }
 
 function made(name: string, path: string, body: object): Operation {
@@ -43,11 +46,17 @@ function made(name: string, path: string, body: object): Operation {
     measured: (agent) => agent.ask('POST', path, body),
     undone: (agent) => agent.ask('DELETE', path),
     warmUpRounds: 500,
+    turns: turnsMax,
   };
 }
 
 function asked(name: string, path: string): Operation {
-  return { name, measured: (agent) => agent.ask('GET', path), warmUpRounds: firstRounds };
+  return {
+    name,
+    measured: (agent) => agent.ask('GET', path),
+    warmUpRounds: firstRounds,
+    turns: turnsMax,
+  };
 }
 
 const own = { tenantName: 'default' };
@@ -75,6 +84,9 @@ const changes: readonly Operation[] = [
 ];
 const reads: readonly Operation[] = [
   asked('inspect', '/api/v1/inspect/networks/default:n1/'),
+  // what grows with what is in it
+  { ...asked('inspect-tenant', '/api/v1/inspect/tenants/default/'), turns: largeTurns },
+  { ...asked('inspect-policy', '/api/v1/inspect/policys/default:p/'), turns: largeTurns },
   asked('get', '/v1/networks/default/n1'),
   asked('list', '/api/v1/networks/'),
   asked('list-page', '/v1/networks?limit=10'),
@@ -149,8 +161,8 @@ async function benchOperations(
       ...{ values: [], first: [], rounds: 0, turns: 0, cpuMs: 0 },
     })),
   );
-  while (all.flat().some((of) => of.turns < turns)) {
-    for (const of of all.flat()) if (of.turns < turns) await turn(of);
+  while (all.flat().some((of) => of.turns < of.operation.turns)) {
+    for (const of of all.flat()) if (of.turns < of.operation.turns) await turn(of);
   }
   for (const costs of all) reportCosts(costs, voters);
 }
