@@ -25,7 +25,8 @@ import { objectPage, type ObjectPage, type PageRequest } from '../network/object
 import type { Oper } from '../network/objects/figures.ts';
 import { operOf } from '../network/objects/oper.ts';
 import { showAll, showObject, type ShownObject } from '../network/objects/show.ts';
-import { planPutObject, planRemoveObject } from '../network/objects/write.ts';
+import { planPostObject } from '../network/objects/post.ts';
+import { planRemoveObject } from '../network/objects/write.ts';
 import { freshReads } from '../store/fresh-reads.ts';
 import { runPlanNear } from '../store/near-first.ts';
 import type { Plan, Step } from '../store/plan.ts';
@@ -122,10 +123,10 @@ export class SiteObjects {
     }
   }
 
-  /** Makes an object, or changes the one there is. */
+  /** Makes an object, or changes the one there is; what Contiv's clients do not know of it stays. */
   async put(name: ObjectName, config: Config, condition: Condition): Promise<void> {
     await this.#requireUsable(name, () => config);
-    await this.#untilDone(name, (attempt) => planPutObject(name, config, condition, attempt));
+    await this.#untilDone(name, (attempt) => planPostObject(name, config, condition, attempt));
     await this.#followed(name);
   }
 

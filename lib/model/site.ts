@@ -48,6 +48,8 @@ export const tenantSchema = z.strictObject({
   /** As an operator gave it; nothing uses it. */
   defaultNetwork: siteNameSchema.optional(),
   ...settingsSchema.shape,
+  /** How often an operator changed it; the row is put again for other reasons, too. */
+  changes: z.int().min(1).optional(),
 });
 
 /** How frames of a network travel between hosts. */

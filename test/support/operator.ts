@@ -5,10 +5,12 @@ import { parseKey, type ObjectName } from '../../lib/model/objects/object-keys.t
 import { readConfig } from '../../lib/model/objects/read-config.ts';
 import { shapeOf } from '../../lib/model/objects/shape.ts';
 import type { Condition } from '../../lib/network/objects/object-rows.ts';
+import { planDeclare } from '../../lib/network/objects/declare.ts';
 import type { Oper } from '../../lib/network/objects/figures.ts';
 import { operOf } from '../../lib/network/objects/oper.ts';
 import { showAll, showObject } from '../../lib/network/objects/show.ts';
-import { planPutObject, planRemoveObject } from '../../lib/network/objects/write.ts';
+import { planPostObject } from '../../lib/network/objects/post.ts';
+import { planRemoveObject } from '../../lib/network/objects/write.ts';
 import type { Step } from '../../lib/store/plan.ts';
 import { runLook, runPlan, type PlanStore } from '../../lib/store/run-plan.ts';
 
@@ -30,11 +32,21 @@ export class Operator {
     const named = Object.fromEntries(described.key.map((field, n) => [field, parts[n]]));
     const config = readConfig(described, key, { ...named, ...body });
     const name = nameFor(kind, key);
-    const plan = (attempt: number) => planPutObject(name, config, condition, attempt);
+    const plan = (attempt: number) => planPostObject(name, config, condition, attempt);
     for (;;) {
       const { done, created } = await runPlan(this.#store, plan);
       if (done) return created;
     }
+  }
+
+  /** PUT of our own API: what is not said has its default. */
+  async declare(kind: KindName, key: string, body: Json = {}): Promise<void> {
+    const described = describedKind(kind);
+    const { parts } = nameFor(kind, key);
+    const named = Object.fromEntries(described.key.map((field, n) => [field, parts[n]]));
+    const config = readConfig(described, key, { ...named, ...body });
+    const plan = () => planDeclare(nameFor(kind, key), () => config, {}, 0);
+    while (!(await runPlan(this.#store, plan)).done);
   }
 
   /** DELETE. */

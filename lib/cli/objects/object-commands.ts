@@ -181,53 +181,40 @@ function rmCommand(noun: Noun): CommandRow {
 
 type Headers = Readonly<Record<string, string>>;
 
-/** Sends an object, or shows it when it should only be tried. */
+/** Sends an object, or shows it when it should only be tried. What is not in it has its default. */
 async function write(
   noun: Noun,
   context: CommandContext,
-  sent: {
-    readonly object: ShownObject;
-    readonly headers: Headers;
-    readonly done: string;
-  },
+  {
+    object,
+    headers,
+    done,
+  }: { readonly object: ShownObject; readonly headers: Headers; readonly done: string },
 ): Promise<void> {
   const { output } = readOptions(shownOptions, context.sources);
-  const key = keyOf(noun, context).join(':');
-  if (isOn(dryRun, context)) {
-    context.writeOut(listText(noun, [await tried(noun, context, sent)], output));
-    return;
-  }
-  const { object: body, headers } = sent;
-  const path = objectPath(noun, context);
-  const answer = (await clientOf(context).ask({
-    method: 'PUT',
-    path,
-    body,
-    headers,
-  })) as ShownObject;
-  if (output === 'table') context.writeOut(`${noun.name}/${key} ${sent.done}\n`);
-  else context.writeOut(listText(noun, [answer], output));
-}
-
-/** The object as it would be, once it was sent. */
-async function tried(
-  noun: Noun,
-  context: CommandContext,
-  { object, headers }: { readonly object: ShownObject; readonly headers: Headers },
-): Promise<ShownObject> {
+  const isTried = isOn(dryRun, context);
   const fields = specFields(noun.kind).filter((field) => field in object);
   const spec = Object.fromEntries(fields.map((field) => [field, object[field]]));
-  const path = triedPath(noun, context);
+  const path = isTried ? triedPath(noun, context) : documentPath(noun, context);
   const answer = await clientOf(context).ask({ method: 'PUT', path, body: { spec }, headers });
+  const key = keyOf(noun, context).join(':');
+  if (output === 'table' && !isTried) {
+    context.writeOut(`${noun.name}/${key} ${done}\n`);
+    return;
+  }
   const { object: shown } = answer as { readonly object?: { readonly spec: ShownObject } };
-  return { key: keyOf(noun, context).join(':'), ...keyFields(noun, context), ...shown?.spec };
+  const now = { key, ...keyFields(noun, context), ...shown?.spec };
+  context.writeOut(listText(noun, [now], output));
 }
 
-/** The path of our own API, which can try things. */
-function triedPath(noun: Noun, context: CommandContext): string {
-  const parts = keyOf(noun, context).map(encodeURIComponent);
-  return `/v1/${noun.kind.plural}/${parts.join('/')}?dryRun=true`;
+/** The path of our own API, to which objects are declared. */
+function documentPath(noun: Noun, context: CommandContext): string {
+  return `/v1/${noun.kind.plural}/${keyOf(noun, context).map(encodeURIComponent).join('/')}`;
 }
+
+/** The same, to try it. */
+const triedPath = (noun: Noun, context: CommandContext): string =>
+  `${documentPath(noun, context)}?dryRun=true`;
 
 function tenantOf({ sources }: CommandContext): string {
   return readOptions<{ readonly tenant: string }>({ tenant: tenantOption }, sources).tenant;

@@ -39,6 +39,8 @@ interface AnyField {
   readonly doc: string;
   /** Part of the key, or refused when empty. */
   readonly required?: true;
+  /** Contiv's clients cannot know it, or leave it out: a POST of theirs that does not say it leaves it as it is. */
+  readonly contivLeavesOut?: true;
   /** What is said when a change of it is refused; without, it may change at any time, also while in use. */
   readonly fixed?: string;
   readonly refers?: Reference;

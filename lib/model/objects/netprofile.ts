@@ -33,6 +33,7 @@ export const netprofileKind = describeKind({
     },
     bandwidthIn: {
       type: 'text',
+      contivLeavesOut: true,
       format: 'bandwidth',
       charactersMax: 32,
       doc: 'Most that a container gets, in bits each second. Empty for no limit.',
@@ -45,6 +46,7 @@ export const netprofileKind = describeKind({
     },
     DSCPIn: {
       type: 'whole',
+      contivLeavesOut: true,
       min: 0,
       max: dscpMax,
       doc: 'Differentiated services code point that what it gets is marked with; 0 for none.',
@@ -57,12 +59,14 @@ export const netprofileKind = describeKind({
     },
     burstIn: {
       type: 'whole',
+      contivLeavesOut: true,
       min: 0,
       max: netprofileBurstMax,
       doc: `Kilobytes that it may get at once above its bandwidth, at least ${limitBurstMin}; 0 for what it gives in a second.`,
     },
     sharing: {
       type: 'text',
+      contivLeavesOut: true,
       format: 'sharing',
       charactersMax: 16,
       doc: 'Who has each bandwidth: each endpoint for itself, or all of a group on one host together.',

@@ -85,6 +85,7 @@ export const networkKind = describeKind({
     hostAccess: {
       type: 'text',
       format: 'hostAccess',
+      contivLeavesOut: true,
       charactersMax: 8,
       words: ['default', 'allow', 'deny'],
       doc: 'Whether hosts have routes to it through an infra network of its tenant: `allow`, `deny`, or `default`, which is `deny` but where the tenant has an infra network `contivh1`. May be changed at any time.',

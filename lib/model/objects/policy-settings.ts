@@ -1,6 +1,6 @@
 /**
  * What tenants, networks and groups say of packets that no rule fits, and of those that are denied. Contiv had no such
- * settings: its clients leave them out, so what is left out stays as it is, and `inherit` takes back what was said.
+ * settings: what its clients leave out stays as it is, and `inherit` takes back what was said.
  */
 import type { TextField } from './kind.ts';
 
@@ -9,6 +9,7 @@ export const policySettings = {
   defaultAction: {
     type: 'text',
     format: 'defaultAction',
+    contivLeavesOut: true,
     charactersMax: 8,
     words: ['inherit', 'allow', 'deny', 'deny-in', 'deny-out'],
     doc: 'What happens where no rule fits: `allow`, `deny`, or `deny-in` or `deny-out` for that direction only. A group inherits from its network, that from its tenant, and that allows.',
@@ -16,6 +17,7 @@ export const policySettings = {
   enforcement: {
     type: 'text',
     format: 'enforcement',
+    contivLeavesOut: true,
     charactersMax: 8,
     words: ['inherit', 'enforce', 'audit'],
     doc: 'Whether what is denied is stopped (`enforce`) or only counted (`audit`). A group inherits from its network, that from its tenant, and that enforces.',
@@ -28,16 +30,10 @@ export interface PolicySettings {
   readonly enforcement: string;
 }
 
-/** Nothing said. */
-export const noSettings: PolicySettings = { defaultAction: '', enforcement: '' };
-
-/** What is said from now on: what is not given stays, `inherit` is nothing. */
-export function settingsAfter(given: PolicySettings, before: PolicySettings): PolicySettings {
-  const after = (field: keyof PolicySettings): string => {
-    if (given[field] === 'inherit') return '';
-    return given[field] === '' ? before[field] : given[field];
-  };
-  return { defaultAction: after('defaultAction'), enforcement: after('enforcement') };
+/** What a configuration says: `inherit` is nothing. */
+export function settingsOf({ defaultAction, enforcement }: PolicySettings): PolicySettings {
+  const said = (text: string): string => (text === 'inherit' ? '' : text);
+  return { defaultAction: said(defaultAction), enforcement: said(enforcement) };
 }
 
 /** What is said, without what is not, as rows have it. */

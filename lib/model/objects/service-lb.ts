@@ -73,6 +73,7 @@ export const serviceLbKind = describeKind({
     },
     affinity: {
       type: 'text',
+      contivLeavesOut: true,
       format: 'affinity',
       charactersMax: 16,
       words: ['connection', 'client'],
@@ -80,6 +81,7 @@ export const serviceLbKind = describeKind({
     },
     check: {
       type: 'text',
+      contivLeavesOut: true,
       format: 'check',
       charactersMax: 16,
       words: ['tcp'],
@@ -87,18 +89,21 @@ export const serviceLbKind = describeKind({
     },
     checkInterval: {
       type: 'whole',
+      contivLeavesOut: true,
       min: 0,
       max: checkIntervalSecondsMax,
       doc: `Seconds from one check to the next; a check that does not say has ${checkIntervalSecondsDefault}.`,
     },
     checkTimeout: {
       type: 'whole',
+      contivLeavesOut: true,
       min: 0,
       max: checkTimeoutSecondsMax,
       doc: `Seconds that an answer may take, not more than from one check to the next; a check that does not say has ${checkTimeoutSecondsDefault}.`,
     },
     checkFailures: {
       type: 'whole',
+      contivLeavesOut: true,
       min: 0,
       max: checkFailuresMax,
       doc: `Checks that fail one after the other until a container gets nothing new; a check that does not say has ${checkFailuresDefault}.`,

@@ -2,13 +2,12 @@
  * Objects as they are declared: made, changed to what is said, or left alone when they are that already. Contiv
  * refused every change of a network or tenant, also one to what it was; here only those that are changes. Pure.
  */
-import { formatAddress, parseAddress } from '../../ip/ip.ts';
-import type { Config, ObjectKind } from '../../model/objects/kind.ts';
+import { changedFields } from '../../model/objects/changed-fields.ts';
+import type { Config } from '../../model/objects/kind.ts';
 import { describedKind } from '../../model/objects/kinds.ts';
 import { objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
 import { asRead, type Plan, type Step } from '../../store/plan.ts';
 import type { KeyValue } from '../../store/port.ts';
-import { sameValue } from '../same-value.ts';
 import { isLeaving } from './leaving.ts';
 import { requireCondition, type Condition } from './object-rows.ts';
 import { showSettings, shownRow, type ShownRow } from './show.ts';
@@ -38,7 +37,7 @@ export function* planDeclare(
   const before = shown?.config;
   const config = wish(before);
   const kind = describedKind(name.kind);
-  if (before !== undefined && isSame(kind, config, before)) {
+  if (before !== undefined && changedFields(kind, config, before).length === 0) {
     return { txn: undefined, answer: { done: true, outcome: 'unchanged', before } };
   }
   const { txn, answer } = yield* planPutObject(name, config, condition, attempt);
@@ -50,27 +49,16 @@ export function* planDeclare(
   };
 }
 
-interface Seen {
+/** An object, and its row as it is. */
+export interface Seen {
   readonly shown: ShownRow | undefined;
   readonly row: KeyValue | undefined;
 }
 
-function* readShown(name: ObjectName): Step<Seen> {
+/** Reads an object for whoever decides by what it is. */
+export function* readShown(name: ObjectName): Step<Seen> {
   const [row] = (yield { start: objectKey(name) }).rows;
   if (name.kind === 'global') return { shown: yield* showSettings(), row };
   const there = row !== undefined && !isLeaving(name.kind, row);
   return { shown: there ? shownRow(describedKind(name.kind), row) : undefined, row };
-}
-
-/** Whether two configurations say the same; addresses may be written in several ways. */
-function isSame(kind: ObjectKind, one: Config, other: Config): boolean {
-  const plain = (config: Config): Config =>
-    Object.fromEntries(
-      Object.entries(config).map(([field, value]) => {
-        const format = kind.fields[field]?.type === 'text' && kind.fields[field].format;
-        const isAddress = value !== '' && (format === 'ipv4' || format === 'ipv6');
-        return [field, isAddress ? formatAddress(parseAddress(String(value))) : value];
-      }),
-    );
-  return sameValue(plain(one), plain(other));
 }

@@ -9,7 +9,7 @@ import {
   objectKey,
   type ObjectName,
 } from '../../model/objects/object-keys.ts';
-import { noSettings, settingsAfter } from '../../model/objects/policy-settings.ts';
+import { settingsOf } from '../../model/objects/policy-settings.ts';
 import { invalid } from '../../model/objects/read-config.ts';
 import type { ObjectRow } from '../../model/objects/rows.ts';
 import { numberKey } from '../../model/site-keys.ts';
@@ -32,16 +32,9 @@ const kind = 'endpointGroup';
 
 /** What is special about endpoint groups. */
 export const groupSpecial: Special = {
-  check(config, before) {
-    const there = before === undefined ? noSettings : typed(kind, before);
-    const settled = {
-      ...config,
-      ...settingsAfter(typed(kind, config), there),
-      selectors: selectorsAfter(typed(kind, config), before && typed(kind, before)),
-    };
-    // Contiv ignored it, and so its clients leave it out
-    if (before === undefined || config['cfgdTag'] !== '') return settled;
-    return { ...settled, cfgdTag: before['cfgdTag'] ?? '' };
+  check(config) {
+    const group = typed(kind, config);
+    return { ...config, ...settingsOf(group), selectors: selectorsOf(group) };
   },
   first: ['tenantName', 'networkName'],
   *prepare(draft, name, config, { before, attempt }) {
@@ -82,12 +75,8 @@ export const groupSpecial: Special = {
   },
 };
 
-/** Contiv's clients know no selectors: what is not given stays, and `none` takes them back. To ask twice is to ask. */
-function selectorsAfter(
-  { selectors }: EndpointGroupConfig,
-  before: EndpointGroupConfig | undefined,
-): readonly string[] {
-  if (selectors.length === 0) return before?.selectors ?? [];
+/** `none` takes them back. To ask twice is to ask. */
+function selectorsOf({ selectors }: EndpointGroupConfig): readonly string[] {
   if (!selectors.includes(noSelectors)) return [...new Set(selectors)];
   if (selectors.length === 1) return [];
   throw invalid(`selectors string invalid format, expected ${formats.groupSelector.expected}`);

@@ -17,14 +17,8 @@ import { networkKind, type NetworkConfig } from '../../model/objects/network.ts'
 import type { GlobalConfig } from '../../model/objects/global.ts';
 import { objectKey, type ObjectName } from '../../model/objects/object-keys.ts';
 import type { Pool } from '../../model/pool.ts';
-import {
-  noSettings,
-  saidSettings,
-  settingsAfter,
-  settingsIn,
-  type PolicySettings,
-} from '../../model/objects/policy-settings.ts';
-import { isZero } from '../../model/objects/shape.ts';
+import { saidSettings, settingsOf } from '../../model/objects/policy-settings.ts';
+import { changedFields } from '../../model/objects/changed-fields.ts';
 import { encodeRecord, type Stored } from '../../model/record.ts';
 import { siteNetworkKey, tenantKey } from '../../model/site-keys.ts';
 import {
@@ -58,8 +52,8 @@ interface WantedSubnet {
 }
 
 /**
- * Makes a network, or changes its settings. Refuses with OBJECT_FIXED other changes of one that is there, REFERENCE_UNKNOWN, OBJECT_INVALID,
- * OBJECT_CONFLICT, SITE_LIMIT and OBJECT_CHANGED.
+ * Makes a network, or changes its settings. Refuses with OBJECT_FIXED, by name, other changes of one that is there,
+ * REFERENCE_UNKNOWN, OBJECT_INVALID, OBJECT_CONFLICT, SITE_LIMIT and OBJECT_CHANGED.
  */
 export function* planPutNetwork(
   name: ObjectName,
@@ -101,8 +95,8 @@ export function* planPutNetwork(
     options: {},
     createdBy: 'operator',
     asked: askedOf(config),
-    ...accessOf(config, undefined),
-    ...networkSettings(config, noSettings),
+    ...accessOf(config),
+    ...networkSettings(config),
   };
   requireAccessible(network);
   draft.then.push({ op: 'put', key: siteNetworkKey(site), value: encodeRecord(network) });
@@ -111,19 +105,13 @@ export function* planPutNetwork(
 
 /** The settings as the row has them. */
 const networkSettings = (
-  given: PolicySettings,
-  before: PolicySettings,
+  config: NetworkConfig,
 ): Pick<SiteNetwork, 'defaultAction' | 'enforcement'> =>
-  settingsSchema.parse(saidSettings(settingsAfter(given, before)));
+  settingsSchema.parse(saidSettings(settingsOf(config)));
 
-/** What is said of hosts that reach it: what is not given stays, `default` is nothing. */
-function accessOf(
-  { hostAccess: given }: NetworkConfig,
-  before: SiteNetwork['hostAccess'],
-): Pick<SiteNetwork, 'hostAccess'> {
-  const said = given === '' ? before : given;
-  return said === 'allow' || said === 'deny' ? { hostAccess: said } : {};
-}
+/** What is said of hosts that reach it; `default` is nothing. */
+const accessOf = ({ hostAccess: said }: NetworkConfig): Pick<SiteNetwork, 'hostAccess'> =>
+  said === 'allow' || said === 'deny' ? { hostAccess: said } : {};
 
 /** Refuses with OBJECT_INVALID a network that hosts cannot be led to by us. */
 function requireAccessible({ hostAccess, asked, mode }: SiteNetwork): void {
@@ -144,27 +132,24 @@ function requireAccessible({ hostAccess, asked, mode }: SiteNetwork): void {
   );
 }
 
-/** Of a network only its settings change; Contiv's clients, which know none, are told what Contiv told them. */
+/** What may change at any time. */
+const changeable: ReadonlySet<string> = new Set(['defaultAction', 'enforcement', 'hostAccess']);
+
+/** Of a network only its settings change. */
 function changedNetwork(stored: Stored<SiteNetwork>, config: NetworkConfig): Decision<PutAnswer> {
-  const { defaultAction, enforcement, hostAccess, ...fixed } = config;
-  const shown = networkConfig(stored.value);
-  const isOther = Object.entries(fixed).some(
-    ([field, value]) => !isZero(value) && !sameValue(value, shown[field]),
+  const others = changedFields(networkKind, config, networkConfig(stored.value)).filter(
+    (field) => !changeable.has(field),
   );
-  if (isOther || defaultAction + enforcement + hostAccess === '') {
-    throw new FairleadError('OBJECT_FIXED', networkKind.frozen);
+  if (others.length > 0) {
+    throw new FairleadError('OBJECT_FIXED', `${networkKind.frozen}: ${others.join(', ')}`);
   }
   const {
     defaultAction: _action,
     enforcement: _enforcement,
-    hostAccess: access,
+    hostAccess: _access,
     ...rest
   } = stored.value;
-  const network: SiteNetwork = {
-    ...rest,
-    ...accessOf(config, access),
-    ...networkSettings(config, settingsIn(stored.value)),
-  };
+  const network: SiteNetwork = { ...rest, ...accessOf(config), ...networkSettings(config) };
   requireAccessible(network);
   const answer = { done: true, created: false };
   if (sameValue(network, stored.value)) return { txn: undefined, answer };

@@ -11,6 +11,7 @@ import {
   type ObjectRow,
 } from '../../model/objects/rows.ts';
 import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
+import { tenantSchema } from '../../model/site.ts';
 import type { KeyRange, KeyValue } from '../../store/port.ts';
 import type { Step, TxnDraft } from '../../store/plan.ts';
 
@@ -62,11 +63,14 @@ export function putObject(draft: TxnDraft, name: ObjectName, row: ObjectRow): vo
 }
 
 /**
- * The revision by which callers say how they saw an object. A tenant never changes; its row is put again with
- * whatever comes to it.
+ * The revision by which callers say how they saw an object. The row of a tenant is put again with whatever comes to the
+ * tenant, so its changes are counted in it. Each is a revision at least: no count reaches the revision of a later change,
+ * or of a later tenant of the name.
  */
-export const revisionOf = (kind: KindName, row: KeyValue): number =>
-  kind === 'tenant' ? row.createRevision : row.modRevision;
+export function revisionOf(kind: KindName, row: KeyValue): number {
+  if (kind !== 'tenant') return row.modRevision;
+  return row.createRevision + (decodeRecord(tenantSchema, row).value.changes ?? 0);
+}
 
 /** Refuses with OBJECT_CHANGED when the object is not as the caller saw it. */
 export function requireCondition(

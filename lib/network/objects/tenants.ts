@@ -1,13 +1,12 @@
 /** Tenants by an operator's hand: made by name, and removed when nothing is in them. Pure. */
 import { FairleadError } from '../../errors.ts';
 import type { KindName } from '../../model/objects/kind.ts';
-import { tenantKind, type TenantConfig } from '../../model/objects/tenant.ts';
+import type { TenantConfig } from '../../model/objects/tenant.ts';
 import { objectRange, type ObjectName } from '../../model/objects/object-keys.ts';
 import {
-  noSettings,
   saidSettings,
-  settingsAfter,
-  settingsIn,
+  settingsOf,
+  type PolicySettings,
 } from '../../model/objects/policy-settings.ts';
 import { decodeRecord, type Stored } from '../../model/record.ts';
 import { numberKey, tenantKey, tenantSubnetRange } from '../../model/site-keys.ts';
@@ -29,16 +28,14 @@ import {
   countRows,
   readAll,
   requireCondition,
+  revisionOf,
   unknownObject,
   type Condition,
   type PutAnswer,
   type RemoveAnswer,
 } from './object-rows.ts';
 
-/**
- * Makes a tenant, or changes its settings. Refuses with OBJECT_FIXED other changes of one that is there, with SITE_LIMIT
- * and OBJECT_CHANGED.
- */
+/** Makes a tenant, or changes the one there is. Refuses with SITE_LIMIT and OBJECT_CHANGED. */
 export function* planPutTenant(
   name: ObjectName,
   config: TenantConfig,
@@ -46,34 +43,29 @@ export function* planPutTenant(
   attempt: number,
 ): Plan<PutAnswer> {
   const [row] = (yield { start: tenantKey(config.tenantName) }).rows;
-  requireCondition(name, row?.createRevision, condition);
+  requireCondition(name, row && revisionOf('tenant', row), condition);
   if (row !== undefined) return changedTenant(decodeRecord(tenantSchema, row), config);
   const draft: TxnDraft = { compare: [], then: [] };
-  const { tenantName, defaultNetwork } = config;
+  const { tenantName } = config;
   const number = yield* takeNumber(draft, 'tenant', tenantName, { attempt });
-  const given = defaultNetwork === '' ? {} : { defaultNetwork };
-  const settings = settingsSchema.parse(saidSettings(settingsAfter(config, noSettings)));
-  const tenant = { name: tenantName, number, ...given, ...settings };
-  putTenant(draft, tenant, undefined);
+  putTenant(draft, { name: tenantName, number, ...saidOf(config) }, undefined);
   return { txn: draft, answer: { done: true, created: true } };
 }
 
-/** Of a tenant only its settings change; Contiv's clients, which know none, are told what Contiv told them. */
+/** What a configuration says of a tenant, as the row has it. */
+const saidOf = (config: TenantConfig): Pick<Tenant, 'defaultNetwork' | keyof PolicySettings> => ({
+  ...(config.defaultNetwork === '' ? {} : { defaultNetwork: config.defaultNetwork }),
+  ...settingsSchema.parse(saidSettings(settingsOf(config))),
+});
+
 function changedTenant(stored: Stored<Tenant>, config: TenantConfig): Decision<PutAnswer> {
-  const { defaultAction: _action, enforcement: _enforcement, ...rest } = stored.value;
-  const { defaultNetwork, defaultAction, enforcement } = config;
-  const isOther = defaultNetwork !== '' && defaultNetwork !== rest.defaultNetwork;
-  if (isOther || defaultAction + enforcement === '') {
-    throw new FairleadError('OBJECT_FIXED', tenantKind.frozen);
-  }
-  const settings = settingsSchema.parse(
-    saidSettings(settingsAfter(config, settingsIn(stored.value))),
-  );
-  const tenant = { ...rest, ...settings };
+  const { name, number, changes = 0 } = stored.value;
+  const before = stored.value.changes === undefined ? {} : { changes };
+  const said = { name, number, ...saidOf(config) };
   const answer = { done: true, created: false };
-  if (sameValue(tenant, stored.value)) return { txn: undefined, answer };
+  if (sameValue({ ...said, ...before }, stored.value)) return { txn: undefined, answer };
   const draft: TxnDraft = { compare: [], then: [] };
-  putTenant(draft, tenant, stored);
+  putTenant(draft, { ...said, changes: changes + 1 }, stored);
   return { txn: draft, answer };
 }
 
@@ -107,7 +99,7 @@ export function* planRemoveTenant(name: ObjectName, condition: Condition): Plan<
   const key = tenantKey(tenant);
   const guard = yield* readObjectGuard(name);
   const [row] = (yield { start: key }).rows;
-  requireCondition(name, row?.createRevision, condition);
+  requireCondition(name, row && revisionOf('tenant', row), condition);
   if (row === undefined) throw unknownObject(name);
   if (tenant === defaultTenant) {
     throw new FairleadError('OBJECT_IN_USE', `cannot delete ${tenant}, it is always there`, {

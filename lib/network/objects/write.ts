@@ -22,7 +22,8 @@ import { planPutSettings, planRemoveSettings } from './settings.ts';
 import { planPutTenant, planRemoveTenant } from './tenants.ts';
 
 /**
- * Makes an object with a configuration from `readConfig`, or changes the one there is. Plan and run it until it
+ * Makes an object with a configuration from `readConfig`, or makes the one there is what that says; what it does not say
+ * has its default. Plan and run it until it
  * answers `done`; nothing is seen to change before. `attempt` counts those of this command that others came before.
  * Refuses with OBJECT_INVALID, OBJECT_FIXED, OBJECT_CONFLICT, OBJECT_IN_USE, REFERENCE_UNKNOWN, OBJECT_CHANGED,
  * SITE_LIMIT, and what subnets and addresses are refused with.

@@ -171,3 +171,66 @@ it('apply(export(S)) = S, and applying twice changes nothing', async () => {
     { numRuns: 40 },
   );
 });
+
+/** What may change of an object at any time, and what it may be. */
+const stance = {
+  defaultAction: maybe('allow', 'deny', 'deny-in', 'inherit'),
+  enforcement: maybe('enforce', 'audit'),
+};
+const changeable: Readonly<Record<string, fc.Arbitrary<object>>> = {
+  tenant: fc.record({ ...stance, defaultNetwork: maybe('a', 'b') }),
+  network: fc.record({ ...stance, hostAccess: maybe('allow', 'deny', 'default') }),
+  endpointGroup: fc.record({
+    ...stance,
+    policies: some('p', 'q'),
+    netProfile: maybe('n'),
+    selectors: fc.constantFrom([], ['app=web'], ['app=db', 'tier=one'], ['none']),
+  }),
+  netprofile: fc.record({
+    bandwidth: maybe('1mbps', '2 Mbps'),
+    bandwidthIn: maybe('3mbps'),
+    DSCP: maybe(0, 4),
+    DSCPIn: maybe(5),
+    burst: maybe(9),
+    burstIn: maybe(10),
+    sharing: maybe('group', 'endpoint'),
+  }),
+  appProfile: fc.record({ endpointGroups: some('g', 'h') }),
+  rule: fc.record({ action: fc.constantFrom('allow', 'deny'), priority: maybe(1, 7) }),
+  serviceLB: fc.record({
+    selectors: fc.constantFrom(['app=web'], ['app=db']),
+    ports: fc.constantFrom(['80:8080:TCP'], ['53:53:UDP', '80:80:TCP']),
+    affinity: maybe('client', 'connection'),
+    check: maybe('tcp'),
+  }),
+};
+const kinds = Object.keys(changeable);
+
+/** What a seed makes of a site: some of what is there said anew, in part otherwise. */
+function changed(documents: readonly Document[], draws: Iterator<object>): readonly Document[] {
+  return documents.flatMap((each) => {
+    if (!kinds.includes(each.kind)) return [];
+    const drawnFor = draws.next().value as Readonly<Record<string, object>>;
+    return [{ ...each, spec: defined({ ...each.spec, ...drawnFor[each.kind] }) }];
+  });
+}
+
+it('apply(export(S)) = S from a site that was changed since, whatever may change of it', async () => {
+  const draws = fc.infiniteStream(fc.record(changeable));
+  await fc.assert(
+    fc.asyncProperty(sites, draws, draws, async (documents, settings, changes) => {
+      const site = await objectSite();
+      await apply(site, documents);
+      // S is not only what has its defaults
+      await apply(site, changed(await exported(site), settings));
+      const all = await exported(site);
+      await apply(site, changed(all, changes));
+      const outcomes = await apply(site, all);
+      expect(outcomes.filter((each) => each === 'refused')).toEqual([]);
+      expect(await exported(site)).toEqual(all);
+      expect(wrongOfObjects(site.whole)).toEqual([]);
+      expect(wrongOfSite(site.whole)).toEqual([]);
+    }),
+    { numRuns: 40 },
+  );
+});

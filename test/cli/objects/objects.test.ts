@@ -63,11 +63,10 @@ afterEach(async () => {
 
 function answerTo(method: string, url: string, body: string): unknown {
   if (method === 'DELETE') return 'key';
-  if (method === 'PUT' && url.includes('dryRun')) {
+  if (method === 'PUT') {
     const { spec } = JSON.parse(body) as { readonly spec: object };
     return { outcome: 'created', object: { spec: { ...spec, nwType: 'data' } } };
   }
-  if (method === 'PUT') return { ...(JSON.parse(body) as object), key: 'its:key' };
   if (url.startsWith('/api/v1/inspect/')) {
     return { Config: web, Oper: { pktTag: 5, numEndpoints: 0, endpoints: [attached] } };
   }
@@ -131,21 +130,19 @@ numEndpoints    0
   [
     'network create db -t blue --subnet 10.2.0.0/16 --pkt-tag 12 --tag d',
     [
-      'PUT /api/v1/networks/blue:db/ * {"tenantName":"blue","networkName":"db","encap":"vxlan","pktTag":12,"subnet":"10.2.0.0/16","cfgdTag":"d"}',
+      'PUT /v1/networks/blue/db * {"spec":{"cfgdTag":"d","encap":"vxlan","pktTag":12,"subnet":"10.2.0.0/16"}}',
     ],
     'network/blue:db created\n',
   ],
   [
     'group create app --network web --policies a,b -o name',
-    [
-      'PUT /api/v1/endpointGroups/default:app/ * {"tenantName":"default","groupName":"app","networkName":"web","policies":["a","b"]}',
-    ],
-    'group/its:key\n',
+    ['PUT /v1/endpointGroups/default/app * {"spec":{"networkName":"web","policies":["a","b"]}}'],
+    'group/default:app\n',
   ],
   [
     'rule create web 1 --protocol tcp --port 80',
     [
-      'PUT /api/v1/rules/default:web:1/ * {"tenantName":"default","policyName":"web","ruleId":"1","direction":"in","action":"allow","protocol":"tcp","port":80}',
+      'PUT /v1/rules/default/web/1 * {"spec":{"action":"allow","direction":"in","port":80,"protocol":"tcp"}}',
     ],
     'rule/default:web:1 created\n',
   ],
@@ -153,9 +150,17 @@ numEndpoints    0
     "network set web --gateway 10.1.1.1 --encap ''",
     [
       'GET /api/v1/networks/default:web/',
-      `PUT /api/v1/networks/default:web/ "7" ${JSON.stringify({ ...web, encap: '', gateway: '10.1.1.1' })}`,
+      'PUT /v1/networks/default/web "7" {"spec":{"encap":"","gateway":"10.1.1.1","nwType":"data","subnet":"10.1.1.0/24"}}',
     ],
     'network/default:web changed\n',
+  ],
+  [
+    "group set web --selectors '' --tag ''",
+    [
+      'GET /api/v1/endpointGroups/default:web/',
+      'PUT /v1/endpointGroups/default/web "7" {"spec":{"cfgdTag":"","networkName":"web","selectors":[]}}',
+    ],
+    'group/default:web changed\n',
   ],
   ['service rm a:b', ['DELETE /api/v1/serviceLBs/default:a%3Ab/'], 'service/default:a:b removed\n'],
   ['tenant rm blue', ['DELETE /api/v1/tenants/blue/'], 'tenant/blue removed\n'],
@@ -196,18 +201,13 @@ items:
   ],
   [
     'global set --vlan-range 100-200 -o name',
-    [
-      'GET /api/v1/globals/global/',
-      `PUT /api/v1/globals/global/ "7" ${JSON.stringify({ ...web, vlans: '100-200' })}`,
-    ],
-    'global/its:key\n',
+    ['GET /api/v1/globals/global/', 'PUT /v1/globals/global "7" {"spec":{"vlans":"100-200"}}'],
+    'global/global\n',
   ],
   ['aci-gw rm', ['DELETE /api/v1/aciGws/aciGw/'], 'aci-gw/aciGw removed\n'],
   [
     'app-profile create shop -t blue --groups app,db',
-    [
-      'PUT /api/v1/appProfiles/blue:shop/ * {"tenantName":"blue","appProfileName":"shop","endpointGroups":["app","db"]}',
-    ],
+    ['PUT /v1/appProfiles/blue/shop * {"spec":{"endpointGroups":["app","db"]}}'],
     'app-profile/blue:shop created\n',
   ],
 ])('fairlead %s', async (words, requests, out) => {

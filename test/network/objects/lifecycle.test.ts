@@ -792,8 +792,8 @@ describe('services', () => {
     const given = { check: 'tcp', checkInterval: 9, checkTimeout: 9, checkFailures: 1 };
     expect(await put('serviceLB', 'default:s', service(given))).toBe('done');
     expect(stored()).toEqual(given);
-    // what `set --check ""` sends: all as it was, but for the check
-    expect(await put('serviceLB', 'default:s', service({ ...given, check: '' }))).toBe('done');
+    // what `set --check ""` declares: all as it was, but for the check
+    await operator.declare('serviceLB', 'default:s', service({ ...given, check: '' }));
     expect(stored()).toEqual({});
   });
 
@@ -1002,5 +1002,26 @@ describe('a condition', () => {
     await operator.put('policy', 'blue:p');
     await operator.remove('policy', 'blue:p');
     expect(await said(operator.remove('tenant', 'blue', { revisions: [revision] }))).toBe('done');
+  });
+
+  it('on a tenant fails for what was changed of it, and for another of its name', async () => {
+    const settings = { defaultAction: 'deny' };
+    await operator.put('tenant', 'blue');
+    const revisions = [(await operator.revision('tenant', 'blue')) ?? 0];
+    const asSeen = (body: Json) => said(operator.put('tenant', 'blue', body, { revisions }));
+    await operator.put('tenant', 'blue', settings, { revisions });
+    expect(await asSeen({ enforcement: 'audit' })).toBe(
+      '412 tenant blue was changed in the meantime',
+    );
+    // what is asked for again changes nothing
+    const changed = await operator.revision('tenant', 'blue');
+    await operator.put('tenant', 'blue', settings);
+    expect(await operator.revision('tenant', 'blue')).toBe(changed);
+    await operator.put('tenant', 'blue', { defaultAction: 'allow' });
+    revisions.push(changed ?? 0, (await operator.revision('tenant', 'blue')) ?? 0);
+    expect(new Set(revisions).size).toBe(3);
+    await operator.remove('tenant', 'blue');
+    await operator.put('tenant', 'blue');
+    expect(await asSeen(settings)).toBe('412 tenant blue was changed in the meantime');
   });
 });
