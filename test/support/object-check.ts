@@ -60,8 +60,9 @@ export function wrongOfObjects(whole: MapStore): readonly string[] {
           kind: refers.kind,
           parts: refers.kind === 'tenant' ? [each] : [tenant, each],
         };
-        // what a rule names may go; it means whoever has the name
-        const mayGo = name.kind === 'rule' && !['policyName', 'tenantName'].includes(field);
+        // a group or network that a rule names may go; it means whoever has the name, or the subnet that it had
+        const hadSubnet = row.config[field.replace('Network', 'IpAddress')] !== '';
+        const mayGo = refers.mayGo === true && (refers.kind !== 'network' || hadSubnet);
         if (!mayGo && !keys.has(objectKey(named))) {
           wrong.push(`${name.kind} ${name.parts.join(':')} names ${refers.kind} ${each}`);
         }

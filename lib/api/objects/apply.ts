@@ -102,11 +102,11 @@ function shownError(error: FairleadError, log: Logger): FairleadError {
 
 async function resultOf(
   action: Application['action'],
-  { kind, name, config, revision }: ApplicationItem,
+  { kind, name, config, revision, unresolved = false }: ApplicationItem,
   objects: SiteObjects,
   dryRun: boolean,
 ): Promise<object> {
-  const condition = revision === undefined ? {} : { revisions: [revision] };
+  const condition = { ...(revision !== undefined && { revisions: [revision] }), unresolved };
   if (action === 'apply') {
     const { outcome, before } = await objects.declare(name, () => config, condition);
     if (!dryRun || outcome === 'unchanged') return { outcome };

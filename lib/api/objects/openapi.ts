@@ -4,6 +4,7 @@ import { apiDocumentsMax, apiPageObjectsMax } from '../../limits.ts';
 import {
   documentKinds,
   documentVersion,
+  mayBeUnresolved,
   partName,
   specFields,
 } from '../../model/objects/document.ts';
@@ -142,6 +143,13 @@ function objectOperations(
   };
 }
 
+/** The mark of a document whose names may mean nobody. */
+const unresolved = {
+  type: 'boolean',
+  description:
+    'A new one is made as it is written, though groups and networks that it names may be gone.',
+} as const;
+
 function kindSchemas(kind: ObjectKind): Schema {
   const name = capital(kind);
   const parts = kind.key.map((field) => [partName(kind, field), keySchema(kind, field)] as const);
@@ -170,6 +178,7 @@ function kindSchemas(kind: ObjectKind): Schema {
               description:
                 'Of what is shown; sent back, the object is changed only as it was seen.',
             },
+            ...(mayBeUnresolved(kind) && { unresolved }),
           },
         },
         spec: {

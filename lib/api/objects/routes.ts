@@ -142,8 +142,8 @@ async function answerObject(around: Around, name: ObjectName, request: Request):
     await target.remove(name, condition);
     return jsonAnswer({ apiVersion: documentVersion, outcome: 'removed', dryRun });
   }
-  const { wish, revisions } = wishOf(name, method, await readJson(request));
-  const all: Condition = { ...condition, ...(condition.revisions === undefined && revisions) };
+  const { wish, seen } = wishOf(name, method, await readJson(request));
+  const all: Condition = { ...seen, ...condition };
   const { outcome } = await target.declare(name, wish, all);
   const shown = await target.show(name, 'local');
   const kind = kindOf(name);
@@ -175,23 +175,25 @@ async function answerLook(
 
 interface ReadWish {
   readonly wish: Wish;
-  readonly revisions: Condition;
+  /** What the document says the object is like. */
+  readonly seen: Condition;
 }
 
 /** What a body wants the object to be. */
 function wishOf(name: ObjectName, method: 'PUT' | 'PATCH', json: unknown): ReadWish {
   const kind = kindOf(name);
   const read = readDocument(json, { kind, name });
-  const revisions = read.revision === undefined ? {} : { revisions: [read.revision] };
+  const { revision, unresolved = false } = read;
+  const seen = { ...(revision !== undefined && { revisions: [revision] }), unresolved };
   if (method === 'PUT') {
     const config = configOfDocument(read);
-    return { wish: () => config, revisions };
+    return { wish: () => config, seen };
   }
   const wish: Wish = (before) => {
     if (before === undefined) throw unknownObject(name);
     return configOfDocument({ kind, name, spec: patchedSpec(kind, before, read.spec) });
   };
-  return { wish, revisions };
+  return { wish, seen };
 }
 
 async function answerApply(around: Around, request: Request): Promise<Response> {

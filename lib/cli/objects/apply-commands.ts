@@ -3,7 +3,12 @@
  * What order is right, what would change and what is wrong, the API says.
  */
 import { FairleadError } from '../../errors.ts';
-import { documentKinds } from '../../model/objects/document.ts';
+import {
+  documentKinds,
+  mayBeUnresolved,
+  type ObjectDocument,
+} from '../../model/objects/document.ts';
+import { namedByRules, NamesThere } from '../../model/objects/unresolved.ts';
 import type { ObjectKind } from '../../model/objects/kind.ts';
 import type { ApiClient } from '../api-client.ts';
 import { clientOf } from '../cluster-commands.ts';
@@ -175,7 +180,8 @@ export const exportCommand: CommandRow = {
   name: 'export',
   summary: 'write objects as documents that apply takes',
   notes: `In an order in which they can be made. Each kind is as it was at one revision; what changes while it is written may
-be in one kind and not yet in another.`,
+be in one kind and not yet in another. A rule that names a group or network that is gone is marked (metadata.unresolved),
+and made again as it is.`,
   operands: [
     {
       name: 'NOUNS',
@@ -188,9 +194,15 @@ be in one kind and not yet in another.`,
     const { form, tenant } = readOptions<ExportOptions>(exportOptions, context.sources);
     const client = clientOf(context);
     const documents: object[] = [];
-    for (const kind of chosenKinds(context.sources.operands['NOUNS'])) {
+    const chosen = new Set(chosenKinds(context.sources.operands['NOUNS']));
+    const there = new NamesThere();
+    for (const kind of documentKinds) {
+      const isLookedAt = namedByRules.has(kind.name) && [...chosen].some(mayBeUnresolved);
+      if (!chosen.has(kind) && !isLookedAt) continue;
       for await (const item of itemsOf(client, kind, tenant)) {
-        const { revision: _is, ...metadata } = item.metadata;
+        there.add(item);
+        if (!chosen.has(kind)) continue;
+        const { revision: _is, ...metadata } = there.metadataOf(item);
         const document = { ...item, metadata };
         if (form === 'json') documents.push(document);
         else context.writeOut(`---\n${yamlText(document)}`);
@@ -219,9 +231,7 @@ function chosenKinds(text: string | undefined): readonly ObjectKind[] {
 const isMeant = (kind: ObjectKind, word: string): boolean =>
   word === kind.name || word === nounOf(kind) || word === kind.plural;
 
-interface Item {
-  readonly metadata: Readonly<Record<string, unknown>>;
-}
+type Item = Pick<ObjectDocument, 'kind' | 'metadata' | 'spec'>;
 
 async function* itemsOf(
   client: ApiClient,

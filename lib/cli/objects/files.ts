@@ -15,7 +15,7 @@ import { yamlDocuments } from './yaml.ts';
 export interface SentDocument {
   readonly apiVersion: typeof documentVersion;
   readonly kind: string;
-  readonly metadata: Readonly<Record<string, string | number>>;
+  readonly metadata: Readonly<Record<string, string | number | boolean>>;
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
@@ -58,12 +58,16 @@ function readAt(place: string, value: unknown, tenant: string): SentDocument {
   }
 }
 
-function sent({ kind, name, spec, revision }: ReadDocument): SentDocument {
+function sent({ kind, name, spec, revision, unresolved }: ReadDocument): SentDocument {
   const parts = kind.key.map((field, at) => [partName(kind, field), name.parts[at] ?? ''] as const);
   return {
     apiVersion: documentVersion,
     kind: kind.name,
-    metadata: { ...Object.fromEntries(parts), ...(revision === undefined ? {} : { revision }) },
+    metadata: {
+      ...Object.fromEntries(parts),
+      ...(revision === undefined ? {} : { revision }),
+      ...(unresolved === undefined ? {} : { unresolved }),
+    },
     spec,
   };
 }

@@ -36,6 +36,8 @@ export interface ReadDocument {
   readonly spec: Readonly<Record<string, unknown>>;
   /** The revision it says the object has. */
   readonly revision?: number;
+  /** What it names may be gone: it is as it was written once (`unresolved.ts`). */
+  readonly unresolved?: boolean;
 }
 
 /** What may be left out of a document. */
@@ -86,15 +88,18 @@ export function readDocument(json: unknown, defaults: DocumentDefaults = {}): Re
   const isOurs = apiVersion === documentVersion || (apiVersion === undefined && defaults.kind);
   if (!isOurs) throw wrong(`apiVersion is not ${documentVersion}`);
   const kind = kindOf(kindText, defaults.kind);
-  const { revision, ...parts } = objectIn(metadata, 'metadata');
-  const name = nameIn(kind, parts, defaults);
+  const { revision, ...named } = objectIn(metadata, 'metadata');
+  const { unresolved = false, ...rest } = named;
+  const name = nameIn(kind, mayBeUnresolved(kind) ? rest : named, defaults);
   const fields = objectIn(spec, 'spec');
   const known = specFields(kind);
   requireNone(without(fields, known), `spec of a ${kind.name}`, known);
-  if (revision === undefined) return { kind, name, spec: fields };
-  if (Number.isSafeInteger(revision))
-    return { kind, name, spec: fields, revision: Number(revision) };
-  throw wrong('metadata.revision is not a whole number');
+  if (typeof unresolved !== 'boolean') throw wrong('metadata.unresolved is not true or false');
+  if (revision !== undefined && !Number.isSafeInteger(revision)) {
+    throw wrong('metadata.revision is not a whole number');
+  }
+  const seen = revision === undefined ? {} : { revision: Number(revision) };
+  return { kind, name, spec: fields, ...seen, ...(unresolved && { unresolved }) };
 }
 
 /**
@@ -120,6 +125,10 @@ export function patchedSpec(kind: ObjectKind, before: Config, patch: Json): Json
   return Object.fromEntries(all.filter(([, value]) => value !== null));
 }
 
+/** Whether objects of a kind stay when what they name goes. */
+export const mayBeUnresolved = ({ fields }: ObjectKind): boolean =>
+  Object.values(fields).some(({ refers }) => refers?.mayGo === true);
+
 function kindOf(text: unknown, expected: ObjectKind | undefined): ObjectKind {
   if (text === undefined && expected !== undefined) return expected;
   const kind = documentKinds.find(({ name }) => name === text);
@@ -132,7 +141,8 @@ function kindOf(text: unknown, expected: ObjectKind | undefined): ObjectKind {
 
 function nameIn(kind: ObjectKind, given: Json, { name, tenant }: DocumentDefaults): ObjectName {
   const known = kind.key.map((field) => partName(kind, field));
-  requireNone(without(given, known), `metadata of a ${kind.name}`, [...known, 'revision']);
+  const others = ['revision', ...(mayBeUnresolved(kind) ? ['unresolved'] : [])];
+  requireNone(without(given, known), `metadata of a ${kind.name}`, [...known, ...others]);
   const config = kind.key.map((field, at) => {
     const part = partName(kind, field);
     const value = given[part] ?? name?.parts[at] ?? (part === 'tenant' ? tenant : kind.single);

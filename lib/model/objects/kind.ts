@@ -32,6 +32,8 @@ export interface Reference {
    * part of the other's key, or only looked up when it is written.
    */
   readonly linked: boolean;
+  /** Whether what is named may go: the name stays, and means whoever has it next. */
+  readonly mayGo?: boolean;
 }
 
 interface AnyField {

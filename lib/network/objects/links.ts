@@ -24,6 +24,8 @@ export interface NamingObject {
   readonly config: Config | undefined;
   /** As it was; undefined when it comes. */
   readonly before: Config | undefined;
+  /** What it names may be gone, where that may go at all. */
+  readonly isUnresolved?: boolean;
 }
 
 /**
@@ -44,7 +46,7 @@ export function* linkNamed(
     const has = (names: readonly ObjectName[], one: ObjectName): boolean =>
       names.some((each) => keyText(each) === keyText(one));
     for (const named of now.filter((one) => !has(then, one))) {
-      yield* comeToName(draft, object.name, named, refers);
+      yield* comeToName(draft, object, named, refers);
     }
     if (!refers.linked) continue;
     for (const named of then.filter((one) => !has(now, one))) {
@@ -74,15 +76,16 @@ function namedIn(
 
 function* comeToName(
   draft: TxnDraft,
-  naming: ObjectName,
+  { name, isUnresolved = false }: NamingObject,
   named: ObjectName,
   refers: Reference,
 ): Step<void> {
+  const isLoose = isUnresolved && refers.mayGo === true;
   if (named.kind === 'tenant') yield* passTenant(draft, named, refers);
-  else if (named.kind === 'network') yield* passNetwork(draft, named, refers);
-  else yield* passNamed(draft, named, refers);
+  else if (named.kind === 'network') yield* passNetwork(draft, named, refers, isLoose);
+  else yield* passNamed(draft, named, refers, isLoose);
   if (!refers.linked) return;
-  draft.then.push({ op: 'put', key: linkKey(named, naming), value: encodeRecord({}) });
+  draft.then.push({ op: 'put', key: linkKey(named, name), value: encodeRecord({}) });
 }
 
 function* passTenant(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
@@ -99,13 +102,25 @@ function* passTenant(draft: TxnDraft, named: ObjectName, refers: Reference): Ste
   yield* guardTenant(draft, tenant);
 }
 
-function* passNamed(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
+function* passNamed(
+  draft: TxnDraft,
+  named: ObjectName,
+  refers: Reference,
+  isLoose: boolean,
+): Step<void> {
   const guard = yield* readObjectGuard(named);
+  if (guard.modRevision === 0 && isLoose) return;
   if (guard.modRevision === 0) throw missing(named, refers);
   passObjectGuard(draft, guard);
 }
 
-function* passNetwork(draft: TxnDraft, named: ObjectName, refers: Reference): Step<void> {
+function* passNetwork(
+  draft: TxnDraft,
+  named: ObjectName,
+  refers: Reference,
+  isLoose: boolean,
+): Step<void> {
+  if (isLoose && !refers.linked) return;
   const name = siteName(named);
   const guard = yield* readGuard(name);
   const network = yield* readSiteNetwork(name);

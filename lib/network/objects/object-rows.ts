@@ -20,6 +20,8 @@ export interface Condition {
   /** Revisions of which it must have one; `any` for being there at all. */
   readonly revisions?: readonly number[] | 'any';
   readonly absent?: boolean;
+  /** What it names may be gone, where that may go at all: it is as it was written once. */
+  readonly unresolved?: boolean;
 }
 
 /** What was done. */

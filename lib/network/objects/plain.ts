@@ -27,7 +27,7 @@ import {
 } from './object-rows.ts';
 import { policySpecial, ruleSpecial } from './rules.ts';
 import { serviceSpecial } from './services.ts';
-import type { Special } from './special.ts';
+import type { Around, Special } from './special.ts';
 import { objectRange } from '../../model/objects/object-keys.ts';
 
 /** Kinds that others name by a link, and what is said when one of them is removed that is named. */
@@ -90,10 +90,13 @@ export function* planPutPlain(
   if (before !== undefined) requireFixed(kind.fields, config, before);
   const draft: TxnDraft = { compare: [asRead(objectKey(name), stored)], then: [] };
   const first = special.first ?? ['tenantName'];
-  yield* linkNamed(draft, { name, config, before }, first);
-  const more = yield* prepared(special, draft, name, config, { before: stored?.value, attempt });
+  const isUnresolved = condition.unresolved === true;
+  const naming = { name, config, before, isUnresolved };
+  yield* linkNamed(draft, naming, first);
+  const around = { before: stored?.value, attempt, isUnresolved };
+  const more = yield* prepared(special, draft, name, config, around);
   const rest = namingFields(name).filter((field) => !first.includes(field));
-  yield* linkNamed(draft, { name, config, before }, rest);
+  yield* linkNamed(draft, naming, rest);
   const row: ObjectRow = { config, ...more };
   const same = stored !== undefined && sameRow(row, stored.value);
   if (same) return { txn: undefined, answer: { done: true, created: false } };
@@ -119,7 +122,7 @@ function* prepared(
   draft: TxnDraft,
   name: ObjectName,
   config: Config,
-  around: { readonly before: ObjectRow | undefined; readonly attempt: number },
+  around: Around,
 ): Step<Partial<ObjectRow>> {
   return special.prepare === undefined ? {} : yield* special.prepare(draft, name, config, around);
 }

@@ -40,9 +40,9 @@ export const ruleSpecial: Special = {
     'policyName',
   ],
   // the row has the network's subnet as it is now
-  *prepare(draft, _name, config) {
-    const from = yield* withSubnet(draft, config, 'fromNetwork', 'fromIpAddress');
-    return { config: yield* withSubnet(draft, from, 'toNetwork', 'toIpAddress') };
+  *prepare(draft, _name, config, { isUnresolved }) {
+    const from = yield* withSubnet(draft, config, 'fromNetwork', isUnresolved);
+    return { config: yield* withSubnet(draft, from, 'toNetwork', isUnresolved) };
   },
 };
 
@@ -83,15 +83,21 @@ const bothSaid = {
   toNetwork: 'can not specify both to-network and to-ip address',
 } as const;
 
-/** A rule that names a network gets its subnet; one that is sent back as it was shown has it already. */
+const addressFor = { fromNetwork: 'fromIpAddress', toNetwork: 'toIpAddress' } as const;
+
+/**
+ * A rule that names a network gets its subnet; one that is sent back as it was shown has it already, and one that is
+ * unresolved keeps it.
+ */
 function* withSubnet(
   draft: TxnDraft,
   config: Config,
   field: 'fromNetwork' | 'toNetwork',
-  address: 'fromIpAddress' | 'toIpAddress',
+  isUnresolved: boolean,
 ): Step<Config> {
   const network = String(config[field] ?? '');
-  if (network === '') return config;
+  const address = addressFor[field];
+  if (network === '' || (isUnresolved && config[address] !== '')) return config;
   const name = siteName({ kind: 'network', parts: [String(config['tenantName']), network] });
   const site = yield* readSiteNetwork(name);
   const subnet = site && subnetFor(site.value);

@@ -4,6 +4,14 @@ import type { ObjectName } from '../../model/objects/object-keys.ts';
 import type { ObjectRow } from '../../model/objects/rows.ts';
 import type { Step, TxnDraft } from '../../store/plan.ts';
 
+/** What there is besides a configuration when an object is put. */
+export interface Around {
+  readonly before: ObjectRow | undefined;
+  readonly attempt: number;
+  /** What it names may be gone, and it is as it was written once. */
+  readonly isUnresolved: boolean;
+}
+
 /** What is special about a kind. */
 export interface Special {
   /** Looks at a configuration by itself, and may complete it. Refuses with OBJECT_INVALID. */
@@ -17,7 +25,7 @@ export interface Special {
     draft: TxnDraft,
     name: ObjectName,
     config: Config,
-    around: { readonly before: ObjectRow | undefined; readonly attempt: number },
+    around: Around,
   ) => Step<Partial<ObjectRow>>;
   /** Refuses its removal, or adds what goes with it. */
   readonly remove?: (draft: TxnDraft, name: ObjectName, row: ObjectRow) => Step<void>;

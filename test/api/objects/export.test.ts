@@ -2,19 +2,21 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { documentKinds } from '../../../lib/model/objects/document.ts';
+import type { KindName } from '../../../lib/model/objects/kind.ts';
+import { NamesThere } from '../../../lib/model/objects/unresolved.ts';
 import { wrongOfObjects } from '../../support/object-check.ts';
 import { wrongOfSite } from '../../support/site-check.ts';
 import { objectSite, type ObjectSite } from './object-site.ts';
 
 type Document = {
   readonly apiVersion: string;
-  readonly kind: string;
+  readonly kind: KindName;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly spec: Readonly<Record<string, unknown>>;
 };
 
 const tenant = fc.constantFrom('default', 'blue', 'red');
-const document = (kind: string, names: readonly string[], spec: fc.Arbitrary<object>) =>
+const document = (kind: KindName, names: readonly string[], spec: fc.Arbitrary<object>) =>
   fc.record({
     apiVersion: fc.constant('fairlead/v1'),
     kind: fc.constant(kind),
@@ -86,6 +88,8 @@ const drawn = fc.oneof(
         {},
         { fromNetwork: 'a' },
         { fromEndpointGroup: 'g' },
+        { direction: 'out', toEndpointGroup: 'h' },
+        { direction: 'out', toNetwork: 'b' },
         { protocol: 'tcp', port: 80 },
         { fromIpAddress: '10.9.0.0/16' },
       ),
@@ -114,19 +118,53 @@ const drawn = fc.oneof(
   }),
 );
 
-/** One document for each object: the last that was drawn. */
-const sites = fc.array(drawn, { minLength: 1, maxLength: 25 }).map((all) => {
-  const last = new Map(all.map((each) => [`${each.kind} ${JSON.stringify(each.metadata)}`, each]));
-  return [...last.values()] as readonly Document[];
+const rule = (more: object, metadata: object = {}) => ({
+  apiVersion: 'fairlead/v1',
+  kind: 'rule' as const,
+  metadata: { tenant: 'default', policy: 'p', name: '1', ...metadata },
+  spec: { direction: 'in', action: 'allow', ...more },
 });
+const of = (kind: KindName, name: string, spec: object = {}) =>
+  ({ apiVersion: 'fairlead/v1', kind, metadata: { tenant: 'default', name }, spec }) as Document;
 
+/** Networks, groups, and rules that name them. */
+const richSite = fc
+  .constantFrom('10.1.0.0/24', '10.3.7.5/16')
+  .map((subnet) => [
+    of('network', 'a', { encap: 'vxlan', subnet }),
+    of('endpointGroup', 'g', { networkName: 'a' }),
+    of('policy', 'p'),
+    rule({ fromNetwork: 'a' }),
+    rule({ fromEndpointGroup: 'g' }, { name: '2' }),
+  ]);
+
+/** One document for each object: the last that was drawn. */
+const sites = fc
+  .tuple(fc.oneof(richSite, fc.constant([])), fc.array(drawn, { minLength: 1, maxLength: 25 }))
+  .map(([rich, more]) => {
+    const all = [...rich, ...more];
+    const last = new Map(
+      all.map((each) => [`${each.kind} ${JSON.stringify(each.metadata)}`, each]),
+    );
+    return [...last.values()] as readonly Document[];
+  });
+
+/** What happens to a site one after the other: documents are applied, and objects removed. */
+const histories = fc.array(
+  fc.record({ documents: sites, removed: fc.array(fc.nat({ max: 99 }), { maxLength: 12 }) }),
+  { minLength: 1, maxLength: 3 },
+);
+
+/** As `fairlead export` does it. */
 async function exported({ ask }: ObjectSite): Promise<readonly Document[]> {
   const documents: Document[] = [];
+  const there = new NamesThere();
   for (const { plural } of documentKinds) {
     const { body } = await ask('GET', `/v1/${plural}`);
-    for (const { metadata, ...rest } of body['items'] as readonly Document[]) {
-      const { revision: _is, ...names } = metadata;
-      documents.push({ ...rest, metadata: names });
+    for (const item of body['items'] as readonly Document[]) {
+      there.add(item);
+      const { revision: _is, ...metadata } = there.metadataOf(item);
+      documents.push({ ...item, metadata });
     }
   }
   return documents;
@@ -142,12 +180,96 @@ async function apply(
   return lines.map((line) => (JSON.parse(line) as { outcome: string }).outcome);
 }
 
+/** Removes some objects; what cannot go stays. */
+async function remove(site: ObjectSite, places: readonly number[]): Promise<void> {
+  for (const place of places) {
+    const all = await exported(site);
+    const one = all[place % all.length];
+    if (one === undefined) continue;
+    const { unresolved: _is, ...metadata } = one.metadata;
+    const documents = [{ ...one, metadata }];
+    await site.ask('POST', '/v1/apply', { action: 'remove', documents });
+  }
+}
+
+it('a rule that names who is gone is marked, and made again where nobody ever was', async () => {
+  const one = await objectSite();
+  const network = of('network', 'a', { encap: 'vxlan', subnet: '10.1.0.5-10.1.0.9/24' });
+  const policy = of('policy', 'p');
+  const group = of('endpointGroup', 'g', { networkName: 'a' });
+  const toGroup = rule({ direction: 'out', toEndpointGroup: 'g' });
+  const fromNetwork = rule({ fromNetwork: 'a' }, { name: '2' });
+  await apply(one, [network, policy, group, toGroup, fromNetwork]);
+  const rules = async () => (await exported(one)).filter(({ kind }) => kind === 'rule');
+  const marks = async () => (await rules()).map(({ metadata }) => metadata['unresolved']);
+  expect(await marks()).toEqual([undefined, undefined]);
+  await one.ask('DELETE', '/v1/endpointGroups/default/g');
+  expect(await marks()).toEqual([true, undefined]);
+  await one.ask('DELETE', '/v1/networks/default/a');
+  expect(await marks()).toEqual([true, true]);
+
+  const other = await objectSite();
+  await apply(other, [policy]);
+  const unmarked = (await rules()).map(
+    ({ metadata: { unresolved: _is, ...metadata }, ...rest }) => ({
+      ...rest,
+      metadata,
+    }),
+  );
+  expect(await apply(other, unmarked)).toEqual(['refused', 'refused']);
+  expect(await apply(other, await rules())).toEqual(['created', 'created']);
+  expect(await exported(other)).toEqual(await exported(one));
+  for (const { whole } of [one, other]) expect(wrongOfObjects(whole)).toEqual([]);
+  // the name means who has it next
+  await apply(other, [network, group]);
+  expect((await exported(other)).filter(({ metadata }) => metadata['unresolved'])).toEqual([]);
+});
+
+it('a rule has the subnet that its network had, also when another network has the name', async () => {
+  const [one, other] = [await objectSite(), await objectSite()];
+  const network = (subnet: string) => of('network', 'a', { encap: 'vxlan', subnet });
+  await apply(one, [network('10.1.0.0/24'), of('policy', 'p'), rule({ fromNetwork: 'a' })]);
+  await one.ask('DELETE', '/v1/networks/default/a');
+  await apply(one, [network('10.2.0.0/24')]);
+  const all = await exported(one);
+  expect(all.at(-1)).toMatchObject({
+    metadata: { unresolved: true },
+    spec: { fromNetwork: 'a', fromIpAddress: '10.1.0.0/24' },
+  });
+  expect(await apply(other, all)).not.toContain('refused');
+  expect(await exported(other)).toEqual(all);
+});
+
+it.each([
+  ['without its subnet', rule({ fromNetwork: 'a' }, { unresolved: true }), 'refused'],
+  ['in a policy that is gone', rule({}, { policy: 'q', unresolved: true }), 'refused'],
+  ['of a tenant that is gone', rule({}, { tenant: 'blue', unresolved: true }), 'refused'],
+])('a marked rule %s is refused', async (_, one, outcome) => {
+  const site = await objectSite();
+  await apply(site, [of('policy', 'p')]);
+  expect(await apply(site, [one])).toEqual([outcome]);
+});
+
+it.each([
+  [of('policy', 'p', {}), { unresolved: true }],
+  [rule({}) as Document, { unresolved: 'yes' }],
+])('nothing else has such a mark: %j %j', async (one, more) => {
+  const { ask } = await objectSite();
+  const documents = [{ ...one, metadata: { ...one.metadata, ...more } }];
+  const { status, text } = await ask('POST', '/v1/apply', { action: 'apply', documents });
+  expect(status).toBeGreaterThanOrEqual(400);
+  expect(text).toContain('unresolved');
+});
+
 it('apply(export(S)) = S, and applying twice changes nothing', async () => {
   await fc.assert(
-    fc.asyncProperty(sites, fc.infiniteStream(fc.nat()), async (documents, order) => {
+    fc.asyncProperty(histories, fc.infiniteStream(fc.nat()), async (history, order) => {
       const one = await objectSite();
       // what does not fit together is refused, and what is left is a site
-      await apply(one, documents);
+      for (const { documents, removed } of history) {
+        await apply(one, documents);
+        await remove(one, removed);
+      }
       const all = await exported(one);
       const { revision } = one.whole;
       expect(new Set(await apply(one, all))).toEqual(new Set(['unchanged']));
@@ -168,7 +290,7 @@ it('apply(export(S)) = S, and applying twice changes nothing', async () => {
         expect(wrongOfSite(whole)).toEqual([]);
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 80 },
   );
 });
 

@@ -132,6 +132,31 @@ spec:
   expect((JSON.parse(json.out) as object[]).length).toBe(all.out.match(/^---$/gm)?.length);
 });
 
+it('exports rules alone, and marks those that name who is gone', async () => {
+  const rule = `apiVersion: fairlead/v1
+kind: rule
+metadata: { policy: p, name: '1' }
+spec: { direction: in, action: allow, fromEndpointGroup: app }
+`;
+  await fairlead(
+    'apply',
+    '-f',
+    file('one.yaml', `${network}---\n${group}---\n${policy}\n---\n${rule}`),
+  );
+  const mark = '\n  unresolved: true\n';
+  const before = await fairlead('export', 'rule');
+  expect([before.exitCode, before.out.includes(mark)]).toEqual([0, false]);
+  await site.ask('DELETE', '/v1/endpointGroups/default/app');
+  const { out } = await fairlead('export', 'rule');
+  expect(out.match(/^kind: .*$/gm)).toEqual(['kind: rule']);
+  expect(out).toContain(mark);
+  await site.ask('DELETE', '/v1/rules/default/p/1');
+  const unmarked = await fairlead('apply', '-f', file('old.yaml', before.out));
+  expect(unmarked.out).toContain('endpoint group not found (REFERENCE_UNKNOWN)');
+  const made = await fairlead('apply', '-f', file('rules.yaml', out));
+  expect(made).toMatchObject({ exitCode: 0, out: 'rule/default:p:1 created\n' });
+});
+
 it('is honest about what was refused, and what was not tried', async () => {
   const one = file('one.yaml', `${group}---\n${network}`);
   const partly = await fairlead('apply', '-f', one);
