@@ -4,6 +4,7 @@
  */
 import { FairleadError } from '../../errors.ts';
 import { specFields } from '../../model/objects/document.ts';
+import { fieldNames } from '../../model/objects/read-config.ts';
 import { selectorFields } from '../../model/objects/selector.ts';
 import { clientOf } from '../cluster-commands.ts';
 import { apiOptions, switchRow, type ApiOptions } from '../cluster-options.ts';
@@ -203,8 +204,11 @@ async function write(
     return;
   }
   const { object: shown } = answer as { readonly object?: { readonly spec: ShownObject } };
-  const now = { key, ...keyFields(noun, context), ...shown?.spec };
-  context.writeOut(listText(noun, [now], output));
+  const said: ShownObject = { ...keyFields(noun, context), ...shown?.spec };
+  // as it is shown when it is asked for
+  const now = fieldNames(noun.kind).filter((field) => field in said);
+  const ordered = Object.fromEntries(now.map((field) => [field, said[field]]));
+  context.writeOut(listText(noun, [{ key, ...ordered }], output));
 }
 
 /** The path of our own API, to which objects are declared. */

@@ -171,11 +171,11 @@ numEndpoints    0
 kind: network
 items:
   - key: "default:db"
-    tenantName: default
-    networkName: db
     encap: vxlan
-    subnet: "10.2.0.0/16"
+    networkName: db
     nwType: data
+    subnet: "10.2.0.0/16"
+    tenantName: default
 `,
   ],
   [
