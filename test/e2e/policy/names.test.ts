@@ -29,17 +29,25 @@ let server: ChildProcess;
 let asked: string[] = [];
 
 async function startServer(): Promise<void> {
-  const [enter = '', ...rest] = inNamespace(labNames(lab.lab.prefix).outside);
+  server = await startServerAt(inNamespace(labNames(lab.lab.prefix).outside), gatewayAddress);
+}
+
+/** A server at an address of a namespace, which is entered so. */
+async function startServerAt(
+  [enter = '', ...rest]: readonly string[],
+  address: string,
+): Promise<ChildProcess> {
   const program = join(support, 'name-server.ts');
-  const command = [...rest, process.execPath, program, gatewayAddress, outsideAnswer];
+  const command = [...rest, process.execPath, program, address, outsideAnswer];
   const env = { ...process.env, [markVariable]: lab.lab.directory };
-  server = spawn(enter, command, { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const started = spawn(enter, command, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const ready = Promise.withResolvers<void>();
-  server.stdout?.setEncoding('utf8').on('data', (text: string) => {
+  started.stdout?.setEncoding('utf8').on('data', (text: string) => {
     ready.resolve();
     asked.push(...text.split('\n').filter((line) => line !== '' && line !== 'ready'));
   });
   await ready.promise;
+  return started;
 }
 
 /** The addresses, or the names, that a container hears from Docker's server, in order; and whether that was a refusal. */
@@ -60,15 +68,24 @@ interface Heard {
   readonly isCut: boolean;
 }
 /** What a program in a container hears that asks a server itself. */
-async function ask(container: string, way: 'udp' | 'tcp', name: string): Promise<Heard> {
+async function ask(
+  container: string,
+  way: 'udp' | 'tcp',
+  name: string,
+  { of = gatewayAddress, type = 1 }: { readonly of?: string; readonly type?: number } = {},
+): Promise<Heard> {
   const { net } = await containerOf(hostOf(container), container);
   const program = join(support, 'name-client.ts');
   const stdout = await runOk([
     ...['nsenter', `--net=${net}`, process.execPath, program],
-    ...[way, gatewayAddress, name],
+    ...[way, of, name, `${type}`],
   ]);
   return JSON.parse(stdout) as Heard;
 }
+const types = { aaaa: 28, ptr: 12 } as const;
+/** An address of IPv6 as the program writes it. */
+const groups = (text: string): string =>
+  (parseAddress(text).value.toString(16).padStart(32, '0').match(/.{4}/g) ?? []).join(':');
 
 const start = (host: number, name: string, network: string, ...options: string[]) =>
   runContainer(lab.host(host), { name, network, options: ['--dns', gatewayAddress, ...options] });
@@ -98,6 +115,17 @@ beforeAll(async () => {
     await start(host, `mate${host}`, 'team/blue', '--ip', `10.95.1.1${host}`);
     await start(host, `red${host}`, 'web/red', '--ip', `10.95.1.${host}`);
   }
+  await typed(
+    'network create -t blue -s 10.95.3.0/24 -g 10.95.3.254 --s6 fd95:3::/64 --g6 fd95:3::fe dual',
+  );
+  for (const host of [1, 2]) {
+    const label = ['--label', 'app=dual'];
+    const ips = ['--ip', `10.95.3.${host}`, '--ip6', `fd95:3::10${host}`];
+    await start(host, `dual${host}`, 'dual/blue', ...ips, ...label);
+  }
+  const service = '-t blue --network dual --selectors app=dual --ports 80:8080:TCP';
+  const addresses = '--ip-address 10.95.3.200 --ipv6-address fd95:3::200';
+  await agents.ok(lab.host(1), `service create six ${service} ${addresses}`.split(' '));
   await start(2, 'data2', 'db/blue', '--ip', '10.95.2.2', '--network-alias', 'postgres');
   await typed('service create -t blue -s web -l app=web -p 80:8080:TCP --ip 10.95.1.200 front');
   for (const name of ['web1', 'red1']) {
@@ -105,7 +133,10 @@ beforeAll(async () => {
     await untilReaches(from, name === 'web1' ? '10.95.2.2' : '10.95.1.2');
     await untilReaches(from, gatewayAddress);
   }
-  for (const name of ['web2', 'mate2', 'data2', 'postgres', 'front']) await known('web1', name);
+  for (const name of ['web2', 'mate2', 'data2', 'postgres', 'front', 'dual2', 'six']) {
+    await known('web1', name);
+  }
+  await known('dual1', 'dual2');
   await known('red1', 'red2');
   await known('web2', 'web1');
 }, 240_000);
@@ -161,6 +192,46 @@ describe('names of ours', () => {
     });
     expect(await ask('web1', 'tcp', 'nobody.fairlead')).toMatchObject({ code: 3 });
     expect(asked).toEqual([]);
+  });
+
+  it('have addresses of IPv6, and those have names, asked of a server of either family', async () => {
+    // what listens on the other side of the tenant: TCP shakes hands with it
+    const { net } = await containerOf(lab.host(2), 'dual2');
+    const inside = await startServerAt(['nsenter', `--net=${net}`], 'fd95:3::102');
+    const ways = [
+      ['udp', gatewayAddress],
+      ['udp', 'fd95:3::102'],
+      ['tcp', 'fd95:3::102'],
+      // nobody has it
+      ['udp', '2001:db8::53'],
+    ] as const;
+    const from = await containerOf(lab.host(1), 'dual1');
+    await untilReaches(from, 'fd95:3::102');
+    for (const [way, of] of ways) {
+      const heard = (name: string, type: number) => ask('dual1', way, name, { of, type });
+      const said = (...addresses: string[]) => ({ code: 0, addresses, isCut: false });
+      asked = [];
+      expect(await heard('dual2', types.aaaa)).toEqual(said(groups('fd95:3::102')));
+      expect(await heard('six', types.aaaa)).toEqual(said(groups('fd95:3::200')));
+      expect(await heard('dual2', 1)).toEqual(said('10.95.3.2'));
+      // has none of IPv6, and is known
+      expect(await heard('data2', types.aaaa)).toEqual(said());
+      const nameOf = (address: string) => heard(reverseName(parseAddress(address)), types.ptr);
+      expect(await nameOf('fd95:3::102')).toEqual(said('dual2.dual'));
+      expect(await nameOf('fd95:3::200')).toEqual(said('six.dual'));
+      expect(await nameOf('fd95:3::77')).toMatchObject({ code: 3 });
+      expect(asked).toEqual([]);
+    }
+    expect(await lookUp('web1', '-type=aaaa dual2')).toContain('fd95:3::102');
+    expect(await lookUp('web1', 'fd95:3::102')).toContain('dual2.dual');
+    expect(asked).toEqual([]);
+    // the other server hears what is no name of ours
+    const other = { of: 'fd95:3::102', type: types.aaaa };
+    expect((await ask('dual1', 'tcp', 'some.name.test', other)).code).toBe(0);
+    expect(asked).toEqual([`tcp some.name.test ${types.aaaa}`]);
+    const ended = new Promise((resolve) => inside.once('exit', resolve));
+    inside.stdin?.end();
+    await ended;
   });
 
   it('go with their container, and are not asked outside from then on', async () => {
