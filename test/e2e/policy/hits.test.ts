@@ -1,6 +1,9 @@
 /** What is counted for rules and defaults, and said of denials in the log, with real packets and without an agent. */
 import { readFile } from 'node:fs/promises';
 import { beforeAll, expect, it } from 'vitest';
+import { systemClock } from '../../../lib/clock.ts';
+import { denialsBurst, denialsPerSecond } from '../../../lib/limits.ts';
+import { sendUdp } from '../../lab/traffic/udp.ts';
 import { labOfSite } from '../../support/lab-site.ts';
 import { addressOf, type Name } from '../../support/policy-cast.ts';
 import { PolicySite } from '../../support/policy-site.ts';
@@ -243,6 +246,35 @@ it.each([
     });
   },
 );
+
+it('of a flood of what is denied a few packets are in the log, as the switch bounds it', async () => {
+  const talk = { client: 'front1', server: 'back2', family: 4, protocol: 'udp', port: 81 } as const;
+  const place = { from: addressOf(talk.client, 4), to: addressOf(talk.server, 4), port: talk.port };
+  const linesOf = async () => {
+    const text = await readFile(site.agents.of(site.hostOf(talk.server)).logFile, 'utf8');
+    return text.split('\n').filter((each) => {
+      if (!each.includes('"denials"')) return false;
+      const said = JSON.parse(each) as Record<string, unknown>;
+      return Object.entries(place).every(([name, value]) => said[name] === value);
+    }).length;
+  };
+  const before = await linesOf();
+  const startedMs = systemClock.monotonicMs();
+  const plan = { to: place.to, port: talk.port, sizes: [64], count: 4_000, everyMs: 1 };
+  const { sent } = await sendUdp(site.at(talk.client), { ...plan, waitMs: 1 });
+  expect(sent).toBe(plan.count);
+  // the log has what the switch has told until now when it has another word of it, later
+  await until('it is told again', async () => {
+    const had = await linesOf();
+    await site.speak(talk);
+    return (await linesOf()) > had;
+  });
+  const seconds = (systemClock.monotonicMs() - startedMs) / 1_000;
+  const lines = (await linesOf()) - before;
+  expect(lines).toBeGreaterThan(denialsBurst / 2);
+  expect(lines).toBeLessThanOrEqual(denialsBurst + Math.ceil(denialsPerSecond * seconds));
+  process.stderr.write(`denials: ${lines} lines of ${plan.count} in ${seconds.toFixed(1)} s\n`);
+});
 
 it('goes on where it was when a switch begins to count anew', async () => {
   const rule = { client: 'free3', server: 'back2', family: 4, protocol: 'tcp', port: 80 } as const;
