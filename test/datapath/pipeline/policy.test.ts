@@ -8,10 +8,12 @@ import { aliasOf, hostMac } from '../../../lib/datapath/pipeline/outside.ts';
 import { Pipeline, type UnitChanges } from '../../../lib/datapath/pipeline/pipeline.ts';
 import { portBlocks } from '../../../lib/datapath/pipeline/rule-sets.ts';
 import { gatewayMac } from '../../../lib/datapath/pipeline/routing.ts';
+import type { RuleConfig } from '../../../lib/model/objects/rule.ts';
 import type { Outside, PolicyRule } from '../../../lib/network/world.ts';
-import type { CompiledRule } from '../../../lib/policy/compile.ts';
+import { compileRule, type CompiledRule } from '../../../lib/policy/compile.ts';
 import type { TenantPolicies } from '../../../lib/policy/judge.ts';
 import { feedPipeline, unitsOf } from './fabric.ts';
+import { silence } from '../../support/policy-words.ts';
 import { arpQuestion, ipPacket } from './frames.ts';
 import { PaperSwitch, type Packet } from './interpreter.ts';
 import { addressOf, feedPolicies, PolicedFabric, policed, policedSite } from './policed-site.ts';
@@ -408,6 +410,36 @@ describe('flows', () => {
     // in both families, and as many again that count them
     expect(counted(1, 101) - none).toBe(400);
     expect(counted(101, 101) - none).toBe(500);
+  });
+
+  it.each([
+    // of both families, and as many again that count
+    ['one port', { protocol: 'tcp', port: 80 }, 4],
+    ['the worst range of ports', { protocol: 'tcp', port: 1, portLast: 65_534 }, 120],
+    ['an address', { fromIpAddress: '10.0.2.9' }, 2],
+    ['the worst range of addresses', { fromIpAddress: '10.0.2.1-254' }, 28],
+    [
+      'both',
+      { protocol: 'udp', port: 1, portLast: 65_534, fromIpAddress: '10.0.2.1-254' },
+      2 * 14 * 30,
+    ],
+    // there is one for each way to judge, and for errors where something is allowed
+    ['a port of SCTP', { protocol: '132', port: 80 }, 6],
+    ['a port of SCTP that is allowed', { protocol: '132', port: 80, action: 'allow' }, 8],
+  ] as const)('of a rule with %s are as docs/policy.md says', (_what, words, cost) => {
+    const names = { groupNumber: () => 12, network: () => undefined };
+    const compiled = (more: Partial<RuleConfig>) =>
+      compileRule({ ...silence, policyName: 'base', ruleId: 'x', ...more }, names);
+    const flowsOf = (rules: readonly (CompiledRule | undefined)[]) => {
+      const pipeline = new Pipeline();
+      fill(pipeline, 1, 0);
+      for (const rule of rules) if (rule) pipeline.setRule({ ...rule, domain: policed });
+      return unitsOf(pipeline).reduce((sum, { flows }) => sum + flows.length, 0);
+    };
+    // another of the same set
+    const { action = 'deny' } = words as Partial<RuleConfig>;
+    const other = compiled({ ruleId: 'y', protocol: '99', action });
+    expect(flowsOf([other, compiled(words)]) - flowsOf([other])).toBe(cost);
   });
 
   it('of a rule that comes or goes are its own', () => {
