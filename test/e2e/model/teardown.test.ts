@@ -24,7 +24,10 @@ import { drawModel, type DrawnObject } from './drawn-model.ts';
 const seed = BigInt(process.env['FAIRLEAD_SEED'] ?? `0x${randomBytes(4).toString('hex')}`);
 const rounds = Number(process.env['FAIRLEAD_ROUNDS'] ?? 200);
 const clients = 4;
-const roundsPerContainer = 4;
+/** Engines are slower than the model: in every fifth round most networks are theirs, with containers, else few are. */
+const withEngines = (number: number): boolean => number % 5 === 0;
+const dataShareOf = (number: number): number => (withEngines(number) ? 0.7 : 0.1);
+const containersMax = 3;
 
 const lab = labOfSite(3);
 let agents: SiteAgents;
@@ -61,16 +64,18 @@ function removalOf(host: LabHost, object: DrawnObject): Removal {
 }
 
 class Round {
+  readonly #number: number;
   readonly #random: Random;
   readonly #containers: Removal[] = [];
 
   constructor(number: number) {
+    this.#number = number;
     this.#random = new Random(seed, number);
   }
 
   /** Makes a model, with each command sent to some host. */
   async make(): Promise<readonly DrawnObject[]> {
-    const { objects, dockerNames } = drawModel(this.#random);
+    const { objects, dockerNames } = drawModel(this.#random, dataShareOf(this.#number));
     const tenants = Map.groupBy(objects, ({ body }) => String(body['tenantName']));
     const hosts = new Map(objects.map((object) => [object, this.#host()]));
     const made = [...tenants.values()].map(async (own) => {
@@ -88,17 +93,24 @@ class Round {
     return objects;
   }
 
-  /** Starts a container somewhere, on the Docker network of a network or group. */
-  async populate(): Promise<void> {
-    const host = this.#host();
-    const names = await networksOf(host);
-    if (names.length === 0) return;
-    const network = names[this.#random.below(names.length)] ?? '';
-    await runContainer(host, { name: 'guest', network });
-    this.#containers.push(async () => {
-      await dockerOk(host, ['rm', '-f', 'guest']);
-      return true;
-    });
+  /** Starts containers anywhere, on Docker networks of networks and groups, some of them behind services. */
+  async populate(): Promise<number> {
+    const names = await networksOf(lab.host(1));
+    if (names.length === 0) return 0;
+    const guests = Array.from({ length: 1 + this.#random.below(containersMax) }, (_, at) => ({
+      host: this.#host(),
+      name: `guest${at}`,
+      network: names[this.#random.below(names.length)] ?? '',
+      options: this.#random.chance(0.7) ? ['--label', 'app=web', '--label', 'tier=front'] : [],
+    }));
+    await Promise.all(guests.map(({ host, ...wish }) => runContainer(host, wish)));
+    for (const { host, name } of guests) {
+      this.#containers.push(async () => {
+        await dockerOk(host, ['rm', '-f', name]);
+        return true;
+      });
+    }
+    return guests.length;
   }
 
   /** Four clients take what is left of it, in random order, each from some host. */
@@ -178,7 +190,7 @@ test(
       const began = performance.now();
       const round = new Round(number);
       const objects = await round.make();
-      if (number % roundsPerContainer === 0) await round.populate();
+      const guests = withEngines(number) ? await round.populate() : 0;
       for (const host of lab.hosts) await soundOn(host);
       const built = performance.now();
       await round.tearDown(objects);
@@ -189,7 +201,7 @@ test(
       await soundOn(lab.host(1));
       const [make, tear] = [built - began, performance.now() - built].map(Math.round);
       process.stdout.write(
-        `round ${number}: ${objects.length} objects, made in ${make} ms, gone in ${tear} ms\n`,
+        `round ${number}: ${objects.length} objects, ${guests} containers, made in ${make} ms, gone in ${tear} ms\n`,
       );
     }
     for (const host of lab.hosts) {
