@@ -9,7 +9,7 @@ import { listenUdp, sendUdp } from '../../lab/traffic/udp.ts';
 import { containerOf, outsideOf } from '../../lab/traffic/vantages.ts';
 import { dockerOk, networkCommand, runCommand } from '../../support/docker.ts';
 import { labOfSite } from '../../support/lab-site.ts';
-import { hostItself, hostListing, isAnswered, seenAs } from '../../support/passages.ts';
+import { addressIn, hostItself, hostListing, isAnswered, seenAs } from '../../support/passages.ts';
 import { createShared, runContainer } from '../../support/shared-networks.ts';
 import { SiteAgents } from '../../support/site-agents.ts';
 import { until } from '../../support/until.ts';
@@ -291,6 +291,28 @@ describe('published ports', () => {
     expect(await answers(client(), ipv4, 8080, 'blue')).toBe(true);
     await agents.ok(host(), ['rule', 'set', ...rule, '--action', 'allow']);
     await until('it is open', isOpen);
+    // so is who calls from a container: a rule about its group is not for it by this way, one about the host's address is
+    await agents.ok(host(), [
+      ...['group', 'create', 'callers', ...blue, '--network', 'web', '--selectors', 'is=caller'],
+    ]);
+    await run('caller', 'web.blue', '--label', 'is=caller');
+    const [caller, own] = [await at('caller'), await addressIn(host(), 'guarded', 'web.blue')];
+    const denies = async (name: string, ...from: string[]) =>
+      agents.ok(host(), [
+        ...['rule', 'create', 'closed', name, ...blue, '--direction', 'in', '--action', 'deny'],
+        ...['--protocol', 'tcp', '--port', '80', '--priority', '50', ...from],
+      ]);
+    const byPort = () => answers(caller, ipv4, 8093, 'guarded');
+    await untilReaches(caller, own);
+    expect(await answers(caller, own, 80, 'guarded')).toBe(true);
+    await denies('2', '--from-group', 'callers');
+    await until('its group is denied', async () => !(await answers(caller, own, 80, 'guarded')));
+    expect(await byPort()).toBe(true);
+    await denies('3', '--from-ip-address', hostOfBlock[0]);
+    await until('the way by the host is denied', async () => !(await byPort()));
+    expect(await isOpen()).toBe(true);
+    await dockerOk(host(), ['rm', '-f', 'caller']);
+    for (const name of ['2', '3']) await agents.ok(host(), ['rule', 'rm', 'closed', name, ...blue]);
     // the client's own address is what rules see
     await agents.ok(host(), ['group', 'set', 'guarded', ...blue, '--default-action', 'deny']);
     await agents.ok(host(), ['rule', 'set', ...rule, '--from-ip-address', gatewayAddress]);

@@ -1,6 +1,7 @@
 /** Services on three hosts: shared out, kept, and never sent to who is not there. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../lib/clock.ts';
+import type { Explained } from '../../../lib/network/objects/explain.ts';
 import { probeIntervalMs, probeRepeatMs, probesMissedMax } from '../../../lib/limits.ts';
 import type { Instrument, Vantage } from '../../lab/traffic/instrument.ts';
 import { reaches, untilReaches } from '../../lab/traffic/pings.ts';
@@ -15,6 +16,7 @@ import { listenUdp, sendUdp, type UdpHeard } from '../../lab/traffic/udp.ts';
 import { containerOf } from '../../lab/traffic/vantages.ts';
 import { dockerOk } from '../../support/docker.ts';
 import { labOfSite } from '../../support/lab-site.ts';
+import { associate } from '../../support/sctp.ts';
 import { netctlOk } from '../../support/netctl.ts';
 import { runContainer } from '../../support/shared-networks.ts';
 import { SiteAgents } from '../../support/site-agents.ts';
@@ -22,6 +24,8 @@ import { until } from '../../support/until.ts';
 
 /** From when a host is silent until nobody sends anything new there: docs/services.md. */
 const serviceSilentHostMs = probeIntervalMs + (probesMissedMax + 2) * probeRepeatMs;
+/** The same for a container that dies: what an engine needs to detach it, and the store. */
+const deadContainerMs = 3_000;
 const lab = labOfSite(3);
 const vip = '10.90.1.200';
 const servicePorts = '-p 80:8080:TCP -p 53:5353:UDP';
@@ -49,9 +53,14 @@ const clientOn = (host: number): Vantage => {
   return found;
 };
 
-async function serve(host: number, name: string, labels = ['app=web']): Promise<void> {
+async function serve(
+  host: number,
+  name: string,
+  labels = ['app=web'],
+  others: readonly string[] = [],
+): Promise<void> {
   const addresses = ['--ip', addressOf(name), '--ip6', `fd90:1::10${name.slice(1)}`];
-  const options = [...addresses, ...labels.flatMap((label) => ['--label', label])];
+  const options = [...addresses, ...labels.flatMap((label) => ['--label', label]), ...others];
   await runContainer(lab.host(host), { name, network: 'web/blue', options });
   const at = await containerOf(lab.host(host), name);
   const tcp = await serveTcp(at, { port: 8080, mode: 'echo' });
@@ -63,6 +72,21 @@ async function call(from: Vantage, to = vip): Promise<boolean> {
   const plan = { to, port: 80, mode: 'exchange', sizes: [100], connectMs: callMs } as const;
   const { exchanges } = await callTcp(from, { ...plan, waitMs: callMs });
   return exchanges === 1;
+}
+
+/** From when something is done until the start of the last call, of ten a second, that was not answered; ms. */
+async function msUntilAnswered(from: Vantage, act: () => Promise<unknown>, withinMs: number) {
+  const begunMs = systemClock.monotonicMs();
+  const nowMs = () => systemClock.monotonicMs() - begunMs;
+  const made: Promise<number>[] = [];
+  const callAt = async (startedMs: number) => ((await call(from)) ? 0 : startedMs);
+  const done = act();
+  while (nowMs() < withinMs + 4_000) {
+    made.push(callAt(nowMs()));
+    await systemClock.sleep(100);
+  }
+  await done;
+  return Math.max(...(await Promise.all(made)));
 }
 
 /** Calls one after the other; how many were answered. */
@@ -295,12 +319,153 @@ describe('a service', () => {
     await expectUnharmed(open);
   });
 
+  it('sends nobody to a container that was killed, from the moment that its host has seen it', async () => {
+    await serve(2, 's4');
+    await untilAll(['s1', 's2', 's3', 's4']);
+    const kill = () => dockerOk(lab.host(2), ['kill', 's4']);
+    const tookMs = await msUntilAnswered(clientOn(1), kill, deadContainerMs);
+    servers.delete('s4');
+    process.stderr.write(`services: a killed container got its last call after ${tookMs} ms\n`);
+    expect(tookMs).toBeLessThan(deadContainerMs);
+    await dockerOk(lab.host(2), ['rm', 's4']);
+  });
+
+  it('sends nobody new to a container whose health check fails, until it passes', async () => {
+    const check = ['--health-cmd', 'test -e /tmp/well', '--health-retries', '1'];
+    const pace = ['--health-interval', '1s', '--health-start-period', '0s'];
+    await serve(2, 's4', ['app=web'], [...check, ...pace]);
+    const isNow = (state: string) =>
+      until(`it is ${state}`, async () => (await providers())['s4'] === state || undefined, {
+        timeoutMs: 20_000,
+      });
+    const inside = (command: string) => dockerOk(lab.host(2), ['exec', 's4', 'sh', '-c', command]);
+    // it has not passed yet
+    await isNow('failing');
+    await untilNothingNew(['s4']);
+    await inside('touch /tmp/well');
+    await isNow('ready');
+    const open = await openWith('s4');
+    await inside('rm /tmp/well');
+    await isNow('failing');
+    await untilNothingNew(['s4']);
+    await expectGoingOn(open);
+    await inside('touch /tmp/well');
+    await isNow('ready');
+    await expectUnharmed([...open, ...(await openWith('s4'))]);
+    await dockerOk(lab.host(2), ['rm', '-f', 's4']);
+    servers.delete('s4');
+  });
+
+  it('keeps all connections of a client with one container, whom all hosts agree on', async () => {
+    const set = (affinity: string) =>
+      agents.ok(lab.host(1), `service set front -t blue --affinity ${affinity}`.split(' '));
+    // its address ends in the same six bits as that of the first
+    const twin = ['--ip', '10.90.2.65', '--ip6', 'fd90:2::165'];
+    await runContainer(lab.host(3), { name: 'twin', network: 'db/blue', options: twin });
+    const from = [...clients.values(), await containerOf(lab.host(3), 'twin')];
+    for (const each of from) await untilReaches(each, vip);
+    await set('client');
+    const servedBy = async (client: Vantage): Promise<readonly string[]> => {
+      const before = await counts();
+      expect(await calls(client, 12)).toBe(12);
+      return Object.entries(await more(before)).flatMap(([name, got]) => (got > 0 ? name : []));
+    };
+    // each host does so as soon as it has heard of it
+    for (const client of from) {
+      await until('it has one container', async () => (await servedBy(client)).length === 1, {
+        timeoutMs: 30_000,
+      });
+    }
+    const places: (readonly string[])[] = [];
+    for (const client of from) places.push(await servedBy(client));
+    expect(places.map((each) => each.length)).toEqual([1, 1, 1, 1]);
+    expect(places[3]).toEqual(places[0]);
+    // to its other port, too
+    const [first = ''] = places[0] ?? [];
+    const heard = async () => (await serverNamed(first).udp.ask()).senders.length;
+    const before = await heard();
+    for (let n = 0; n < 4; n += 1) {
+      await sendUdp(clientOn(1), { to: vip, port: 53, sizes: [64], count: 1, echo: true });
+    }
+    expect((await heard()) - before).toBe(4);
+    await set('connection');
+    await dockerOk(lab.host(3), ['rm', '-f', 'twin']);
+    await until('all get some', async () => (await servedBy(clientOn(1))).length === 3, {
+      timeoutMs: 30_000,
+    });
+  });
+
+  it('takes SCTP without changing its port, all of a client with one container', async () => {
+    await expect(
+      typed(`service create -t blue -s web -l app=sctp -p 9999:9998:SCTP wrong`),
+    ).rejects.toThrow(/port/i);
+    const own = '10.90.1.210';
+    await typed(`service create -t blue -s web -l app=sctp -p 9999:9999:SCTP --ip ${own} sctp`);
+    const begin = async (host: number, name: string) => {
+      const options = ['--label', 'app=sctp'];
+      await runContainer(lab.host(host), { name, network: 'web/blue', options });
+      return { at: await containerOf(lab.host(host), name), link: 'eth0' };
+    };
+    const server = await begin(2, 'x2');
+    const client = { at: clientOn(1), link: 'eth0', address: '10.90.2.1' };
+    await until('it is known', async () => {
+      const shown = await typed('service inspect -t blue sctp');
+      return shown.includes('ready') && (await reaches(client.at, own));
+    });
+    const told = await lab
+      .host(1)
+      .exec([
+        ...['nsenter', `--net=${client.at.net}`, 'sh', '-c'],
+        'ip neigh show 10.90.2.254; ip link show eth0',
+      ]);
+    const [, gateway = '', mac = ''] = /lladdr (\S+)[^]*link\/ether (\S+)/.exec(told.stdout) ?? [];
+    const caller = { ...client, head: { from: mac, to: gateway } };
+    const associated = async (from: number) => {
+      const seen = await associate(caller, server, { to: own, port: 9999, from });
+      expect(seen.server).toMatchObject({
+        ...{ source: client.address, sourcePort: from, destinationPort: 9999 },
+      });
+      expect(seen.client).toMatchObject({
+        ...{ source: own, sourcePort: 9999, destination: client.address, destinationPort: from },
+      });
+    };
+    await associated(40_000);
+    // another container changes nothing for a client that speaks with the first, whatever its port
+    await begin(3, 'x3');
+    await until('both are known', async () => {
+      const shown = await typed('service inspect -t blue sctp');
+      return shown.split('"ready"').length === 3;
+    });
+    for (const from of [40_000, 40_001, 40_002]) await associated(from);
+    await typed('service rm -t blue sctp');
+    for (const host of [2, 3]) await dockerOk(lab.host(host), ['rm', '-f', `x${host}`]);
+  });
+
+  it('is explained as it is: by the containers behind it and their port', async () => {
+    const said = await agents.run(
+      lab.host(2),
+      'policy explain c1 front -t blue --port 80 -o json'.split(' '),
+    );
+    const { families, service } = JSON.parse(said.stdout) as Explained;
+    expect(families.map(({ family, verdict, behind }) => [family, verdict, behind?.port])).toEqual([
+      [4, 'allow', 8080],
+      [6, 'allow', 8080],
+    ]);
+    for (const { behind } of families) {
+      const names = behind?.containers.map(({ container }) => container) ?? [];
+      expect(names.toSorted()).toEqual(['s1', 's2', 's3']);
+    }
+    expect(service?.addresses.map(({ address }) => address)).toEqual([vip, await vip6()]);
+    const closed = `policy explain c1 ${vip} -t blue --port 81`.split(' ');
+    expect(await agents.run(lab.host(2), closed)).toMatchObject({ code: 1 });
+  });
+
   it('lets a container that is being stopped go on with what it has, and sends it nothing new', async () => {
     await serve(2, 's4');
     await untilAll(['s1', 's2', 's3', 's4']);
     const open = await openWith('s4');
     // what runs in it does not mind SIGTERM
-    const stopped = dockerOk(lab.host(2), ['stop', '-t', '20', 's4']);
+    const stopped = dockerOk(lab.host(2), ['stop', '-t', '40', 's4']);
     await until(
       'it is stopping',
       async () => (await providers())['s4'] === 'stopping' || undefined,
@@ -310,6 +475,15 @@ describe('a service', () => {
     );
     await untilNothingNew(['s4']);
     expect(await calls(clientOn(1), 10)).toBe(10);
+    // an agent that was not there at the signal goes on by what was told
+    await agents.restart(lab.host(2));
+    // it tells of all containers of its host at a time
+    await serve(2, 's5');
+    await untilAll(['s5']);
+    await untilNothingNew(['s4']);
+    expect((await providers())['s4']).toBe('stopping');
+    await dockerOk(lab.host(2), ['rm', '-f', 's5']);
+    servers.delete('s5');
     await expectGoingOn(open);
     await expectUnharmed(open);
     await stopped;
