@@ -50,16 +50,34 @@ describe.each([5, 20, 100])('%d Mbit/s', (asked) => {
 });
 
 describe('shared by a group', () => {
-  it('two on one host have it together, those of another host have it, too', async () => {
-    const rate = kilobits('20m');
-    await site.limit({ bandwidth: '20m', sharing: 'group' }, { 1: [rate], 2: [rate] });
+  it.each([5, 20, 100])('%d Mbit/s are what two on one host send together', async (asked) => {
+    const rate = kilobits(`${asked}m`);
+    await site.limit({ bandwidth: `${asked}m`, sharing: 'group' }, { 1: [rate], 2: [rate] });
     const [one = 0, mate = 0] = await site.had([
       ['slow1', 'free2'],
       ['mate1', 'free2'],
     ]);
-    expectAbout(one + mate, 20);
-    const [elsewhere = 0] = await site.had([['slow2', 'free1']]);
-    expectAbout(elsewhere, 20);
+    expectAbout(one + mate, asked);
+  });
+
+  it.each([5, 20, 100])('%d Mbit/s are what two on one host get together', async (asked) => {
+    const rate = kilobits(`${asked}m`);
+    await site.limit({ bandwidthIn: `${asked}m`, sharing: 'group' }, { 1: [rate], 2: [rate] });
+    const [one = 0, mate = 0] = await site.had([
+      ['free2', 'slow1'],
+      ['free2', 'mate1'],
+    ]);
+    expectAbout(one + mate, asked);
+  });
+
+  it('those of another host have it, too', async () => {
+    const rate = kilobits('20m');
+    await site.limit({ bandwidth: '20m', sharing: 'group' }, { 1: [rate], 2: [rate] });
+    const talks: [Name, Name][] = [
+      ['slow1', 'free2'],
+      ['slow2', 'free1'],
+    ];
+    for (const had of await site.had(talks)) expectAbout(had, 20);
   });
 
   it('each has it for itself without that', async () => {
@@ -71,6 +89,18 @@ describe('shared by a group', () => {
     ]);
     expectAbout(one, 20);
     expectAbout(mate, 20);
+  });
+});
+
+describe('IPv6', () => {
+  it.each([
+    ['bandwidth', 'slow1', 'free2'],
+    ['bandwidthIn', 'free2', 'slow1'],
+  ] as const)('%s is what TCP from %s to %s has', async (limit, from, to) => {
+    const rate = kilobits('20m');
+    await site.limit({ [limit]: '20m' }, { 1: [rate, rate], 2: [rate] });
+    const [had = 0] = await site.had([[from, to]], 6);
+    expectAbout(had, 20);
   });
 });
 
