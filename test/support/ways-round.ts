@@ -47,7 +47,7 @@ export interface Ambush {
   readonly isNear: boolean;
   readonly family: 4 | 6;
   /** The ends of tunnels and the networks in them. */
-  readonly tunnel: { readonly address: string; readonly vnis: readonly number[] };
+  readonly tunnel: { readonly addresses: readonly string[]; readonly vnis: readonly number[] };
 }
 
 /** What the rules allow the hostile container. */
@@ -151,12 +151,13 @@ function common(ambush: Ambush): Record<string, Uint8Array[]> {
       const about = udp(ahead, { ...never, sourcePort: 7, destinationPort: 8 }, mark);
       return icmpError(head, way, error, packetOf(about));
     }),
-    'a tunnel to the host of the target': ambush.tunnel.vnis.map((vni) => {
-      const inner = udp({ from: ally.mac, to: target.mac }, { ...asAlly, ...closed }, mark);
-      const source = self.address[4];
-      const tunnel = { source, destination: ambush.tunnel.address, vni };
-      return vxlan({ from: self.mac, to: ambush.gateway.mac }, tunnel, inner);
-    }),
+    'a tunnel to a host': ambush.tunnel.addresses.flatMap((destination) =>
+      ambush.tunnel.vnis.map((vni) => {
+        const inner = udp({ from: ally.mac, to: target.mac }, { ...asAlly, ...closed }, mark);
+        const tunnel = { source: self.address[4], destination, vni };
+        return vxlan({ from: self.mac, to: ambush.gateway.mac }, tunnel, inner);
+      }),
+    ),
   };
 }
 
