@@ -6,6 +6,7 @@ import type { OpenFlowConnection } from '../datapath/openflow/connection.ts';
 import type { PacketIn } from '../datapath/openflow/codec/messages.ts';
 import type { Match } from '../datapath/openflow/codec/flow.ts';
 import { cookieKinds, readCookie, registers, tables } from '../datapath/pipeline/fields.ts';
+import { protocolNumbers } from '../datapath/pipeline/packets.ts';
 import { formatAddress, type IpAddress } from '../ip/ip.ts';
 import { endpointGroupNumberMax } from '../limits.ts';
 import type { Logger } from '../log.ts';
@@ -65,8 +66,10 @@ export function denialIn(
   const domain = numberIn(match[registers.domain]);
   const groups = [...world.groups()].filter(({ group }) => group.domain === domain);
   const direction = table === tables.outDenied ? 'out' : 'in';
-  const decision = judge(policiesOf(world, groups, domain), conversation)[direction];
-  const isDenied = decision.verdict === 'deny' || decision.isAudited;
+  const policies = policiesOf(world, groups, domain);
+  const decision = judge(policies, conversation)[direction];
+  const isSaid = !hangsOnUnknownPort(policies, conversation);
+  const isDenied = isSaid && (decision.verdict === 'deny' || decision.isAudited);
   const { client, server, protocol, port } = conversation;
   const nameOf = (number: number | undefined): string =>
     number === undefined || number > endpointGroupNumberMax
@@ -100,6 +103,12 @@ function policiesOf(world: World, groups: readonly NamedGroup[], domain: number)
   };
 }
 
+/** Conntrack of a switch in user space knows no ports of SCTP, so which of the rules that have some it was is not told. */
+const hangsOnUnknownPort = ({ rules }: TenantPolicies, { protocol, port }: Conversation): boolean =>
+  protocol === sctp &&
+  port === 0 &&
+  rules.some(({ traffic }) => traffic.ports !== undefined && traffic.protocol?.v4 === sctp);
+
 /** Who began, with whom, and how, whichever way the packet travels. */
 function conversationIn(match: Match): Conversation | undefined {
   const [from, to] = [
@@ -121,6 +130,7 @@ function conversationIn(match: Match): Conversation | undefined {
 }
 
 const icmp = { v4: 1, v6: 58 } as const;
+const { sctp } = protocolNumbers;
 
 /** What a field held; fields that were 0 are not told. */
 const numberIn = (told: Match['reg0']): number =>

@@ -237,7 +237,9 @@ describe('any kind', () => {
     for (const kind of allKinds) {
       for (const name of kind.key)
         expect(Object.keys(kind.fields).includes(name) || kind.access !== 'all').toBe(true);
-      for (const { field } of kind.columns) expect(kind.fields[field]).toBeDefined();
+      for (const { field } of kind.columns) {
+        expect(kind.fields[field] ?? kind.oper[field]).toBeDefined();
+      }
       for (const source of [...Object.values(kind.linkSets), ...Object.values(kind.links)]) {
         const fields = 'named' in source ? source.named : source.naming;
         const owner = 'named' in source ? kind : objectKinds[source.kind];
