@@ -51,8 +51,10 @@ export const isTracked = {
   ctState: { value: ctState.tracked, mask: ctState.tracked | ctState.invalid },
 };
 const wayMask = ctState.tracked | ctState.reply;
-/** What who began says, and what who answers does. */
-export const isForth = { ctState: { value: ctState.tracked, mask: wayMask } };
+/** What who began says, and what who answers does; both may be matched with fields of the conversation. */
+export const isForth = {
+  ctState: { value: ctState.tracked, mask: wayMask | ctState.invalid },
+};
 export const isBack = { ctState: { value: wayMask, mask: wayMask } };
 
 /** Above all rules. */

@@ -15,9 +15,20 @@ test.each<readonly [Match, string]>([
   [{ ethType: 0x86dd, ipProto: 58, icmpv6Type: 135, ndTll: 1 }, 'ndTll without ndAdvert'],
   [{ vlanPcp: 1 }, 'vlanPcp without vlan'],
   [{ ctNwProto: 6, ethType: 0x0800 }, 'ctNwProto without ct'],
+  [{ ctNwProto: 6, ethType: 0x0800, ctState: { value: 0x20, mask: 0x28 } }, 'ctNwProto without ct'],
   [{ inPort: { value: 1, mask: 1 } }, 'inPort with a mask'],
 ])('%o has the fault %s', (match, fault) => {
   expect(matchFaults(match)).toEqual([fault]);
+});
+
+test.each([
+  // of a conversation, if not told otherwise, or not said to be none
+  { value: 0x28, mask: 0x28 },
+  { value: 0x20, mask: 0x38 },
+  { value: 0x20, mask: 0x30 },
+  { value: 0x24, mask: 0x24 },
+])('fields of a conversation may be matched with ct_state $value/$mask', (ctState) => {
+  expect(matchFaults({ ctNwProto: 6, ethType: 0x0800, ctState })).toEqual([]);
 });
 
 test('a field of which no bit counts needs nothing', () => {

@@ -14,6 +14,7 @@ import {
   type Slice,
 } from '../../../lib/datapath/openflow/codec/flow.ts';
 import { Connections } from './connections.ts';
+import { matchFaults } from '../../../lib/datapath/openflow/codec/prerequisites.ts';
 import type { Unit } from '../../../lib/datapath/pipeline/unit.ts';
 
 /** A packet: what its fields are; absent ones are 0. `length` is with the Ethernet header. */
@@ -58,6 +59,7 @@ export class PaperSwitch {
         const table = this.#tables.get(flow.table) ?? [];
         const text = placeOf(flow);
         if (this.#seen.has(text)) throw new Error(`one flow replaces another: ${text}`);
+        requireSound(flow);
         this.#seen.add(text);
         this.#tables.set(flow.table, table);
         table.push(flow);
@@ -286,4 +288,15 @@ function writeSlice(state: State, { field, first = 0, bits }: Slice, value: bigi
   const mask = ((1n << width) - 1n) << BigInt(first);
   const before = state.get(field) ?? 0n;
   state.set(field, (before & ~mask) | ((value << BigInt(first)) & mask));
+}
+
+/** Flows that a switch takes: looking at one takes longer than installing it. */
+const sound = new WeakSet<Flow>();
+
+/** Fails for a flow that a switch would refuse, and all that is sent with it. */
+function requireSound(flow: Flow): void {
+  if (sound.has(flow)) return;
+  const faults = matchFaults(flow.match);
+  if (faults.length > 0) throw new Error(`a switch refuses ${placeOf(flow)}: ${faults.join(', ')}`);
+  sound.add(flow);
 }

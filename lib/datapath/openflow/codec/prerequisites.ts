@@ -6,11 +6,10 @@
 import { fields, type FieldName, type Prerequisite } from './fields.ts';
 import type { Match } from './flow.ts';
 import { allBits, maskedOf } from './bits.ts';
-import { fieldNames } from './match.ts';
 
 /** Each objection in words; none for a good match. */
 export function matchFaults(match: Match): readonly string[] {
-  return fieldNames.flatMap((name) => {
+  return (Object.keys(match) as FieldName[]).flatMap((name) => {
     const entry = match[name];
     const masked = entry === undefined ? undefined : maskedOf(name, entry);
     if (masked === undefined) return [];
@@ -62,6 +61,19 @@ function meets(match: Match, needs: Prerequisite): boolean {
     case 'ndAdvert':
       return isNeighbour && is('icmpv6Type', 136);
     case 'ct':
-      return match.ctState !== undefined && (is4 || is6);
+      return isConversation(match) && (is4 || is6);
   }
+}
+
+/** Bits of `ct_state` that only packets of a conversation have, that it was looked for, and that it is none. */
+const [conversationBits, trackedBit, invalidBit] = [0xcfn, 0x20n, 0x10n];
+
+/** What conntrack says is matched of packets that it has something to say of: as Open vSwitch's `is_ct_valid`. */
+function isConversation({ ctState }: Match): boolean {
+  const matched = ctState === undefined ? undefined : maskedOf('ctState', ctState);
+  if (matched === undefined) return false;
+  const { value, mask } = matched;
+  if ((value & conversationBits) !== 0n) return true;
+  const isNoneRuledOut = (mask & invalidBit) !== 0n && (value & invalidBit) === 0n;
+  return (value & trackedBit) !== 0n && isNoneRuledOut;
 }
