@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { firstFew, type Conditions } from '../conditions.ts';
 import type { DockerClient } from '../docker/client.ts';
 import { asFairleadError, describeError, FairleadError, hasCode } from '../errors.ts';
-import { followWaitMs, reconcileRetryMaxMs } from '../limits.ts';
+import { followWaitMs, reconcileRetryMaxMs, swarmFreshMs } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import { endpointGroupKind } from '../model/objects/endpoint-group.ts';
 import { objectRange } from '../model/objects/object-keys.ts';
@@ -71,13 +71,16 @@ const groupsRange = objectRange(endpointGroupKind.name, []);
 /** Starts the loop. */
 export function startModelLoop(parts: ModelLoopParts): ModelLoop {
   const { clock, store, conditions, log } = parts;
-  const engine: EngineState = { answers: false, inSwarm: false, isServed: false, isAway: false };
+  const engine: EngineState = {
+    ...{ answers: false, inSwarm: false, isServed: false, isAway: false },
+    askedMs: -swarmFreshMs,
+  };
   const loop = startLoop({
     clock,
     pace: reconcilePace,
     run: async (signal) => {
       engine.isAway = false;
-      await readSwarm(parts.docker, engine, signal);
+      await readSwarm(parts, engine, signal);
       const failed = await followOnce(parts, engine, signal);
       engine.answers = true;
       // nobody says when a swarm ends
@@ -107,10 +110,11 @@ export function startModelLoop(parts: ModelLoopParts): ModelLoop {
     },
     async requireUsable(isNew) {
       if (!(await isNew())) return;
-      // what it said last holds while it does not answer; of one that never did, nothing is known
-      await readSwarm(parts.docker, engine, AbortSignal.timeout(followWaitMs)).catch(
-        () => undefined,
-      );
+      // who was refused may have mended it since, and tries again
+      if (engine.inSwarm || clock.monotonicMs() - engine.askedMs >= swarmFreshMs) {
+        // what it said last holds while it does not answer; of one that never did, nothing is known
+        await readSwarm(parts, engine, AbortSignal.timeout(followWaitMs)).catch(() => undefined);
+      }
       // a swarm whose services can use it is a reason to make it
       requireNoSwarm(engine.inSwarm && !engine.isServed);
     },
@@ -130,15 +134,21 @@ interface EngineState {
   /** Services of the swarm can use networks of the model, by a managed plugin of ours. */
   isServed: boolean;
   isAway: boolean;
+  /** When it was asked last, whether it answered or not. */
+  askedMs: number;
 }
 
 async function readSwarm(
-  docker: DockerClient,
+  { docker, clock }: Pick<ModelLoopParts, 'docker' | 'clock'>,
   engine: EngineState,
   signal: AbortSignal,
 ): Promise<void> {
-  engine.inSwarm = (await docker.engine(signal)).inSwarm;
-  engine.isServed = engine.inSwarm && servesSwarm(await docker.plugins(signal));
+  try {
+    engine.inSwarm = (await docker.engine(signal)).inSwarm;
+    engine.isServed = engine.inSwarm && servesSwarm(await docker.plugins(signal));
+  } finally {
+    engine.askedMs = clock.monotonicMs();
+  }
 }
 
 function requireNoSwarm(inSwarm: boolean): void {

@@ -1,6 +1,6 @@
 /** An engine that has the networks that the model has, whatever happens to either. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../lib/clock.ts';
+import { systemClock, type Clock } from '../../lib/clock.ts';
 import { Conditions } from '../../lib/conditions.ts';
 import { pluginEntrypoint } from '../../lib/bundle/plugin-config.ts';
 import type {
@@ -11,6 +11,7 @@ import type {
 } from '../../lib/docker/client.ts';
 import { FairleadError } from '../../lib/errors.ts';
 import { startModelLoop, type ModelLoop } from '../../lib/host/model-loop.ts';
+import { swarmFreshMs } from '../../lib/limits.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { planDefaultTenant } from '../../lib/network/objects/tenants.ts';
 import { runPlan } from '../../lib/store/run-plan.ts';
@@ -112,12 +113,22 @@ let engine: Engine;
 let conditions: Conditions;
 let loop: ModelLoop;
 
+/** What the clock is ahead: what was asked lately is so no more. */
+let aheadMs = 0;
+const clock: Clock = {
+  ...systemClock,
+  monotonicMs: () => systemClock.monotonicMs() + aheadMs,
+};
+const passAWhile = (): void => {
+  aheadMs += swarmFreshMs;
+};
+
 const started = (): ModelLoop =>
   startModelLoop({
     store: host.store,
     docker: engine,
     pluginName: 'fairlead',
-    clock: systemClock,
+    clock,
     log: silentLogger(),
     conditions,
   });
@@ -225,6 +236,7 @@ describe('an engine', () => {
     await operator.put('network', 'default:web', net('10.1.0.0/24'));
     await followed(['web']);
     engine.inSwarm = true;
+    passAWhile();
     await expect(loop.requireUsable(async () => true)).rejects.toMatchObject({
       code: 'SWARM_MODE',
     });
@@ -250,6 +262,7 @@ describe('an engine', () => {
         environment: ['FAIRLEAD_PLUGIN_SCOPE=global'],
       },
     ];
+    passAWhile();
     await loop.requireUsable(async () => true);
     // calls of this engine alone are another matter
     expect(() => loop.requireNoSwarm()).toThrow('swarm mode');
@@ -258,6 +271,20 @@ describe('an engine', () => {
     expect(engine.names).toEqual(['web']);
     expect(holds('DOCKER_SWARM')).toBeUndefined();
   });
+});
+
+it('an engine is asked for its swarm once for many commands, and again after a while', async () => {
+  const usable = () => loop.requireUsable(async () => true);
+  passAWhile();
+  await usable();
+  const { asked } = engine;
+  for (let command = 0; command < 100; command += 1) await usable();
+  expect(engine.asked).toBe(asked);
+  passAWhile();
+  engine.isDown = true;
+  await usable();
+  await usable();
+  expect(engine.asked).toBe(asked + 1);
 });
 
 describe('before an engine was followed', () => {
