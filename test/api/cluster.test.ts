@@ -1,9 +1,9 @@
-import { contivSources } from './contiv/contiv-site.ts';
 import { describe, expect, it } from 'vitest';
 import { clusterRoutes } from '../../lib/api/cluster.ts';
 import { createApiApp } from '../../lib/api/app.ts';
 import { FairleadError } from '../../lib/errors.ts';
 import type { ClusterOperations } from '../../lib/store/replicated/cluster.ts';
+import { apiSources } from './api-sources.ts';
 
 /** Writes down what it is asked, and answers with it. */
 function recording(calls: unknown[]): ClusterOperations {
@@ -80,35 +80,7 @@ describe('the cluster routes', () => {
     ['/join', 'nonsense'],
   ])('refuses POST %s %s', async (path, body) => {
     const calls: unknown[] = [];
-    const sources = {
-      version: '0',
-      node: 'n',
-      gates: () => [],
-      conditions: () => [],
-      datapath: async () => ({
-        flows: { wanted: 0, changed: 0, repaired: 0, comparisons: 0 },
-        ports: { repaired: 0 },
-        names: { answered: 0, letGo: 0 },
-      }),
-      networks: async () => [],
-      endpoints: async () => [],
-      pools: async () => [],
-      cluster: () => Promise.resolve(recording(calls)),
-      nodes: async () => ({ list: async () => [], remove: async () => undefined }),
-      checkAddresses: async () => ({
-        host: 'edge-1',
-        networks: 0,
-        addresses: 0,
-        endpoints: 0,
-        differences: [],
-        unseen: [],
-      }),
-      logs: {
-        levels: { level: 'info' as const, ofParts: new Map(), set: () => undefined },
-        syslog: () => undefined,
-      },
-      contiv: contivSources(),
-    };
+    const sources = { ...apiSources(), cluster: () => Promise.resolve(recording(calls)) };
     const app = createApiApp(sources);
     const answer = await app.request(`/v1/cluster${path}`, { method: 'POST', body });
     expect(answer.status).toBe(400);
