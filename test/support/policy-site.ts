@@ -41,6 +41,7 @@ import {
   textOf,
   withSubnets,
   wordsOf,
+  type AnyTalk,
   type Held,
   type Policies,
   type Rule,
@@ -48,6 +49,7 @@ import {
   type Talk,
 } from './policy-words.ts';
 import { SiteAgents } from './site-agents.ts';
+import { until } from './until.ts';
 
 /** The site at work. */
 export class PolicySite {
@@ -161,12 +163,12 @@ export class PolicySite {
   }
 
   /** Whether the rules allow it, by a plain reading. */
-  isAllowed(talk: Talk): boolean {
+  isAllowed(talk: AnyTalk): boolean {
     return bothEnds(this.#held, talk).every(({ verdict }) => verdict === 'allow');
   }
 
   /** The talks of which `explain` says something else than a plain reading of the rules. */
-  async misexplained(talks: readonly Talk[]): Promise<readonly string[]> {
+  async misexplained(talks: readonly AnyTalk[]): Promise<readonly string[]> {
     const wrong: string[] = [];
     for (let at = 0; at < talks.length; at += atOnce) {
       const some = await Promise.all(
@@ -184,7 +186,7 @@ export class PolicySite {
     family,
     protocol,
     port,
-  }: Talk): Promise<ExplainedTalk | undefined> {
+  }: AnyTalk): Promise<ExplainedTalk | undefined> {
     const query = new URLSearchParams({
       ...{ tenant, from: addressOf(client, family), to: addressOf(server, family) },
       ...{ protocol, port: String(port) },
@@ -220,7 +222,7 @@ export class PolicySite {
     return Oper.externalPktTag;
   }
 
-  async #misexplained(talk: Talk): Promise<string | undefined> {
+  async #misexplained(talk: AnyTalk): Promise<string | undefined> {
     const said = await this.explained(talk);
     const [out, into] = bothEnds(this.#held, talk);
     const wanted = [out, into].map((end) => `${end?.verdict} ${end?.rule ?? ''}`).join(', ');
@@ -244,18 +246,26 @@ export class PolicySite {
   }
 
   /** The talks of which something else came than the rules say, once each host has had time to follow. */
-  async wrong(talks: readonly Talk[]): Promise<readonly string[]> {
+  wrong(talks: readonly Talk[]): Promise<readonly string[]> {
+    return this.wrongOf(talks, (talk, waitMs) => this.speak(talk, waitMs));
+  }
+
+  /** The same of talks in a way of the caller's, whose answer is undefined where neither is right. */
+  async wrongOf<T extends AnyTalk>(
+    talks: readonly T[],
+    speak: (talk: T, waitMs: number) => Promise<boolean | undefined>,
+  ): Promise<readonly string[]> {
     let left = talks;
     const startedMs = performance.now();
     for (let round = 0; left.length > 0; round += 1) {
       // what passes answers at once, so that tries alone are no time
       if (round >= rounds && performance.now() - startedMs > patienceMs) break;
-      const found: Talk[] = [];
+      const found: T[] = [];
       for (let at = 0; at < left.length; at += atOnce) {
         const some = left.slice(at, at + atOnce);
         // who hears nothing listens longer each time: others use this machine, too
         const waitMs = answerMs * (1 + Math.min(round, 4));
-        const came = await Promise.all(some.map((talk) => this.speak(talk, waitMs)));
+        const came = await Promise.all(some.map((talk) => speak(talk, waitMs)));
         found.push(...some.filter((talk, n) => came[n] !== this.isAllowed(talk)));
       }
       left = found;
@@ -317,6 +327,11 @@ export class PolicySite {
     for (const name of own) {
       const network = `${groupOf(name) || networkOf(name)}/${tenant}`;
       const options = ['--ip', addressOf(name, 4), '--ip6', addressOf(name, 6)];
+      // the host that was asked has it at once, others a moment later
+      await until(
+        `${host.name} has ${network}`,
+        async () => (await host.docker(['network', 'inspect', network])).code === 0,
+      );
       await runContainer(host, { name, network, options });
       await this.#put(name, await containerOf(host, name));
     }

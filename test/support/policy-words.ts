@@ -38,6 +38,11 @@ export interface Talk extends Speech {
   readonly family: 4 | 6;
 }
 
+/** One that may be of SCTP, which nobody at the site answers by himself. */
+export interface AnyTalk extends Omit<Talk, 'protocol'> {
+  readonly protocol: Talk['protocol'] | 'sctp';
+}
+
 /** A rule, as far as it says something; `in`, `deny` and priority 1 without. */
 export type Rule = Partial<Omit<RuleConfig, 'tenantName' | 'ruleId' | 'policyName'>>;
 /** Rules by policy, and which groups have which policies. */
@@ -50,7 +55,7 @@ export interface Policies {
 /** What is said by whom: `deny-in audit`. */
 export type Says = Partial<Record<Group | Network | typeof tenant, string>>;
 
-const protocolNumbers = { tcp: [6, 6], udp: [17, 17], icmp: [1, 58] } as const;
+const protocolNumbers = { tcp: [6, 6], udp: [17, 17], icmp: [1, 58], sctp: [132, 132] } as const;
 /** A rule that says nothing. */
 export const silence: Omit<RuleConfig, 'policyName' | 'ruleId'> = {
   tenantName: tenant,
@@ -77,7 +82,7 @@ export interface Held {
 }
 
 /** The rules that decide at both ends, by a plain reading: of the client's, of the server's. */
-export function bothEnds({ rules, has, says }: Held, talk: Talk) {
+export function bothEnds({ rules, has, says }: Held, talk: AnyTalk) {
   const { client, server, family, protocol, port } = talk;
   const end = (name: Name) => {
     // who is no container is in no group, and no setting is about it
@@ -139,5 +144,5 @@ export const keyOf = ({ policyName, ruleId }: RuleConfig): string =>
   `${tenant}:${policyName}:${ruleId}`;
 
 /** A talk in words. */
-export const textOf = ({ client, server, family, protocol, port }: Talk): string =>
+export const textOf = ({ client, server, family, protocol, port }: AnyTalk): string =>
   `${client} -> ${server} IPv${family} ${protocol}${port === 0 ? '' : ` ${port}`}`;

@@ -8,7 +8,10 @@ import { etherTypes, ip, type EthernetHead } from '../lab/traffic/frames.ts';
 import { Injector } from '../lab/traffic/inject.ts';
 import type { Vantage } from '../lab/traffic/instrument.ts';
 import { outsideOf } from '../lab/traffic/vantages.ts';
+import type { LabHost } from '../lab/host.ts';
 import type { Lab } from '../lab/lab.ts';
+import { waitFor } from '../lab/wait.ts';
+import { slowness } from './slowness.ts';
 
 const sctpProtocol = 132;
 /** Types of chunks. */
@@ -99,36 +102,68 @@ export interface SctpPlace {
   readonly link: string;
 }
 
-class End {
+/** Which chunk of whose, by the client's port. */
+interface Wanted {
+  readonly chunk: ChunkType;
+  readonly from: number;
+}
+/** What an end heard, and how it answers. */
+type Heard = readonly [Packet, EthernetHead];
+
+/** Longer than any packet is waited for. */
+const longestMs = 60_000;
+
+/** One end of associations: sends packets, and hears what comes. */
+export class SctpEnd {
   readonly #capture: Capture;
   readonly #injector: Injector;
+  /** The numbers of frames that were given. */
+  readonly #given = new Set<number>();
 
   private constructor(capture: Capture, injector: Injector) {
     this.#capture = capture;
     this.#injector = injector;
   }
 
-  static async open({ at, link }: SctpPlace): Promise<End> {
-    return new End(await Capture.start(at, link), await Injector.open(at, link));
+  /** Begins to hear. */
+  static async open({ at, link }: SctpPlace): Promise<SctpEnd> {
+    return new SctpEnd(await Capture.start(at, link), await Injector.open(at, link));
   }
 
+  /** Sends a packet. */
   send(head: EthernetHead, packet: Packet): Promise<void> {
     const way = { ...packet, protocol: sctpProtocol };
     return this.#injector.send(ip(head, way, packetBytes(packet)));
   }
 
-  /** Waits for a chunk, and gives its packet and how one answers. */
-  async heard(chunk: ChunkType): Promise<readonly [Packet, EthernetHead]> {
-    const seen = await this.#capture.waitFor(chunk, (each) => packetIn(each)?.chunk === chunk);
-    const packet = packetIn(seen);
-    if (packet === undefined || seen.says === undefined) throw new Error(`no ${chunk}`);
-    return [packet, { from: seen.says.to, to: seen.says.from }];
+  /** Waits for a chunk that it has not given yet, with how one answers; undefined when it has not come in time. */
+  async heard(wanted: Wanted, waitMs: number): Promise<Heard | undefined> {
+    const untilMs = performance.now() + waitMs;
+    const awaited = { what: `${wanted.chunk} or nothing`, timeoutMs: longestMs, everyMs: 50 };
+    const found = await waitFor(awaited, async () => {
+      // in this order: what came in time is seen
+      const isLate = performance.now() > untilMs;
+      const seen = await this.#capture.seen();
+      const at = seen.findIndex((each, n) => !this.#given.has(n) && heardIn(each, wanted));
+      if (at === -1) return isLate && 'nothing';
+      this.#given.add(at);
+      return heardIn(seen[at], wanted);
+    });
+    return found === 'nothing' ? undefined : found;
   }
 
+  /** Hears nothing any more. */
   async close(): Promise<void> {
     await this.#injector.close();
     await this.#capture.stop();
   }
+}
+
+function heardIn(seen: Seen | undefined, { chunk, from }: Wanted): Heard | undefined {
+  const packet = seen && packetIn(seen);
+  if (packet?.chunk !== chunk || seen?.says === undefined) return undefined;
+  if (packet.sourcePort !== from && packet.destinationPort !== from) return undefined;
+  return [packet, { from: seen.says.to, to: seen.says.from }];
 }
 
 const answerTo = (packet: Packet, chunk: ChunkType): Packet => ({
@@ -151,10 +186,57 @@ export async function sctpCaller(
   return { at: outsideOf(lab), link: 'underlay', head: { from: own, to: host }, address };
 }
 
+/** How a container of a host frames what it sends to a neighbour that it has spoken to before. */
+export async function sctpHead(host: LabHost, at: Vantage, to: string): Promise<EthernetHead> {
+  const words = `ip neigh show ${to}; ip link show eth0`;
+  const said = await host.exec(['nsenter', `--net=${at.net}`, 'sh', '-c', words]);
+  const macs = /lladdr (\S+)[^]*link\/ether (\S+)/.exec(said.stdout);
+  if (macs === null) throw new Error(`nobody knows where ${to} is: ${said.stdout}`);
+  const [, neighbour = '', own = ''] = macs;
+  return { from: own, to: neighbour };
+}
+
+/** Who begins, whom it calls, and how long each packet is waited for. */
+export interface SctpCall {
+  readonly head: EthernetHead;
+  readonly address: string;
+  readonly to: string;
+  readonly port: number;
+  /** The client's port: by it associations that are open at once are told apart. */
+  readonly from: number;
+  readonly waitMs: number;
+}
+
+/** The four packets that begin an association, in their order. */
+const fourPackets = ['init', 'initAck', 'cookieEcho', 'cookieAck'] as const;
+
 /**
- * Begins an association and finishes its four packets, each sent as an answer to the one before as that has arrived.
- * Answers what the server saw of the client, and the client of the server.
- * @throws {Error} when one of them does not arrive, or not sound
+ * Begins an association: four packets, each sent as an answer to the one before as that has arrived. Gives those that
+ * arrived: four, or as far as it came.
+ */
+export async function beginAssociation(
+  client: SctpEnd,
+  server: SctpEnd,
+  { head, address, to, port, from, waitMs }: SctpCall,
+): Promise<readonly Packet[]> {
+  const first = { source: address, destination: to, sourcePort: from, destinationPort: port };
+  await client.send(head, { ...first, chunk: 'init' });
+  const came: Packet[] = [];
+  for (const [at, chunk] of fourPackets.entries()) {
+    const hearer = at % 2 === 0 ? server : client;
+    const heard = await hearer.heard({ chunk, from }, waitMs);
+    if (heard === undefined) break;
+    const [packet, back] = heard;
+    came.push(packet);
+    const next = fourPackets[at + 1];
+    if (next !== undefined) await hearer.send(back, answerTo(packet, next));
+  }
+  return came;
+}
+
+/**
+ * The same with ends of its own. Answers what the server saw of the client, and the client of the server.
+ * @throws {Error} when a packet does not arrive, or not sound
  */
 export async function associate(
   client: SctpPlace & { readonly head: EthernetHead; readonly address: string },
@@ -165,18 +247,16 @@ export async function associate(
     from = 40_000,
   }: { readonly to: string; readonly port: number; readonly from?: number },
 ): Promise<{ readonly server: Packet; readonly client: Packet }> {
-  const [calling, called] = [await End.open(client), await End.open(server)];
+  const [calling, called] = [await SctpEnd.open(client), await SctpEnd.open(server)];
   try {
-    const { head, address: source } = client;
-    const first = { source, destination: to, sourcePort: from, destinationPort: port } as const;
-    await calling.send(head, { ...first, chunk: 'init' });
-    const [init, back] = await called.heard('init');
-    await called.send(back, answerTo(init, 'initAck'));
-    const [initAck, onward] = await calling.heard('initAck');
-    await calling.send(onward, answerTo(initAck, 'cookieEcho'));
-    const [echo, last] = await called.heard('cookieEcho');
-    await called.send(last, answerTo(echo, 'cookieAck'));
-    const [done] = await calling.heard('cookieAck');
+    const call = { head: client.head, address: client.address, to, port, from };
+    const came = await beginAssociation(calling, called, { ...call, waitMs: 5_000 * slowness });
+    const [, , echo, done] = came;
+    if (echo === undefined || done === undefined) {
+      throw new Error(
+        `${fourPackets[came.length]} from ${client.address} to ${to} does not arrive`,
+      );
+    }
     return { server: echo, client: done };
   } finally {
     await Promise.all([calling.close(), called.close()]);

@@ -16,7 +16,7 @@ import { listenUdp, sendUdp, type UdpHeard } from '../../lab/traffic/udp.ts';
 import { containerOf } from '../../lab/traffic/vantages.ts';
 import { dockerOk } from '../../support/docker.ts';
 import { labOfSite } from '../../support/lab-site.ts';
-import { associate } from '../../support/sctp.ts';
+import { associate, sctpHead } from '../../support/sctp.ts';
 import { netctlOk } from '../../support/netctl.ts';
 import { runContainer } from '../../support/shared-networks.ts';
 import { SiteAgents } from '../../support/site-agents.ts';
@@ -412,14 +412,8 @@ describe('a service', () => {
       const shown = await typed('service inspect -t blue sctp');
       return shown.includes('ready') && (await reaches(client.at, own));
     });
-    const told = await lab
-      .host(1)
-      .exec([
-        ...['nsenter', `--net=${client.at.net}`, 'sh', '-c'],
-        'ip neigh show 10.90.2.254; ip link show eth0',
-      ]);
-    const [, gateway = '', mac = ''] = /lladdr (\S+)[^]*link\/ether (\S+)/.exec(told.stdout) ?? [];
-    const caller = { ...client, head: { from: mac, to: gateway } };
+    const head = await sctpHead(lab.host(1), client.at, '10.90.2.254');
+    const caller = { ...client, head };
     const associated = async (from: number) => {
       const seen = await associate(caller, server, { to: own, port: 9999, from });
       expect(seen.server).toMatchObject({

@@ -1,18 +1,20 @@
 /** Every shape that rules have, a case each. Contiv's own behaviours are among them (README.md here). */
 import type { Policies, Rule } from '../../support/policy-words.ts';
 
-const allow = (rule: Rule): Rule => ({ priority: 2, ...rule, action: 'allow' });
-const deny = (rule: Rule = {}): Rule => ({ ...rule, action: 'deny' });
+/** A rule that allows, above those that deny. */
+export const allow = (rule: Rule): Rule => ({ priority: 2, ...rule, action: 'allow' });
+/** A rule that denies. */
+export const deny = (rule: Rule = {}): Rule => ({ ...rule, action: 'deny' });
 const out = (rule: Rule): Rule => ({ ...rule, direction: 'out' });
 const web80: Rule = { protocol: 'tcp', port: 80 };
 
 /** Rules `in` of the group `back`. */
-const into = (...rules: readonly Rule[]): Policies => ({
+export const into = (...rules: readonly Rule[]): Policies => ({
   has: { back: ['p'] },
   rules: { p: rules },
 });
 /** Rules `out` of the group `front`. */
-const from = (...rules: readonly Rule[]): Policies => ({
+export const from = (...rules: readonly Rule[]): Policies => ({
   has: { front: ['p'] },
   rules: { p: rules.map(out) },
 });
