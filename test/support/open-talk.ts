@@ -1,64 +1,110 @@
-/** Conversations that are open while something changes: do they go on, and if not, how soon do they end. */
+/** Conversations that are open while something changes: do they go on without a silence, and if not, how soon do they end. */
 import type { Vantage } from '../lab/traffic/instrument.ts';
 import { startPings } from '../lab/traffic/pings.ts';
 import { startTcp } from '../lab/traffic/tcp.ts';
 import { startUdp } from '../lab/traffic/udp.ts';
 import { addressOf } from './policy-cast.ts';
 import type { PolicySite } from './policy-site.ts';
-import type { Talk } from './policy-words.ts';
+import { textOf, type Speech, type Talk } from './policy-words.ts';
+import { slowness } from './slowness.ts';
 import { until } from './until.ts';
 
 /** A message goes and comes back each so many ms. */
 const everyMs = 10;
-/** So many messages later it has gone on. */
-const enough = 20;
+/** So many messages later it has gone on: what ends has ended by then. */
+const enough = 50;
 /** What nothing comes of for so long is silent. */
 const silenceMs = 1_200;
+/** What goes on is never silent for so long: TCP that loses a packet sends it again after 200 ms. */
+const silenceMostMs = 400 * slowness;
 
-/** How many messages have come back. */
-type Counted = () => Promise<number>;
+/** How many messages have come back, and the longest silence since it was last asked with `anew`. */
+interface Heard {
+  readonly answers: number;
+  readonly silenceUs: number;
+}
+type Ask = (line?: 'anew') => Promise<Heard>;
 
 /** Longer than any test. */
 const longestMs = 600_000;
 
+/** Somebody who is spoken to, by an address. */
+export interface Callee extends Speech {
+  readonly to: string;
+  /** What it is called when it comes out wrong. */
+  readonly what: string;
+}
+
 /** A conversation at work: TCP and UDP with an echo, or pings. */
 export class OpenTalk {
-  readonly talk: Talk;
-  readonly #count: Counted;
+  readonly what: string;
+  readonly #ask: Ask;
   readonly #stop: () => Promise<unknown>;
 
-  private constructor(talk: Talk, count: Counted, stop: () => Promise<unknown>) {
-    this.talk = talk;
-    this.#count = count;
+  private constructor(what: string, ask: Ask, stop: () => Promise<unknown>) {
+    this.what = what;
+    this.#ask = ask;
     this.#stop = stop;
   }
 
-  /** Opens one, and waits until it goes. */
-  static async open(site: PolicySite, talk: Talk): Promise<OpenTalk> {
+  /** Opens one at a site of policies, and waits until it goes. */
+  static open(site: PolicySite, talk: Talk): Promise<OpenTalk> {
     const { client, server, family, protocol, port } = talk;
-    const plan = { to: addressOf(server, family), port, sizes: [64], everyMs };
-    const at = site.at(client);
-    const open = new OpenTalk(talk, ...(await begin[protocol](at, plan)));
-    await open.goesOn();
+    const callee = { to: addressOf(server, family), protocol, port, what: textOf(talk) };
+    return OpenTalk.with(site.at(client), callee);
+  }
+
+  /** Opens one with whoever has an address, and waits until it goes. */
+  static async with(at: Vantage, { to, protocol, port, what }: Callee): Promise<OpenTalk> {
+    const plan = { to, port, sizes: [64], everyMs };
+    const open = new OpenTalk(what, ...(await begin[protocol](at, plan)));
+    try {
+      await open.resumes();
+    } catch (thrown) {
+      await open.close();
+      throw thrown;
+    }
     return open;
   }
 
-  /** Resolves when more messages have come back than before. */
-  async goesOn(): Promise<void> {
-    const before = await this.#count();
-    const what = `${this.talk.protocol} of IPv${this.talk.family} goes on`;
-    await until(what, async () => (await this.#count()) >= before + enough, { timeoutMs: 8_000 });
+  /**
+   * Resolves when more messages have come back than before, with the longest silence since it was opened or last said to
+   * go on, ms.
+   * @throws {Error} when that was too long
+   */
+  async goesOn(): Promise<number> {
+    await this.#moves();
+    const longestMs = Math.round((await this.#ask('anew')).silenceUs / 1_000);
+    if (longestMs <= silenceMostMs) return longestMs;
+    throw new Error(`${this.what} goes on: after a silence of ${longestMs} ms`);
+  }
+
+  /** Resolves when more messages have come back than before, however long it was silent. */
+  async resumes(): Promise<void> {
+    await this.#moves();
+    await this.#ask('anew');
+  }
+
+  async #moves(): Promise<void> {
+    const before = (await this.#ask()).answers;
+    await until(
+      `${this.what} goes on`,
+      async () => (await this.#ask()).answers >= before + enough,
+      {
+        timeoutMs: 8_000,
+      },
+    );
   }
 
   /** Resolves when nothing comes back any more, with how long it took at most from now on, ms. */
   async ends(): Promise<number> {
-    const before = await this.#count();
+    const before = (await this.#ask()).answers;
     let last = before;
     let movedMs = performance.now();
     await until(
-      `${this.talk.protocol} of IPv${this.talk.family} ends`,
+      `${this.what} ends`,
       async () => {
-        const now = await this.#count();
+        const now = (await this.#ask()).answers;
         if (now !== last) movedMs = performance.now();
         last = now;
         return performance.now() - movedMs > silenceMs;
@@ -74,6 +120,11 @@ export class OpenTalk {
   }
 }
 
+/** All of them go on; gives the longest silence of any, ms. */
+export async function allGoOn(open: readonly OpenTalk[]): Promise<number> {
+  return Math.max(0, ...(await Promise.all(open.map((each) => each.goesOn()))));
+}
+
 interface TalkPlan {
   readonly to: string;
   readonly port: number;
@@ -81,21 +132,33 @@ interface TalkPlan {
   readonly everyMs: number;
 }
 
-type Begun = readonly [Counted, () => Promise<unknown>];
+type Begun = readonly [Ask, () => Promise<unknown>];
 
 /** Each protocol's way to speak on and on. */
 const begin = {
   async tcp(at: Vantage, plan: TalkPlan): Promise<Begun> {
     const client = await startTcp(at, { ...plan, mode: 'exchange', durationMs: longestMs });
-    return [async () => (await client.ask()).exchanges, () => client.stop()];
+    const ask: Ask = async (line) => {
+      const { exchanges, flow } = await client.ask(line);
+      return { answers: exchanges, silenceUs: flow.silenceUs };
+    };
+    return [ask, () => client.stop()];
   },
   async udp(at: Vantage, plan: TalkPlan): Promise<Begun> {
     const count = longestMs / everyMs;
     const sender = await startUdp(at, { ...plan, count, echo: true, waitMs: 100 });
-    return [async () => (await sender.ask()).answered, () => sender.stop()];
+    const ask: Ask = async (line) => {
+      const { answered, silenceUs } = await sender.ask(line);
+      return { answers: answered, silenceUs };
+    };
+    return [ask, () => sender.stop()];
   },
   async icmp(at: Vantage, { to }: TalkPlan): Promise<Begun> {
     const pings = await startPings(at, { to, everyMs, waitMs: 100 });
-    return [async () => (await pings.ask()).received, () => pings.stop()];
+    const ask: Ask = async (line) => {
+      const { received, silenceUs } = await pings.ask(line);
+      return { answers: received, silenceUs };
+    };
+    return [ask, () => pings.stop()];
   },
 } as const;

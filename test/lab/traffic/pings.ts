@@ -39,7 +39,7 @@ export interface PingPlan extends Addressing {
   readonly waitMs?: number;
 }
 
-/** Begins; `ask` tells how it goes, `stop` what came of it. */
+/** Begins; `ask` tells how it goes, of silence since the last `anew` that it was asked with, `stop` what came of it. */
 export function startPings(at: Vantage, plan: PingPlan): Promise<Instrument<Pings>> {
   const options = {
     ...addressing(plan),

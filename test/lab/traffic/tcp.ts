@@ -79,7 +79,7 @@ export interface TcpPlan {
   readonly waitMs?: number;
 }
 
-/** Begins; `ask` tells how it goes, `stop` ends it in order. */
+/** Begins; `ask` tells how it goes, of silence since the last `anew` that it was asked with; `stop` ends it in order. */
 export function startTcp(at: Vantage, plan: TcpPlan): Promise<Instrument<TcpClient>> {
   const options = {
     to: plan.to,

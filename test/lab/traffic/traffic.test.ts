@@ -11,7 +11,7 @@ import { Injector } from './inject.ts';
 import { linkOf } from './links.ts';
 import { lostOf, ping, startPings } from './pings.ts';
 import { callTcp, megabitsPerSecond, serveTcp, startTcp } from './tcp.ts';
-import { heardFrom, listenUdp, sendUdp, type UdpSent } from './udp.ts';
+import { heardFrom, listenUdp, sendUdp, startUdp, type UdpSent } from './udp.ts';
 
 const lab = openLab();
 let one: LabHost;
@@ -160,6 +160,47 @@ test('pings at a pace count what is lost, in runs, and the silence', async () =>
   expect(lost).toBeGreaterThan(20);
   expect(result.silenceUs).toBeGreaterThan(20 * 5_000);
   expect(result.silenceFromUs).toBeGreaterThan(19 * 5_000);
+});
+
+test('silence is measured anew when somebody says so', async () => {
+  const servers = [
+    await serveTcp(two, { port: 5001, mode: 'echo' }),
+    await listenUdp(two, { port: 6000, echo: true }),
+  ];
+  const plan = { to: two4, sizes: [64], everyMs: 10 };
+  const tcp = await startTcp(one, { ...plan, port: 5001, mode: 'exchange', durationMs: 60_000 });
+  const udp = await startUdp(one, { ...plan, port: 6000, count: 6_000, echo: true, waitMs: 100 });
+  const pings = await startPings(one, { ...plan, waitMs: 100 });
+  const asked = async (line?: string) => {
+    const [{ flow, exchanges }, datagrams, echoes] = await Promise.all([
+      tcp.ask(line),
+      udp.ask(line),
+      pings.ask(line),
+    ]);
+    return {
+      answers: [exchanges, datagrams.answered, echoes.received],
+      silences: [flow.silenceUs, datagrams.silenceUs, echoes.silenceUs],
+    };
+  };
+  const untilMoved = async () => {
+    const { answers } = await asked();
+    await waitFor({ what: 'answers to all', timeoutMs: 10_000 }, async () =>
+      (await asked()).answers.every((count, at) => count > (answers[at] ?? 0) + 5),
+    );
+  };
+  await untilMoved();
+  await lab.site.setCuts([{ from: one.name }]);
+  await waitFor({ what: 'silence of all', timeoutMs: 10_000 }, async () =>
+    (await asked()).silences.every((us) => us > 400_000),
+  );
+  await lab.site.setCuts([]);
+  await untilMoved();
+  expect(Math.min(...(await asked('anew')).silences)).toBeGreaterThan(400_000);
+  await untilMoved();
+  const { silences } = await asked();
+  expect(Math.min(...silences)).toBeGreaterThan(5_000);
+  expect(Math.max(...silences)).toBeLessThan(300_000);
+  for (const each of [tcp, udp, pings, ...servers]) await each.stop();
 });
 
 test('under random loss, sender, capture and listener agree to the packet', async () => {

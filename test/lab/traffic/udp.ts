@@ -72,7 +72,7 @@ export interface UdpPlan extends Addressing {
   readonly waitMs?: number;
 }
 
-/** Begins to send; `ask` tells how it goes, `stop` ends it and gives what came of it. */
+/** Begins to send; `ask` tells how it goes, of silence since the last `anew`, `stop` ends it and gives what came of it. */
 export function startUdp(at: Vantage, plan: UdpPlan): Promise<Instrument<UdpSent>> {
   const options = {
     ...addressing(plan),

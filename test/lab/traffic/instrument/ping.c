@@ -169,6 +169,16 @@ static int open_socket(void) {
   return fd;
 }
 
+/* Who asks is told; whose word is "anew" has silence measured from then on. */
+static void tell(void) {
+  for (char *line; (line = leash_line());) {
+    report(now_us());
+    if (strcmp(line, "anew") != 0) continue;
+    silence_us = 0;
+    heard_us = silence_from_us = now_us();
+  }
+}
+
 int ping(void) {
   uint64_t every = number("every-us", 1000000), wait = number("wait-ms", 1000) * 1000;
   long count = number("count", 0), answers = number("answers", 0);
@@ -201,7 +211,7 @@ int ping(void) {
     take(fd);
     if (waiting[0].revents & POLLERR) drain_errors(fd);
     leash_read();
-    while (leash_line()) report(now_us());
+    tell();
   }
   // silence up to the last that was sent counts, the wait for late answers does not
   report(last ? last : now_us());

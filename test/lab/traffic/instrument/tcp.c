@@ -214,6 +214,16 @@ static void print_own(int is_last) {
   say(",\"isLast\":%s}", is_last ? "true" : "false");
 }
 
+/* Who asks is told; whose word is "anew" has silence measured from then on. */
+static void tell_own(void) {
+  for (char *line; (line = leash_line());) {
+    print_own(0);
+    if (strcmp(line, "anew") != 0) continue;
+    own.silence_us = 0;
+    own.moved_us = now_us();
+  }
+}
+
 /* Waits for the socket or the leash; true while there is time. */
 static int wait_for(short events, uint64_t until_us) {
   uint64_t now = now_us();
@@ -222,7 +232,7 @@ static int wait_for(short events, uint64_t until_us) {
   struct pollfd waiting[] = {{.fd = own.fd, .events = events}, {.fd = leash_ended ? -1 : 0, .events = POLLIN}};
   poll(waiting, 2, left_ms > 1000 ? 1000 : left_ms);
   leash_read();
-  while (leash_line()) print_own(0);
+  tell_own();
   return 1;
 }
 
@@ -233,7 +243,7 @@ static void pause_for(uint64_t us, uint64_t until_us) {
     uint64_t left_us = next_us - now;
     usleep(left_us < 500000 ? left_us : 500000);
     leash_read();
-    while (leash_line()) print_own(0);
+    tell_own();
   }
 }
 

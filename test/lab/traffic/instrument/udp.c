@@ -257,6 +257,16 @@ static void report_sent(uint32_t run) {
   say("}");
 }
 
+/* Who asks is told; whose word is "anew" has silence measured from then on. */
+static void tell_sent(uint32_t run) {
+  for (char *line; (line = leash_line());) {
+    report_sent(run);
+    if (strcmp(line, "anew") != 0) continue;
+    silence_us = 0;
+    heard_us = silence_from_us = now_us();
+  }
+}
+
 int udp_send(void) {
   long sizes[SIZES_MOST], times = number("count", 1), every = number("every-us", 1000);
   int size_count = list_of("sizes", sizes, SIZES_MOST), fd = open_sender();
@@ -273,7 +283,7 @@ int udp_send(void) {
       ppoll(waiting, 2, &left, NULL);
       take_answers(fd);
       leash_read();
-      while (leash_line()) report_sent(run);
+      tell_sent(run);
     }
   }
   uint64_t until = now_us() + number("wait-ms", 1000) * 1000;
