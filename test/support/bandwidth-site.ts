@@ -35,6 +35,14 @@ export interface Meter {
   readonly burst: number;
 }
 
+/** The meters of limits on a host's bridge, in the order of rates. */
+export async function metersOf(host: LabHost): Promise<readonly Meter[]> {
+  const { stdout } = await host.ovsOfctl(['dump-meters', bridgeName]);
+  return [...stdout.matchAll(/kbps.*\n.*rate=([0-9]+).*burst_size=([0-9]+)/g)]
+    .map(([, rate, burst]) => ({ rate: Number(rate), burst: Number(burst) }))
+    .toSorted((one, other) => one.rate - other.rate);
+}
+
 /** How long a measurement leaves out at the start, in which the burst is used up, and how long it then is. */
 const settleMs = 3_000;
 const measuredMs = 6_000;
@@ -93,11 +101,8 @@ export class BandwidthSite {
   }
 
   /** The meters of limits on a host's bridge, in the order of rates. */
-  async meters(host: LabHost): Promise<readonly Meter[]> {
-    const { stdout } = await host.ovsOfctl(['dump-meters', bridgeName]);
-    return [...stdout.matchAll(/kbps.*\n.*rate=([0-9]+).*burst_size=([0-9]+)/g)]
-      .map(([, rate, burst]) => ({ rate: Number(rate), burst: Number(burst) }))
-      .toSorted((one, other) => one.rate - other.rate);
+  meters(host: LabHost): Promise<readonly Meter[]> {
+    return metersOf(host);
   }
 
   /** Sets the profile and waits until both hosts have so many meters of these rates. */

@@ -67,16 +67,10 @@ export class OpenTalk {
     return open;
   }
 
-  /**
-   * Resolves when more messages have come back than before, with the longest silence since it was opened or last said to
-   * go on, ms.
-   * @throws {Error} when that was too long
-   */
-  async goesOn(): Promise<number> {
+  /** Resolves when more messages have come back than before, with the longest silence since it was last seen to, ms. */
+  async silence(): Promise<number> {
     await this.#moves();
-    const longestMs = Math.round((await this.#ask('anew')).silenceUs / 1_000);
-    if (longestMs <= silenceMostMs) return longestMs;
-    throw new Error(`${this.what} goes on: after a silence of ${longestMs} ms`);
+    return Math.round((await this.#ask('anew')).silenceUs / 1_000);
   }
 
   /** Resolves when more messages have come back than before, however long it was silent. */
@@ -120,9 +114,16 @@ export class OpenTalk {
   }
 }
 
-/** All of them go on; gives the longest silence of any, ms. */
+/**
+ * Resolves when all have gone on, with the longest silence of any since it was last seen to, ms.
+ * @throws {Error} with the silences of all when one was too long
+ */
 export async function allGoOn(open: readonly OpenTalk[]): Promise<number> {
-  return Math.max(0, ...(await Promise.all(open.map((each) => each.goesOn()))));
+  const all = await Promise.all(open.map((each) => each.silence()));
+  const longestMs = Math.max(0, ...all);
+  if (longestMs <= silenceMostMs) return longestMs;
+  const each = open.map(({ what }, at) => `${what} ${all[at]} ms`);
+  throw new Error(`silent for more than ${silenceMostMs} ms: ${each.join(', ')}`);
 }
 
 interface TalkPlan {
@@ -137,7 +138,9 @@ type Begun = readonly [Ask, () => Promise<unknown>];
 /** Each protocol's way to speak on and on. */
 const begin = {
   async tcp(at: Vantage, plan: TalkPlan): Promise<Begun> {
-    const client = await startTcp(at, { ...plan, mode: 'exchange', durationMs: longestMs });
+    const client = await startTcp(at, {
+      ...{ ...plan, mode: 'exchange', durationMs: longestMs, waitMs: 100 },
+    });
     const ask: Ask = async (line) => {
       const { exchanges, flow } = await client.ask(line);
       return { answers: exchanges, silenceUs: flow.silenceUs };

@@ -1,15 +1,20 @@
-/** Conversations that are open while rules, groups and agents change: which go on, and which end, at once. */
-import { afterEach, beforeAll, expect, it } from 'vitest';
+/**
+ * Conversations that are open while rules, groups, settings and agents change: which go on, without a silence, and which
+ * end, at once.
+ */
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { serveTcp } from '../../lab/traffic/tcp.ts';
 import { labOfSite } from '../../support/lab-site.ts';
-import { OpenTalk } from '../../support/open-talk.ts';
+import { allGoOn, OpenTalk } from '../../support/open-talk.ts';
+import type { Name } from '../../support/policy-cast.ts';
 import { PolicySite } from '../../support/policy-site.ts';
-import type { Policies, Rule, Talk } from '../../support/policy-words.ts';
+import type { Policies, Rule, Says, Talk } from '../../support/policy-words.ts';
 
 const lab = labOfSite(3);
 let site: PolicySite;
 const echo = 443;
 let open: readonly OpenTalk[] = [];
+let silentMs = 0;
 
 beforeAll(async () => {
   site = await PolicySite.open(lab);
@@ -22,6 +27,21 @@ afterEach(async () => {
   await Promise.all(open.map((each) => each.close()));
   open = [];
 });
+
+afterAll(() => {
+  process.stderr.write(`connections: the longest silence of what went on was ${silentMs} ms\n`);
+});
+
+/** These go on, and none was silent for long since it was last seen to. */
+async function goOn(those: readonly OpenTalk[]): Promise<void> {
+  silentMs = Math.max(silentMs, await allGoOn(those));
+}
+
+/** These end, at once: the rest of the time is what this machine needs to look. */
+async function end(those: readonly OpenTalk[]): Promise<void> {
+  const tookMs = await Promise.all(those.map((each) => each.ends()));
+  expect(Math.max(0, ...tookMs)).toBeLessThan(400);
+}
 
 /** On one host and across, bridged and routed, either family, TCP, UDP and ICMP. */
 const talks: readonly Talk[] = [
@@ -99,30 +119,147 @@ it.for(Object.entries(changes))('%s', async ([, [before, after, becomes]]) => {
   open = await Promise.all(talks.map((talk) => OpenTalk.open(site, talk)));
   await site.write(after);
   if (becomes === 'goes on') {
-    await Promise.all(open.map((each) => each.goesOn()));
+    await goOn(open);
     return;
   }
-  const tookMs = await Promise.all(open.map((each) => each.ends()));
-  // the rest is the time that this machine needs to look
-  expect(Math.max(...tookMs)).toBeLessThan(400);
+  await end(open);
   // and it was the rules: with those of before it goes on where it was
   await site.write(before);
-  await Promise.all(open.map((each) => each.goesOn()));
+  await Promise.all(open.map((each) => each.resumes()));
+});
+
+const none: Policies = { has: {}, rules: {} };
+/** Nobody's, and rules that allow the talks of groups at both ends. */
+const ofNoGroup: Talk = { client: 'free3', server: 'free7', family: 6, protocol: 'udp', port: 80 };
+const ruled: Policies = {
+  has: { ...has, front: ['q'] },
+  rules: {
+    p: [allowFront],
+    q: [
+      { action: 'allow', direction: 'out', toNetwork: 'web' },
+      { action: 'allow', direction: 'out', toEndpointGroup: 'data' },
+    ],
+  },
+};
+const groupsAllow: Says = { front: 'allow', back: 'allow', data: 'allow' };
+const networksAllow: Says = { web: 'allow', db: 'allow' };
+const ofGroups: readonly Name[] = ['back2', 'back5', 'data1', 'data2'];
+const everybody: readonly Name[] = [...ofGroups, 'free7'];
+
+/** What is said before, what after, and with whom what is open ends; with all others it goes on, there and back. */
+const settings: Readonly<Record<string, readonly [Policies, Policies, readonly Name[]]>> = {
+  'the tenant denies': [none, { ...none, says: { blue: 'deny' } }, everybody],
+  'the tenant denies what rules allow': [ruled, { ...ruled, says: { blue: 'deny' } }, ['free7']],
+  'the networks deny': [none, { ...none, says: { web: 'deny', db: 'deny' } }, everybody],
+  'the networks deny what rules allow': [
+    ruled,
+    { ...ruled, says: { web: 'deny', db: 'deny' } },
+    ['free7'],
+  ],
+  'one network denies what comes in': [
+    none,
+    { ...none, says: { db: 'deny-in' } },
+    ['data1', 'data2'],
+  ],
+  'one group denies what comes in': [
+    none,
+    { ...none, says: { back: 'deny-in' } },
+    ['back2', 'back5'],
+  ],
+  'the groups of who answers deny what they begin': [
+    none,
+    { ...none, says: { back: 'deny-out', data: 'deny-out' } },
+    [],
+  ],
+  'the group of who began denies what comes in': [
+    none,
+    { ...none, says: { front: 'deny-in' } },
+    [],
+  ],
+  'the group of who began denies what it begins': [
+    none,
+    { ...none, says: { front: 'deny-out' } },
+    ofGroups,
+  ],
+  'the tenant denies what its groups allow': [
+    { ...none, says: groupsAllow },
+    { ...none, says: { ...groupsAllow, blue: 'deny' } },
+    ['free7'],
+  ],
+  'groups say no more that they allow what their tenant denies': [
+    { ...none, says: { ...groupsAllow, blue: 'deny' } },
+    { ...none, says: { blue: 'deny' } },
+    ofGroups,
+  ],
+  'the tenant denies what its networks allow': [
+    { ...none, says: networksAllow },
+    { ...none, says: { ...networksAllow, blue: 'deny' } },
+    [],
+  ],
+  'the tenant denies, and only looks': [none, { ...none, says: { blue: 'deny audit' } }, []],
+  'rules deny, and the tenant only looks': [
+    { ...closed, says: { blue: 'audit' } },
+    { ...policies(deny), says: { blue: 'audit' } },
+    [],
+  ],
+  'rules deny, and one group only looks': [
+    { ...closed, says: { back: 'audit' } },
+    { ...policies(deny), says: { back: 'audit' } },
+    ['data1', 'data2'],
+  ],
+  'the tenant no more only looks at what it denies': [
+    { ...none, says: { blue: 'deny audit' } },
+    { ...none, says: { blue: 'deny' } },
+    everybody,
+  ],
+  'the tenant no more only looks at what rules deny': [
+    { ...policies(deny), says: { blue: 'audit' } },
+    policies(deny),
+    ofGroups,
+  ],
+  'the tenant no more only looks, and rules allow': [
+    { ...ruled, says: { blue: 'deny audit' } },
+    { ...ruled, says: { blue: 'deny' } },
+    ['free7'],
+  ],
+  'a network no more only looks, and its groups do': [
+    { ...none, says: { front: 'audit', back: 'audit', data: 'audit', web: 'deny audit' } },
+    { ...none, says: { front: 'audit', back: 'audit', data: 'audit', web: 'deny enforce' } },
+    ['free7'],
+  ],
+};
+
+it.for(Object.entries(settings))('%s', async ([, [before, after, ending]]) => {
+  await site.write(before);
+  const said = [...talks, ofNoGroup].filter((talk) => site.isAllowed(talk));
+  open = await Promise.all(said.map((talk) => OpenTalk.open(site, talk)));
+  await site.write(after);
+  // the texts say the same
+  expect(said.filter((talk) => !site.isAllowed(talk))).toEqual(
+    said.filter(({ server }) => ending.includes(server)),
+  );
+  const ends = open.filter((_each, at) => ending.includes(said[at]?.server ?? 'front1'));
+  expect(ends.length > 0).toBe(ending.length > 0);
+  const rest = open.filter((each) => !ends.includes(each));
+  await Promise.all([goOn(rest), end(ends)]);
+  await site.write(before);
+  await Promise.all([goOn(rest), ...ends.map((each) => each.resumes())]);
 });
 
 it('an agent that dies and comes back changes nothing; what changed meanwhile holds from then on', async () => {
   await site.write(closed);
   open = await Promise.all(talks.map((talk) => OpenTalk.open(site, talk)));
   for (const host of lab.hosts.slice(1)) await site.agents.restart(host);
-  await Promise.all(open.map((each) => each.goesOn()));
+  await goOn(open);
   const [, two] = lab.hosts;
   if (two === undefined) throw new Error('no host');
   await site.agents.kill(two);
   await site.write(policies(deny));
   const [, across] = open;
-  await across?.goesOn();
+  if (across === undefined) throw new Error('nothing is open');
+  await goOn([across]);
   await site.agents.start(two);
   await Promise.all(open.map((each) => each.ends()));
   await site.write(closed);
-  await Promise.all(open.map((each) => each.goesOn()));
+  await Promise.all(open.map((each) => each.resumes()));
 });

@@ -75,7 +75,7 @@ export interface TcpPlan {
   readonly sizes?: readonly number[];
   readonly everyMs?: number;
   readonly connectMs?: number;
-  /** How long to wait for the sink's word, or for all messages of an exchange. */
+  /** How long to wait for the sink's word, for all messages of an exchange, or for the last once it is stopped. */
   readonly waitMs?: number;
 }
 

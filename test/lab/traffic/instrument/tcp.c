@@ -248,7 +248,7 @@ static void pause_for(uint64_t us, uint64_t until_us) {
 }
 
 static void exchange(uint64_t until_us) {
-  long sizes[64], every = number("every-us", 0);
+  long sizes[64], every = number("every-us", 0), wait_us = number("wait-ms", 10000) * 1000;
   int count = list_of("sizes", sizes, 64);
   if (!count) fail("sizes", 0);
   for (int at = 0; now_us() < until_us && !leash_ended && !own.is_over; at++) {
@@ -258,6 +258,8 @@ static void exchange(uint64_t until_us) {
       if (own.sent < goal) send_some(&own, goal - own.sent);
       int result = receive_some(&own);
       if (result < 0) end_flow(&own, 0);
+      // who is stopped waits for the answer that is due, but not for ever
+      if (leash_ended && now_us() + wait_us < until_us) until_us = now_us() + wait_us;
       if (result == 0 && !wait_for(POLLIN | (own.sent < goal ? POLLOUT : 0), until_us)) {
         end_flow(&own, ETIMEDOUT);
       }
