@@ -1,12 +1,11 @@
 /** Conversations that are open while something changes: do they go on without a silence, and if not, how soon do they end. */
 import type { Vantage } from '../lab/traffic/instrument.ts';
 import { startPings } from '../lab/traffic/pings.ts';
-import { startTcp } from '../lab/traffic/tcp.ts';
+import { startTcp, type TcpClient } from '../lab/traffic/tcp.ts';
 import { startUdp } from '../lab/traffic/udp.ts';
 import { addressOf } from './policy-cast.ts';
 import type { PolicySite } from './policy-site.ts';
 import { textOf, type Speech, type Talk } from './policy-words.ts';
-import { slowness } from './slowness.ts';
 import { until } from './until.ts';
 
 /** A message goes and comes back each so many ms. */
@@ -15,8 +14,6 @@ const everyMs = 10;
 const enough = 50;
 /** What nothing comes of for so long is silent. */
 const silenceMs = 1_200;
-/** What goes on is never silent for so long: TCP that loses a packet sends it again after 200 ms. */
-const silenceMostMs = 400 * slowness;
 
 /** How many messages have come back, and the longest silence since it was last asked with `anew`. */
 interface Heard {
@@ -114,18 +111,6 @@ export class OpenTalk {
   }
 }
 
-/**
- * Resolves when all have gone on, with the longest silence of any since it was last seen to, ms.
- * @throws {Error} with the silences of all when one was too long
- */
-export async function allGoOn(open: readonly OpenTalk[]): Promise<number> {
-  const all = await Promise.all(open.map((each) => each.silence()));
-  const longestMs = Math.max(0, ...all);
-  if (longestMs <= silenceMostMs) return longestMs;
-  const each = open.map(({ what }, at) => `${what} ${all[at]} ms`);
-  throw new Error(`silent for more than ${silenceMostMs} ms: ${each.join(', ')}`);
-}
-
 interface TalkPlan {
   readonly to: string;
   readonly port: number;
@@ -141,11 +126,16 @@ const begin = {
     const client = await startTcp(at, {
       ...{ ...plan, mode: 'exchange', durationMs: longestMs, waitMs: 100 },
     });
+    let last: TcpClient | undefined;
+    // a connection that was refused to go on has said its last word
     const ask: Ask = async (line) => {
-      const { exchanges, flow } = await client.ask(line);
-      return { answers: exchanges, silenceUs: flow.silenceUs };
+      if (last?.isLast !== true) last = await client.ask(line);
+      return { answers: last.exchanges, silenceUs: last.flow.silenceUs };
     };
-    return [ask, () => client.stop()];
+    const stop = async () => {
+      if (last?.isLast !== true) await client.stop();
+    };
+    return [ask, stop];
   },
   async udp(at: Vantage, plan: TalkPlan): Promise<Begun> {
     const count = longestMs / everyMs;

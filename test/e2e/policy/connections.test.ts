@@ -3,56 +3,25 @@
  * end, at once.
  */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { serveTcp } from '../../lab/traffic/tcp.ts';
 import { labOfSite } from '../../support/lab-site.ts';
-import { allGoOn, OpenTalk } from '../../support/open-talk.ts';
+import { echo, OpenTalks, serveEcho, talks } from '../../support/open-talks.ts';
 import type { Name } from '../../support/policy-cast.ts';
 import { PolicySite } from '../../support/policy-site.ts';
 import type { Policies, Rule, Says, Talk } from '../../support/policy-words.ts';
 
 const lab = labOfSite(3);
 let site: PolicySite;
-const echo = 443;
-let open: readonly OpenTalk[] = [];
-let silentMs = 0;
+const open = new OpenTalks();
 
 beforeAll(async () => {
   site = await PolicySite.open(lab);
-  for (const name of ['back2', 'back5', 'data2'] as const) {
-    await serveTcp(site.at(name), { port: echo, mode: 'echo' });
-  }
+  await serveEcho(site);
 }, 240_000);
 
-afterEach(async () => {
-  await Promise.all(open.map((each) => each.close()));
-  open = [];
-});
-
+afterEach(() => open.close());
 afterAll(() => {
-  process.stderr.write(`connections: the longest silence of what went on was ${silentMs} ms\n`);
+  process.stderr.write(`connections: at most ${open.silentMs} ms of silence in what went on\n`);
 });
-
-/** These go on, and none was silent for long since it was last seen to. */
-async function goOn(those: readonly OpenTalk[]): Promise<void> {
-  silentMs = Math.max(silentMs, await allGoOn(those));
-}
-
-/** These end, at once: the rest of the time is what this machine needs to look. */
-async function end(those: readonly OpenTalk[]): Promise<void> {
-  const tookMs = await Promise.all(those.map((each) => each.ends()));
-  expect(Math.max(0, ...tookMs)).toBeLessThan(400);
-}
-
-/** On one host and across, bridged and routed, either family, TCP, UDP and ICMP. */
-const talks: readonly Talk[] = [
-  { client: 'front1', server: 'back2', family: 6, protocol: 'tcp', port: echo },
-  { client: 'front1', server: 'back5', family: 4, protocol: 'tcp', port: echo },
-  { client: 'front1', server: 'data2', family: 6, protocol: 'tcp', port: echo },
-  { client: 'front4', server: 'data1', family: 4, protocol: 'udp', port: 80 },
-  { client: 'front4', server: 'back2', family: 6, protocol: 'udp', port: 80 },
-  { client: 'front1', server: 'back5', family: 6, protocol: 'icmp', port: 0 },
-  { client: 'front4', server: 'back2', family: 4, protocol: 'icmp', port: 0 },
-];
 
 const deny: Rule = { action: 'deny' };
 const allowFront: Rule = { action: 'allow', priority: 10, fromEndpointGroup: 'front' };
@@ -116,16 +85,16 @@ const changes: Readonly<Record<string, readonly [Policies, Policies, 'goes on' |
 
 it.for(Object.entries(changes))('%s', async ([, [before, after, becomes]]) => {
   await site.write(before);
-  open = await Promise.all(talks.map((talk) => OpenTalk.open(site, talk)));
+  await open.open(site);
   await site.write(after);
   if (becomes === 'goes on') {
-    await goOn(open);
+    await open.goOn();
     return;
   }
-  await end(open);
+  await open.end();
   // and it was the rules: with those of before it goes on where it was
   await site.write(before);
-  await Promise.all(open.map((each) => each.resumes()));
+  await open.resume();
 });
 
 const none: Policies = { has: {}, rules: {} };
@@ -232,34 +201,31 @@ const settings: Readonly<Record<string, readonly [Policies, Policies, readonly N
 it.for(Object.entries(settings))('%s', async ([, [before, after, ending]]) => {
   await site.write(before);
   const said = [...talks, ofNoGroup].filter((talk) => site.isAllowed(talk));
-  open = await Promise.all(said.map((talk) => OpenTalk.open(site, talk)));
+  const all = await open.open(site, said);
   await site.write(after);
   // the texts say the same
-  expect(said.filter((talk) => !site.isAllowed(talk))).toEqual(
-    said.filter(({ server }) => ending.includes(server)),
-  );
-  const ends = open.filter((_each, at) => ending.includes(said[at]?.server ?? 'front1'));
-  expect(ends.length > 0).toBe(ending.length > 0);
-  const rest = open.filter((each) => !ends.includes(each));
-  await Promise.all([goOn(rest), end(ends)]);
+  const endsBy = ({ server }: Talk) => ending.includes(server);
+  expect(said.filter((talk) => !site.isAllowed(talk))).toEqual(said.filter(endsBy));
+  expect(said.some(endsBy)).toBe(ending.length > 0);
+  const ends = all.filter((_each, at) => said.slice(at, at + 1).some(endsBy));
+  const rest = all.filter((each) => !ends.includes(each));
+  await Promise.all([open.goOn(rest), open.end(ends)]);
   await site.write(before);
-  await Promise.all([goOn(rest), ...ends.map((each) => each.resumes())]);
+  await Promise.all([open.goOn(rest), open.resume(ends)]);
 });
 
 it('an agent that dies and comes back changes nothing; what changed meanwhile holds from then on', async () => {
   await site.write(closed);
-  open = await Promise.all(talks.map((talk) => OpenTalk.open(site, talk)));
+  const [, across] = await open.open(site);
+  if (across === undefined) throw new Error('nothing is open');
   for (const host of lab.hosts.slice(1)) await site.agents.restart(host);
-  await goOn(open);
-  const [, two] = lab.hosts;
-  if (two === undefined) throw new Error('no host');
+  await open.goOn();
+  const two = lab.host(2);
   await site.agents.kill(two);
   await site.write(policies(deny));
-  const [, across] = open;
-  if (across === undefined) throw new Error('nothing is open');
-  await goOn([across]);
+  await open.goOn([across]);
   await site.agents.start(two);
-  await Promise.all(open.map((each) => each.ends()));
+  await open.end();
   await site.write(closed);
-  await Promise.all(open.map((each) => each.resumes()));
+  await open.resume();
 });

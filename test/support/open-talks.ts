@@ -1,0 +1,94 @@
+/** The conversations of a test of what becomes of them, and who has them. */
+import { serveTcp } from '../lab/traffic/tcp.ts';
+import { OpenTalk } from './open-talk.ts';
+import type { PolicySite } from './policy-site.ts';
+import type { Talk } from './policy-words.ts';
+import { slowness } from './slowness.ts';
+
+/** The port of who sends back what comes by TCP. */
+export const echo = 443;
+
+/** Between the first two hosts: on one and across, bridged and routed, either family, TCP, UDP and ICMP. */
+export const talks: readonly Talk[] = [
+  { client: 'front1', server: 'back2', family: 6, protocol: 'tcp', port: echo },
+  { client: 'front1', server: 'back5', family: 4, protocol: 'tcp', port: echo },
+  { client: 'front1', server: 'data2', family: 6, protocol: 'tcp', port: echo },
+  { client: 'front4', server: 'data1', family: 4, protocol: 'udp', port: 80 },
+  { client: 'front4', server: 'back2', family: 6, protocol: 'udp', port: 80 },
+  { client: 'front1', server: 'back5', family: 6, protocol: 'icmp', port: 0 },
+  { client: 'front4', server: 'back2', family: 4, protocol: 'icmp', port: 0 },
+];
+
+/** Those who are spoken to by TCP send back what comes. */
+export async function serveEcho(site: PolicySite): Promise<void> {
+  for (const name of ['back2', 'back5', 'data2', 'back6'] as const) {
+    await serveTcp(site.at(name), { port: echo, mode: 'echo' });
+  }
+}
+
+/** What goes on is never silent for so long: TCP that loses a packet sends it again after 200 ms. */
+const silenceMostMs = 400 * slowness;
+/** What ends does it sooner, with the time that a machine needs to look. */
+const endMostMs = 400 * slowness;
+
+/** Those of one test at a time. */
+export class OpenTalks {
+  #open: OpenTalk[] = [];
+  #silentMs = 0;
+
+  /** The longest silence of all that went on. */
+  get silentMs(): number {
+    return this.#silentMs;
+  }
+
+  /** Opens these at a site. */
+  open(site: PolicySite, those: readonly Talk[] = talks): Promise<readonly OpenTalk[]> {
+    return this.add(those.map((talk) => OpenTalk.open(site, talk)));
+  }
+
+  /** These are being opened, too. */
+  async add(opening: readonly Promise<OpenTalk>[]): Promise<readonly OpenTalk[]> {
+    // when one fails the others are there to be closed
+    await Promise.allSettled(
+      opening.map(async (each) => {
+        this.#open.push(await each);
+      }),
+    );
+    return Promise.all(opening);
+  }
+
+  /**
+   * Resolves when these have gone on, or all.
+   * @throws {Error} with the silences of each when one was too long since they were last seen to
+   */
+  async goOn(those: readonly OpenTalk[] = this.#open): Promise<void> {
+    const all = await Promise.all(those.map((each) => each.silence()));
+    this.#silentMs = Math.max(this.#silentMs, ...all);
+    if (Math.max(0, ...all) <= silenceMostMs) return;
+    const each = those.map(({ what }, at) => `${what} ${all[at]} ms`);
+    throw new Error(`silent for more than ${silenceMostMs} ms: ${each.join(', ')}`);
+  }
+
+  /**
+   * Resolves when these have ended, or all.
+   * @throws {Error} when that took too long from now on
+   */
+  async end(those: readonly OpenTalk[] = this.#open): Promise<void> {
+    const all = await Promise.all(those.map((each) => each.ends()));
+    if (Math.max(0, ...all) < endMostMs) return;
+    const each = those.map(({ what }, at) => `${what} ${all[at]} ms`);
+    throw new Error(`ended later than after ${endMostMs} ms: ${each.join(', ')}`);
+  }
+
+  /** Resolves when these go again, or all, however long they were silent. */
+  async resume(those: readonly OpenTalk[] = this.#open): Promise<void> {
+    await Promise.all(those.map((each) => each.resumes()));
+  }
+
+  /** Closes all. */
+  async close(): Promise<void> {
+    const all = this.#open;
+    this.#open = [];
+    await Promise.all(all.map((each) => each.close()));
+  }
+}
