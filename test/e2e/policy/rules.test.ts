@@ -1,15 +1,17 @@
 /** Every shape of rule with real packets and by `explain`: both families, one host and several, within a network and routed. */
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, it } from 'vitest';
+import { groupPoliciesMax } from '../../../lib/limits.ts';
 import { labOfSite } from '../../support/lab-site.ts';
 import { PolicySite } from '../../support/policy-site.ts';
-import { speeches, type Talk } from '../../support/policy-words.ts';
-import { shapes } from './shapes.ts';
+import type { Rule } from '../../support/policy-words.ts';
+import { expectAsSaid, talksOf, testShapes } from './shape-tests.ts';
+import { allow, deny, shapes } from './shapes.ts';
 
 const lab = labOfSite(3);
 let site: PolicySite;
 
-/** Who begins with whom: on one host, across hosts, in a network, routed, from a group and from none. */
-const pairs = [
+/** On one host, across hosts, in a network, routed, from a group and from none. */
+const talks = talksOf([
   ['front1', 'back2'],
   ['front1', 'back5'],
   ['front4', 'back6'],
@@ -22,24 +24,25 @@ const pairs = [
   ['back2', 'front1'],
   ['back5', 'data2'],
   ['back5', 'back6'],
-] as const;
-const talks = pairs.flatMap(([client, server]) =>
-  speeches.flatMap((speech) =>
-    ([4, 6] as const).map((family): Talk => ({ client, server, family, ...speech })),
-  ),
-);
+]);
 
 beforeAll(async () => {
   site = await PolicySite.open(lab);
 }, 240_000);
 
-it.for(Object.entries(shapes))('%s', async ([, policies]) => {
-  await site.write(policies);
-  expect(await site.wrong(talks)).toEqual([]);
-  expect(await site.misexplained(talks)).toEqual([]);
+it('as many policies as a group can have, of twenty rules each, do all that they say', async () => {
+  const rulesEach = 20;
+  const rulesOf = (policy: number): readonly Rule[] =>
+    Array.from({ length: rulesEach }, (_each, at) =>
+      allow({ protocol: 'tcp', port: 8_000 + policy * rulesEach + at }),
+    );
+  const all = Array.from({ length: groupPoliciesMax }, (_each, at) => rulesOf(at));
+  // the first denies what the last allows
+  const [first = [], last = []] = [all[0], all.at(-1)];
+  all.splice(0, 1, [deny({ protocol: 'tcp' }), ...first]);
+  all.splice(-1, 1, [...last, allow({ protocol: 'tcp', port: 80 })]);
+  const rules = Object.fromEntries(all.map((each, at) => [`scale${at}`, each] as const));
+  await expectAsSaid(site, { has: { back: Object.keys(rules) }, rules }, talks);
 });
 
-it('without rules everything passes again', async () => {
-  await site.write({ has: {}, rules: {} });
-  expect(await site.wrong(talks)).toEqual([]);
-});
+testShapes(shapes, () => ({ site, talks }));
