@@ -3,6 +3,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { kilobitsOf } from '../../../lib/model/objects/bandwidth.ts';
 import { BandwidthSite, type Meter } from '../../support/bandwidth-site.ts';
 import { labOfSite } from '../../support/lab-site.ts';
+import { dockerOk } from '../../support/docker.ts';
+import { netctlOk } from '../../support/netctl.ts';
+import { runContainer } from '../../support/shared-networks.ts';
 import { until } from '../../support/until.ts';
 
 const lab = labOfSite(2);
@@ -70,6 +73,49 @@ describe('Contiv’s NetprofileUpdate', () => {
     await untilLimited();
     await profile('q', { bandwidth: '20mbps', burst: 150 });
     await untilLimited(meterOf('20mbps', 150));
+  });
+});
+
+describe('Contiv’s NetprofileMultipleTenant', () => {
+  it('profiles of one name are each tenant’s own, for the groups of all its networks', async () => {
+    await attach('');
+    await untilLimited();
+    const tenants = ['red', 'green', 'blue'] as const;
+    const typed = (words: string) => netctlOk(lab.host(1), words);
+    const rates = { red: '10mbps', green: '11mbps', blue: '12mbps' };
+    for (const tenant of tenants) {
+      await typed(`tenant create ${tenant}`);
+      await typed(`netprofile create -t ${tenant} -b ${rates[tenant]} -s 150 p`);
+      for (const n of [1, 2]) {
+        await typed(`network create -t ${tenant} -s 10.91.${n}.0/24 -g 10.91.${n}.254 net${n}`);
+        await typed(`group create -t ${tenant} -n p net${n} slow${n}`);
+      }
+    }
+    for (const n of [1, 2] as const) {
+      for (const tenant of tenants) {
+        const network = `slow${n}/${tenant}`;
+        const isThere = async () =>
+          (await lab.host(n).docker(['network', 'inspect', network])).code === 0;
+        await until(`${network} is there`, isThere);
+        await runContainer(lab.host(n), { name: tenant, network });
+      }
+    }
+    // of its own network on each host, one of each tenant
+    const untilRates = async (wanted: Readonly<Record<string, string>>) => {
+      const all = Object.values(wanted).map((bandwidth) => meterOf(bandwidth, 150));
+      const sorted = all.toSorted((one, other) => one.rate - other.rate);
+      for (const host of [1, 2]) {
+        await until(
+          `limits of host ${host}`,
+          async () => JSON.stringify(await site.meters(lab.host(host))) === JSON.stringify(sorted),
+        );
+      }
+    };
+    await untilRates(rates);
+    await typed('netprofile create -t green -b 20mbps -s 150 p');
+    await untilRates({ ...rates, green: '20mbps' });
+    for (const host of lab.hosts) await dockerOk(host, ['rm', '-f', ...tenants]);
+    await untilLimited();
   });
 });
 

@@ -90,6 +90,23 @@ export const shapes: Readonly<Record<string, Policies>> = {
     allow({ priority: 10, protocol: 'tcp' }),
     deny({ priority: 100, protocol: 'tcp', port: 81 }),
   ),
+  'in and out by group, network, address and ICMP, as in Contiv’s PolicyFeatures': {
+    has: { back: ['p'], front: ['q'] },
+    rules: {
+      p: [
+        deny({ protocol: 'tcp' }),
+        allow({ ...web80, priority: 10, fromEndpointGroup: 'front' }),
+        deny({ ...web80, priority: 100, fromIpAddress: '10.80.1.4' }),
+        deny({ priority: 10, protocol: 'icmp', fromNetwork: 'db' }),
+      ],
+      q: [
+        deny({ protocol: 'icmp' }),
+        allow({ priority: 10, protocol: 'icmp', toEndpointGroup: 'back' }),
+        deny({ priority: 100, protocol: 'icmp', toIpAddress: '10.80.1.4/30' }),
+        deny({ priority: 10, protocol: 'udp', toNetwork: 'db' }),
+      ].map(out),
+    },
+  },
   'two policies of a group': {
     has: { back: ['p', 'q'] },
     rules: { p: [deny({ protocol: 'tcp' })], q: [allow({ ...web80, fromNetwork: 'web' })] },
