@@ -305,7 +305,12 @@ export class Driver implements DriverFace {
   #turn(): void {
     if (this.#leader.isReadDue) this.#leader.read();
     if (this.#writer.isWriting) return;
-    if (this.#leader.isQueued) this.#leader.propose();
+    if (this.#leader.isQueued) {
+      const isDue = this.#writer.isDue;
+      this.#leader.propose();
+      // what the others write leaves before this one writes: their way is the longer one
+      if (!isDue && this.#core.status.config.voters.length > 1) return;
+    }
     if (this.#snapshots.isInstalling && this.#core.queue.isEmpty) {
       this.#snapshots.install((work) => this.#act(work));
     } else if (this.#writer.isDue) {

@@ -26,8 +26,8 @@ const sizes = sizesFrom('FAIRLEAD_BENCH_RULES', [10, 1_000, 10_000]);
 const addRounds = 100;
 /** The runtime compiles what runs often. */
 const warmUpRounds = 100;
-/** After each change, until the next one. */
-const restMs = 20;
+/** After each change, until the next one: hosts are done with it, and processors are not yet asleep. */
+const restMs = 10;
 const enforcedRounds = 20;
 /** Pings whose answer says that a rule is enforced. */
 const pingEveryMs = 2;

@@ -180,6 +180,21 @@ test('hazard 9: followers get entries before the own disk has them, and the lead
   expect(answer.outcome).toMatchObject({ kind: 'reply' });
 });
 
+test('what followers are to write leaves a turn before the leader begins its own write, and once', () => {
+  const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc' });
+  const leader = cluster.elect();
+  // its own turns only: the first hands the command to the core, which sends it
+  const first = leader.put('first');
+  leader.runSoon();
+  expect(leader.disk.pending).toBeUndefined();
+  // who comes meanwhile is in the same write, and holds it up no further
+  const second = leader.put('second');
+  leader.runSoon();
+  expect(leader.disk.pending?.entries).toHaveLength(2);
+  cluster.settle();
+  expect([first, second].map(({ outcome }) => outcome?.kind)).toEqual(['reply', 'reply']);
+});
+
 test('hazard 26: a state that is ahead of the own disk is not told to it before the log is there', () => {
   const cluster = new ClusterTwin({ config: configOf('abc'), members: 'abc', bounds: eager });
   const leader = cluster.elect();
