@@ -306,10 +306,9 @@ export class Driver implements DriverFace {
     if (this.#leader.isReadDue) this.#leader.read();
     if (this.#writer.isWriting) return;
     if (this.#leader.isQueued) {
-      const isDue = this.#writer.isDue;
-      this.#leader.propose();
-      // what the others write leaves before this one writes: their way is the longer one
-      if (!isDue && this.#core.status.config.voters.length > 1) return;
+      const isFirst = !this.#writer.isDue;
+      // what others are to write leaves before this one writes: theirs is the longer way
+      if (this.#leader.propose() && isFirst) return;
     }
     if (this.#snapshots.isInstalling && this.#core.queue.isEmpty) {
       this.#snapshots.install((work) => this.#act(work));

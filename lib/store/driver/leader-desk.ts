@@ -139,16 +139,18 @@ export class LeaderDesk {
     this.#reads.end(answer, this.refusal());
   }
 
-  /** Hands what is queued to the core, as far as it fits into one batch. */
-  propose(): void {
-    const commands = this.#proposals.next(this.#parts.options.bounds.batch);
-    const { appendedAt, refused } = this.#parts.core.step({ type: 'propose', commands });
+  /** Hands what is queued to the core, as far as it fits into one batch. True when others are to write it, too. */
+  propose(): boolean {
+    const { core, options } = this.#parts;
+    const commands = this.#proposals.next(options.bounds.batch);
+    const { appendedAt, refused } = core.step({ type: 'propose', commands });
     if (appendedAt !== undefined) {
       this.#proposals.placed(commands.length, appendedAt);
     } else {
       const why = refused ?? 'notLeader';
       this.#proposals.refused(commands.length, { ...this.refusal(), why });
     }
+    return appendedAt !== undefined && core.status.config.voters.length > 1;
   }
 
   /** An entry was applied. */
