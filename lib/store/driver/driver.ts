@@ -305,11 +305,9 @@ export class Driver implements DriverFace {
   #turn(): void {
     if (this.#leader.isReadDue) this.#leader.read();
     if (this.#writer.isWriting) return;
-    if (this.#leader.isQueued) {
-      const isFirst = !this.#writer.isDue;
-      // what others are to write leaves before this one writes: theirs is the longer way
-      if (this.#leader.propose() && isFirst) return;
-    }
+    const isFirst = !this.#writer.isDue;
+    // what others are to write leaves before this one writes: theirs is the longer way
+    if (this.#leader.isQueued && this.#leader.propose() && isFirst) return;
     if (this.#snapshots.isInstalling && this.#core.queue.isEmpty) {
       this.#snapshots.install((work) => this.#act(work));
     } else if (this.#writer.isDue) {
