@@ -261,6 +261,12 @@ describe('what is open between other hosts goes on', () => {
   it('while a host dies, is back, is removed, and joins anew', async () => {
     const [near, far] = [lab.host(1), lab.host(3)];
     await open.open(site);
+    await shop(ofShop);
+    await untilBehind('shop', ['shop1', 'shop2']);
+    await openWith('shop', vip);
+    // what is by the service is elsewhere, and others could be there
+    await serve(3, 'shop3', 104);
+    await untilBehind('shop', ['shop1', 'shop2', 'shop3']);
     await lab.site.crash(far);
     for (const host of [near, lab.host(2)]) await untilCondition(host, 'PEER_UNREACHABLE', lookMs);
     await open.goOn();
