@@ -70,6 +70,11 @@ export class OpenTalk {
     return Math.round((await this.#ask('anew')).silenceUs / 1_000);
   }
 
+  /** The longest silence since it was last seen to, ms. */
+  async longestSilence(): Promise<number> {
+    return Math.round((await this.#ask()).silenceUs / 1_000);
+  }
+
   /** Resolves when more messages have come back than before, however long it was silent. */
   async resumes(): Promise<void> {
     await this.#moves();

@@ -1,5 +1,8 @@
 /** The conversations of a test of what becomes of them, and who has them. */
+import type { MachineWish } from '../lab/site/plan.ts';
 import { serveTcp } from '../lab/traffic/tcp.ts';
+import { listenUdp } from '../lab/traffic/udp.ts';
+import type { LabSite } from './lab-site.ts';
 import { OpenTalk } from './open-talk.ts';
 import type { PolicySite } from './policy-site.ts';
 import type { Talk } from './policy-words.ts';
@@ -19,26 +22,43 @@ export const talks: readonly Talk[] = [
   { client: 'front4', server: 'back2', family: 4, protocol: 'icmp', port: 0 },
 ];
 
-/** Those who are spoken to by TCP send back what comes. */
-export async function serveEcho(site: PolicySite): Promise<void> {
-  for (const name of ['back2', 'back5', 'data2', 'back6'] as const) {
-    await serveTcp(site.at(name), { port: echo, mode: 'echo' });
-  }
-}
+const stillAddress = (number: 1 | 2): string => `198.19.7.${number}`;
+/** Two machines at a switch that no agent knows: when they are silent, it is this machine that stands still. */
+export const stillMachines: MachineWish[] = ([1, 2] as const).map((number) => ({
+  name: `still${number}`,
+  links: [{ vlan: 77, addresses: [`${stillAddress(number)}/24`] }],
+}));
+const stillPort = 80;
 
-/** What goes on is never silent for so long: TCP that loses a packet sends it again after 200 ms. */
+/** What goes on is never silent for so much longer: TCP that loses a packet sends it again after 200 ms. */
 const silenceMostMs = 400 * slowness;
 /** What ends does it sooner, with the time that a machine needs to look. */
 const endMostMs = 400 * slowness;
 
 /** Those of one test at a time. */
 export class OpenTalks {
+  readonly #lab: LabSite;
   #open: OpenTalk[] = [];
+  #still: OpenTalk | undefined;
   #silentMs = 0;
+  #stillMs = 0;
 
-  /** The longest silence of all that went on. */
-  get silentMs(): number {
-    return this.#silentMs;
+  /** In a lab that has {@link stillMachines}. */
+  constructor(lab: LabSite) {
+    this.#lab = lab;
+  }
+
+  /** Has those who are spoken to answer. */
+  async serve(site: PolicySite): Promise<void> {
+    await listenUdp(this.#lab.site.machine('still2'), { port: stillPort, echo: true });
+    for (const name of ['back2', 'back5', 'data2', 'back6'] as const) {
+      await serveTcp(site.at(name), { port: echo, mode: 'echo' });
+    }
+  }
+
+  /** The longest silence of all that went on, in words. */
+  get told(): string {
+    return `at most ${this.#silentMs} ms of silence in what went on, ${this.#stillMs} ms where nobody is\n`;
   }
 
   /** Opens these at a site. */
@@ -48,6 +68,9 @@ export class OpenTalks {
 
   /** These are being opened, too. */
   async add(opening: readonly Promise<OpenTalk>[]): Promise<readonly OpenTalk[]> {
+    this.#still ??= await OpenTalk.with(this.#lab.site.machine('still1'), {
+      ...{ to: stillAddress(2), protocol: 'udp', port: stillPort, what: 'machines' },
+    });
     // when one fails the others are there to be closed
     await Promise.allSettled(
       opening.map(async (each) => {
@@ -63,10 +86,15 @@ export class OpenTalks {
    */
   async goOn(those: readonly OpenTalk[] = this.#open): Promise<void> {
     const all = await Promise.all(those.map((each) => each.silence()));
-    this.#silentMs = Math.max(this.#silentMs, ...all);
-    if (Math.max(0, ...all) <= silenceMostMs) return;
+    const stillMs = (await this.#still?.longestSilence()) ?? 0;
+    const longestMs = Math.max(0, ...all);
+    this.#silentMs = Math.max(this.#silentMs, longestMs);
+    this.#stillMs = Math.max(this.#stillMs, stillMs);
+    if (longestMs <= silenceMostMs + stillMs) return;
     const each = those.map(({ what }, at) => `${what} ${all[at]} ms`);
-    throw new Error(`silent for more than ${silenceMostMs} ms: ${each.join(', ')}`);
+    throw new Error(
+      `silent for more than ${silenceMostMs} ms, and ${stillMs} in which all stood still: ${each.join(', ')}`,
+    );
   }
 
   /**
@@ -87,8 +115,9 @@ export class OpenTalks {
 
   /** Closes all. */
   async close(): Promise<void> {
-    const all = this.#open;
+    const all = [...this.#open, ...(this.#still ? [this.#still] : [])];
     this.#open = [];
+    this.#still = undefined;
     await Promise.all(all.map((each) => each.close()));
   }
 }

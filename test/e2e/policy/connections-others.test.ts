@@ -14,16 +14,16 @@ import { dockerOk } from '../../support/docker.ts';
 import { labOfSite } from '../../support/lab-site.ts';
 import { netctlOk } from '../../support/netctl.ts';
 import { OpenTalk } from '../../support/open-talk.ts';
-import { echo, OpenTalks, serveEcho } from '../../support/open-talks.ts';
+import { echo, OpenTalks, stillMachines } from '../../support/open-talks.ts';
 import type { Name } from '../../support/policy-cast.ts';
 import { PolicySite } from '../../support/policy-site.ts';
 import type { Talk } from '../../support/policy-words.ts';
 import { runContainer } from '../../support/shared-networks.ts';
 import { until } from '../../support/until.ts';
 
-const lab = labOfSite(3);
+const lab = labOfSite(3, { machines: stillMachines });
 let site: PolicySite;
-const open = new OpenTalks();
+const open = new OpenTalks(lab);
 /** By when a host that is dead is known to be, and one that is back has been heard of. */
 const lookMs = 60_000;
 
@@ -92,7 +92,7 @@ async function openWith(service: string, v4: string): Promise<readonly OpenTalk[
 beforeAll(async () => {
   site = await PolicySite.open(lab);
   await site.agents.allVote();
-  await serveEcho(site);
+  await open.serve(site);
   await serve(1, 'shop1', 101);
   await serve(2, 'shop2', 102);
   await serve(2, 'lone1', 103);
@@ -102,7 +102,7 @@ beforeAll(async () => {
 
 afterEach(() => open.close());
 afterAll(() => {
-  process.stderr.write(`others: at most ${open.silentMs} ms of silence in what went on\n`);
+  process.stderr.write(`others: ${open.told}`);
 });
 
 describe('what is open goes on', () => {

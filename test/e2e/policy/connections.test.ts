@@ -4,23 +4,23 @@
  */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { labOfSite } from '../../support/lab-site.ts';
-import { echo, OpenTalks, serveEcho, talks } from '../../support/open-talks.ts';
+import { echo, OpenTalks, stillMachines, talks } from '../../support/open-talks.ts';
 import type { Name } from '../../support/policy-cast.ts';
 import { PolicySite } from '../../support/policy-site.ts';
 import type { Policies, Rule, Says, Talk } from '../../support/policy-words.ts';
 
-const lab = labOfSite(3);
+const lab = labOfSite(3, { machines: stillMachines });
 let site: PolicySite;
-const open = new OpenTalks();
+const open = new OpenTalks(lab);
 
 beforeAll(async () => {
   site = await PolicySite.open(lab);
-  await serveEcho(site);
+  await open.serve(site);
 }, 240_000);
 
 afterEach(() => open.close());
 afterAll(() => {
-  process.stderr.write(`connections: at most ${open.silentMs} ms of silence in what went on\n`);
+  process.stderr.write(`connections: ${open.told}`);
 });
 
 const deny: Rule = { action: 'deny' };
