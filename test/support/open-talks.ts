@@ -33,7 +33,7 @@ const stillPort = 80;
 /** What goes on is never silent for so much longer: TCP that loses a packet sends it again after 200 ms. */
 const silenceMostMs = 400 * slowness;
 /** What ends does it sooner, with the time that a machine needs to look. */
-const endMostMs = 400 * slowness;
+const endMostMs = 400;
 
 /** Those of one test at a time. */
 export class OpenTalks {
@@ -101,11 +101,11 @@ export class OpenTalks {
    * Resolves when these have ended, or all.
    * @throws {Error} when that took too long from now on
    */
-  async end(those: readonly OpenTalk[] = this.#open): Promise<void> {
+  async end(those: readonly OpenTalk[] = this.#open, withinMs = endMostMs): Promise<void> {
     const all = await Promise.all(those.map((each) => each.ends()));
-    if (Math.max(0, ...all) < endMostMs) return;
+    if (Math.max(0, ...all) < withinMs * slowness) return;
     const each = those.map(({ what }, at) => `${what} ${all[at]} ms`);
-    throw new Error(`ended later than after ${endMostMs} ms: ${each.join(', ')}`);
+    throw new Error(`ended later than after ${withinMs * slowness} ms: ${each.join(', ')}`);
   }
 
   /** Resolves when these go again, or all, however long they were silent. */

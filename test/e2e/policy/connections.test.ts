@@ -225,6 +225,8 @@ it('an agent that dies and comes back changes nothing; what changed meanwhile ho
   await site.write(policies(deny));
   await open.goOn([across]);
   await site.agents.start(two);
+  // first it reads what it missed
+  await open.end([across], 4_000);
   await open.end();
   await site.write(closed);
   await open.resume();
