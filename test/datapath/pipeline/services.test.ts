@@ -84,12 +84,18 @@ const served = service.chain((of) =>
     calls: fc.uniqueArray(callOf(of), {
       minLength: 8,
       maxLength: 8,
-      // ports of SCTP count for nothing in user space, so a client has one such conversation with an address
-      selector: ({ client, port, family, from }) =>
-        [client.id, port.protocol, family, port.protocol === 'sctp' ? 0 : from].join(' '),
+      // ports of SCTP count for nothing in user space, so a client has one such conversation with an address, and
+      // what one container behind it says to another by it may be an answer to that
+      selector: ({ client, port: { protocol }, family, from }) =>
+        protocol === 'sctp'
+          ? [isBehind(of, client.id) ? 'behind' : client.id, protocol, family].join(' ')
+          : [client.id, protocol, family, from].join(' '),
     }),
   }),
 );
+
+const isBehind = ({ backends }: Service, id: string): boolean =>
+  backends.some(({ endpointId }) => endpointId === id);
 
 const readyIds = ({ backends }: Service): readonly string[] =>
   backends.filter(({ isReady }) => isReady).map(({ endpointId }) => endpointId);
