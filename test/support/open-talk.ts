@@ -78,6 +78,11 @@ export class OpenTalk {
   /** Resolves when more messages have come back than before, however long it was silent. */
   async resumes(): Promise<void> {
     await this.#moves();
+    await this.countsAnew();
+  }
+
+  /** Its silence counts from now on. */
+  async countsAnew(): Promise<void> {
     await this.#ask('anew');
   }
 

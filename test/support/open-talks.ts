@@ -63,21 +63,25 @@ export class OpenTalks {
 
   /** Opens these at a site. */
   open(site: PolicySite, those: readonly Talk[] = talks): Promise<readonly OpenTalk[]> {
-    return this.add(those.map((talk) => OpenTalk.open(site, talk)));
+    return this.add(those.map((talk) => () => OpenTalk.open(site, talk)));
   }
 
-  /** These are being opened, too. */
-  async add(opening: readonly Promise<OpenTalk>[]): Promise<readonly OpenTalk[]> {
+  /** Opens these, too. Their silence counts from when all of them go. */
+  async add(those: readonly (() => Promise<OpenTalk>)[]): Promise<readonly OpenTalk[]> {
+    // first, so that it was there whenever another was silent
     this.#still ??= await OpenTalk.with(this.#lab.site.machine('still1'), {
       ...{ to: stillAddress(2), protocol: 'udp', port: stillPort, what: 'machines' },
     });
+    const opening = those.map(async (begin) => {
+      const each = await begin();
+      this.#open.push(each);
+      return each;
+    });
     // when one fails the others are there to be closed
-    await Promise.allSettled(
-      opening.map(async (each) => {
-        this.#open.push(await each);
-      }),
-    );
-    return Promise.all(opening);
+    await Promise.allSettled(opening);
+    const all = await Promise.all(opening);
+    await Promise.all(all.map((each) => each.countsAnew()));
+    return all;
   }
 
   /**

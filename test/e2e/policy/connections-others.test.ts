@@ -82,7 +82,7 @@ async function openWith(service: string, v4: string): Promise<readonly OpenTalk[
           ] as const
         ).map(([protocol, port]) => {
           const what = `${from} -> ${service} ${to} ${protocol}`;
-          return OpenTalk.with(site.at(from), { to, protocol, port, what });
+          return () => OpenTalk.with(site.at(from), { to, protocol, port, what });
         }),
       ),
     ),
@@ -202,8 +202,9 @@ describe('what is open by a service', () => {
 
   it('ends with the address of the service, and with the service; what is by its containers alone goes on', async () => {
     const [v4, v6] = addressesOf(101);
-    const direct = [v4, v6].map((to) =>
-      OpenTalk.with(site.at('front4'), { to, protocol: 'tcp', port: 8443, what: `shop1 ${to}` }),
+    const direct = [v4, v6].map(
+      (to) => () =>
+        OpenTalk.with(site.at('front4'), { to, protocol: 'tcp', port: 8443, what: `shop1 ${to}` }),
     );
     const rest = [...(await open.open(site)), ...(await open.add(direct))];
     const all = await openWith('shop', vip);
