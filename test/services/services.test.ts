@@ -83,7 +83,7 @@ describe('behind a service', () => {
         some += chosen.length;
       }),
     );
-    expect(some).toBeGreaterThan(20);
+    expect(some).toBeGreaterThan(4);
   });
 
   it('are also those that were, for what they have: by labels of before, or by another attachment', () => {
@@ -104,7 +104,7 @@ describe('behind a service', () => {
         some += left.length;
       }),
     );
-    expect(some).toBeGreaterThan(20);
+    expect(some).toBeGreaterThan(4);
   });
 
   it('no more get new connections than Open vSwitch shares out equally', () => {

