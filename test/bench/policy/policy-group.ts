@@ -24,15 +24,15 @@ import {
 
 const sizes = sizesFrom('FAIRLEAD_BENCH_RULES', [10, 1_000, 10_000]);
 const addRounds = 100;
-/** The runtime compiles what runs often. */
-const warmUpRounds = 100;
+/** The runtime compiles what runs often: agents that have just started take half as long again. */
+const warmUpRounds = 400;
 /** After each change, until the next one: hosts are done with it, and processors are not yet asleep. */
 const restMs = 10;
 const enforcedRounds = 20;
 /** Pings whose answer says that a rule is enforced. */
 const pingEveryMs = 2;
 const firstPacketRounds = 40;
-const transferRounds = 5;
+const transferRounds = 9;
 const transferMs = 2_000;
 const callRounds = 5;
 const callsMs = 2_000;
