@@ -25,7 +25,7 @@ import {
 const sizes = sizesFrom('FAIRLEAD_BENCH_RULES', [10, 1_000, 10_000]);
 const addRounds = 100;
 /** The runtime compiles what runs often: agents that have just started take half as long again. */
-const warmUpRounds = 400;
+const warmUpRounds = 1_000;
 /** After each change, until the next one: hosts are done with it, and processors are not yet asleep. */
 const restMs = 10;
 const enforcedRounds = 20;
