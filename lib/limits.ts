@@ -897,8 +897,9 @@ export const giveBackMs = 30_000;
 /** A Docker API request unanswered this long is given up. */
 export const dockerRequestMs = 10_000;
 /** A command for a network or group asks its own host's engine whether it is in a swarm, unless it was asked so lately: it
- *  takes as long as the rest of the command, and scripts make networks by the hundred. */
-export const swarmFreshMs = 1_000;
+ *  takes as long as the rest of the command, and scripts make networks by the hundred. An engine needs longer to make a
+ *  swarm, so who made one and types the next command is told. */
+export const swarmFreshMs = 50;
 /** A command for a network or group waits this long until its own host's engine has followed. */
 export const followWaitMs = 3_000;
 /** Largest answer taken from Docker's API. */
