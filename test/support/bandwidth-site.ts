@@ -95,9 +95,9 @@ export class BandwidthSite {
 
   /** From now on the group's profile is this. */
   async profile(given: object): Promise<void> {
-    const body = { tenantName: 'default', profileName: 'p', ...given };
-    const path = '/api/v1/netprofiles/default:p/';
-    await this.apiOf(this.#lab.host(1)).ask({ method: 'POST', path, body });
+    // not as Contiv's clients say it: what those cannot know stays as it is
+    const path = '/v1/netprofiles/default/p';
+    await this.apiOf(this.#lab.host(1)).ask({ method: 'PUT', path, body: { spec: given } });
   }
 
   /** The meters of limits on a host's bridge, in the order of rates. */
