@@ -170,9 +170,9 @@ describe('checks', () => {
           }
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 700 },
     );
-    expect(flips).toBeGreaterThan(30);
+    expect(flips).toBeGreaterThan(100);
   });
 
   const one = (more: Partial<CheckTarget> = {}): CheckTarget => ({

@@ -315,9 +315,9 @@ describe('who speaks to a service', () => {
         for (const say of [byService, byItself, byItself, byService]) say();
         counts[isFirst ? 'before' : 'meanwhile'] += 1;
       }),
-      { numRuns: 60 },
+      { numRuns: 180 },
     );
-    expect(Math.min(counts.before, counts.meanwhile, counts.otherPort)).toBeGreaterThan(0);
+    expect(Math.min(counts.before, counts.meanwhile, counts.otherPort)).toBeGreaterThan(3);
   });
 
   it('gets its MAC by a question of either family', () => {
