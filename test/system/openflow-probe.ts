@@ -18,7 +18,11 @@ const connection = OpenFlowConnection.start({
 });
 await connection.ready({ timeoutMs: 10_000 });
 const news: string[] = [];
-connection.onNews(({ kind }) => void news.push(kind));
+const packetCame = Promise.withResolvers<void>();
+connection.onNews(({ kind }) => {
+  news.push(kind);
+  if (kind === 'packetIn') packetCame.resolve();
+});
 const flows = Array.from({ length: 5_000 }, (_, index): Flow => ({
   table: 7,
   priority: 80,
@@ -53,6 +57,9 @@ await connection.apply([
     data: new Uint8Array(60),
   },
 ]);
+// A barrier does not wait for packets that the switch sends up: its own threads do that when they come to it.
+// Whoever started this bounds the wait.
+await packetCame.promise;
 await connection.barrier();
 const ports = (await connection.ask<'portDescriptions'>({ part: 'portDescriptions' })).length;
 await connection.close();
