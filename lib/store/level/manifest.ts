@@ -3,7 +3,7 @@
  * is a leftover, of which a crash may have left any part. Formats: leveldb, doc/log_format.md and
  * db/version_edit.cc.
  */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ByteReader } from './bytes.ts';
 import { castagnoli, unmaskChecksum } from './castagnoli.ts';
@@ -17,14 +17,33 @@ export interface LiveTable {
 
 /**
  * The tables that count.
- * @throws STORE_DAMAGED when the manifest is unreadable
+ * @throws STORE_DAMAGED when the manifest is unreadable, or has lost changes at its end
  */
 export async function readLiveTables(folder: string): Promise<readonly LiveTable[]> {
   const current = await readFile(join(folder, 'CURRENT'), 'latin1');
   const log = await readFile(join(folder, current.trimEnd()));
-  const live = new Map<number, LiveTable>();
-  for (const edit of recordsOf(log)) applyEdit(edit, live);
-  return [...live.values()];
+  const version: Version = { live: new Map(), firstLog: 0 };
+  for (const edit of recordsOf(log)) applyEdit(edit, version);
+  await checkFirstLog(folder, version);
+  return [...version.live.values()];
+}
+
+/** What the changes so far add up to. */
+interface Version {
+  readonly live: Map<number, LiveTable>;
+  /** The first log whose writes are in no table; 0 of a database that has written nothing yet. */
+  firstLog: number;
+}
+
+/**
+ * That log is there: LevelDB makes it before it names it, and removes it only when a later change that names another one
+ * is durable. So it tells a manifest that lost its last changes from one whose last change a crash cut short.
+ */
+async function checkFirstLog(folder: string, { firstLog }: Version): Promise<void> {
+  if (firstLog === 0) return;
+  const logs = (await readdir(folder)).filter((name) => name.endsWith('.log'));
+  if (logs.some((name) => Number.parseInt(name, 10) === firstLog)) return;
+  throw damaged(`its log ${firstLog} is missing, or its manifest lost its last changes`);
 }
 
 const blockBytes = 32 * 1024;
@@ -53,7 +72,7 @@ function* recordsOf(log: Uint8Array): Generator<Uint8Array, void> {
   }
 }
 
-function applyEdit(edit: Uint8Array, live: Map<number, LiveTable>): void {
+function applyEdit(edit: Uint8Array, version: Version): void {
   const reader = new ByteReader(edit);
   const text = () => reader.bytes(reader.number());
   while (!reader.isAtEnd) {
@@ -63,8 +82,11 @@ function applyEdit(edit: Uint8Array, live: Map<number, LiveTable>): void {
       case 1:
         text();
         break;
-      // numbers of the log, the next file, the last write, the log before
+      // the number of the log
       case 2:
+        version.firstLog = reader.number();
+        break;
+      // numbers of the next file, the last write, the log before
       case 3:
       case 4:
       case 9:
@@ -78,13 +100,13 @@ function applyEdit(edit: Uint8Array, live: Map<number, LiveTable>): void {
       // a table is gone: level, number
       case 6:
         reader.number();
-        live.delete(reader.number());
+        version.live.delete(reader.number());
         break;
       // a new table: level, number, size, first and last key
       case 7: {
         reader.number();
         const number = reader.number();
-        live.set(number, { number, bytes: reader.number() });
+        version.live.set(number, { number, bytes: reader.number() });
         text();
         text();
         break;
