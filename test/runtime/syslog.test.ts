@@ -14,6 +14,7 @@ import { syslogMessage } from '../../lib/runtime/syslog-message.ts';
 import { parseSyslogTarget, syslogTargetText } from '../../lib/runtime/syslog-target.ts';
 import type { OpenSyslogTransport } from '../../lib/runtime/syslog-transport.ts';
 import { Syslog } from '../../lib/runtime/syslog.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 
 const line = (msg: string, more: object = {}): string =>
@@ -111,10 +112,10 @@ test('by TCP lines are counted, and go on when the server comes back', async () 
     sockets.push(socket);
     socket.on('data', (bytes) => (stream += String(bytes)));
   });
-  server.listen(0, '127.0.0.1');
+  // nobody else is given it while the server is away
+  const port = await freePort();
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
   const { syslog, troubles } = open(`tcp://127.0.0.1:${port}`);
   syslog.write(line('one'));
   await until('one came', async () => unframe(stream).length === 1);

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
 import type { EtcdEndpoint } from '../../../lib/store/etcd/transport.ts';
 
@@ -46,10 +47,10 @@ export class StandIn {
   readonly #streams: ServerResponse[] = [];
   #port = 0;
 
-  /** Starts one on a free port, or on a given one. */
-  static async start(port = 0): Promise<StandIn> {
+  /** Starts one on a port that nobody else is given while it is away, or on a given one. */
+  static async start(port?: number): Promise<StandIn> {
     const standIn = new StandIn();
-    standIn.#server.listen(port, '127.0.0.1');
+    standIn.#server.listen(port ?? (await freePort()), '127.0.0.1');
     await once(standIn.#server, 'listening');
     standIn.#port = (standIn.#server.address() as AddressInfo).port;
     return standIn;

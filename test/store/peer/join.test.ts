@@ -33,6 +33,7 @@ import type { JoinApplication } from '../../../lib/store/peer/join-server.ts';
 import { makeSealKey, seal, unseal } from '../../../lib/store/peer/sealed.ts';
 import type { PeerAddress } from '../../../lib/store/peer/secure.ts';
 import { joinSecretHash, makeJoinSecret, type JoinToken } from '../../../lib/store/peer/token.ts';
+import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
 import {
   addressOf,
@@ -143,17 +144,13 @@ describe('a host with a token', () => {
         return grantFor(publicKey);
       },
     });
-    const gone = await startMember('3');
-    const nobody = addressOf(gone);
-    await gone.peers.close();
+    const nobody = { host: '127.0.0.1', port: await freePort() };
     const joined = await join(tokenFor(nobody, addressOf(one)), { timeoutMs: 60_000 });
     expect([asked, keysSeen.size, joined.memberId]).toEqual([3, 1, memberId('2')]);
   });
 
   it('is told when nobody answers at all', async () => {
-    const gone = await startMember('3');
-    const nobody = addressOf(gone);
-    await gone.peers.close();
+    const nobody = { host: '127.0.0.1', port: await freePort() };
     await expect(join(tokenFor(nobody))).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' });
     const signal = AbortSignal.abort('enough');
     await expect(join(tokenFor(nobody), { signal })).rejects.toBe('enough');

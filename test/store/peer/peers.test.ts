@@ -6,6 +6,7 @@ import { peerSilentMs, peerWindowFramesMax } from '../../../lib/limits.ts';
 import type { PeerMessage } from '../../../lib/store/driver/messages.ts';
 import { makeAuthority } from '../../../lib/store/peer/authority.ts';
 import type { HelloFacts } from '../../../lib/store/peer/hello.ts';
+import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
 import {
   addressOf,
@@ -97,13 +98,14 @@ describe('two members', () => {
   });
 
   it('connect again when one of them comes back as another process', async () => {
-    const [one, two] = [await startMember('1'), await startMember('2')];
+    // nobody else is given it while it is away
+    const listen = { host: '127.0.0.1', port: await freePort() };
+    const [one, two] = [await startMember('1'), await startMember('2', { listen })];
     await connect(one, two);
-    const port = addressOf(two).port;
     await two.peers.close();
     await until('it is gone', () => !isConnected(one, two));
     await until('it was reported', () => one.unreachable.length === 1);
-    const again = await startMember('2', { listen: { host: '127.0.0.1', port } });
+    const again = await startMember('2', { listen });
     await until('it is back', () => isConnected(one, again) && isConnected(again, one));
     expect(await one.peers.request(again.id, 1, ask)).toEqual({ from: one.id, request: 1 });
   });
