@@ -204,11 +204,14 @@ describe('a bundle', () => {
   });
 
   test('whose commit is not answered may have been done', async () => {
-    const { connection } = await connect((got) => {
-      const view = new DataView(got.body.buffer);
-      return got.type === 4 && view.getUint16(12) === 4 ? [] : obey(got);
-    });
-    const unknown = await failure(connection.bundle([], { timeoutMs: 20 }));
+    const isCommit = ({ type, body }: Received) =>
+      type === 4 && new DataView(body.buffer).getUint16(12) === 4;
+    const clock = createManualClock();
+    const { fake, connection } = await connect((got) => (isCommit(got) ? [] : obey(got)), clock);
+    const asked = failure(connection.bundle([], { timeoutMs: 20 }));
+    await until('it is to be committed', () => fake.received.some(isCommit));
+    await clock.advance(20);
+    const unknown = await asked;
     expect([unknown.code, unknown.detail]).toEqual(['DEADLINE', { outcome: 'unknown' }]);
   });
 });
