@@ -12,7 +12,7 @@ import { runOk } from '../../lab/run.ts';
 import { EtcdCluster } from '../../support/etcd-server.ts';
 import { until } from '../../support/until.ts';
 import { allSeen, runtimeNames, useOn } from './child-command.ts';
-import { hasty, openStore } from './harness.ts';
+import { openStore, passing, patientClock } from './harness.ts';
 
 const put = (store: StateStore, key: string) =>
   store.txn({ compare: [], then: [{ op: 'put', key, value: 'v' }] });
@@ -101,7 +101,8 @@ describe('an etcd with certificates', () => {
     ['one who trusts another authority', () => url('other-ca', 'client')],
     ['one who speaks no TLS', () => `etcd://${hosts}`],
   ])('is out of reach for %s', async (_, made) => {
-    await expect(openUrl(made(), hasty)).rejects.toMatchObject({
+    const clock = patientClock();
+    await expect(passing(clock, openUrl(made(), clock))).rejects.toMatchObject({
       code: expect.stringMatching(/^(?:STORE_UNREACHABLE|ETCD_PROTOCOL)$/) as string,
     });
   });

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { systemClock, type Clock } from '../../../lib/clock.ts';
 import type { FairleadError } from '../../../lib/errors.ts';
+import { etcdReadMs, etcdRefusedMs, etcdWriteMs } from '../../../lib/limits.ts';
 import type { StateStore } from '../../../lib/store/port.ts';
-import { hasty, openStore } from './harness.ts';
+import { openStore, passing, patientClock } from './harness.ts';
 import { header, refusal, StandIn, type Act } from './stand-in.ts';
 
 const answered = (revision: number): Act => ({
@@ -37,6 +38,9 @@ async function open(clock: Clock = systemClock): Promise<StateStore> {
   return store;
 }
 
+/** The error of a call that is looked at later. */
+const errorOf = (call: Promise<unknown>) => call.catch((thrown: unknown) => thrown);
+
 const paths = (standIn: StandIn): readonly string[] => standIn.asked.map(({ path }) => path);
 
 describe('a write', () => {
@@ -57,9 +61,13 @@ describe('a write', () => {
   });
 
   it('that is not answered in time has an unknown outcome and is not sent again', async () => {
-    const store = await open(hasty);
+    const clock = patientClock();
+    const store = await open(clock);
     one.act = () => ({ never: true });
-    await expect(store.txn(txn)).rejects.toMatchObject({ code: 'STORE_OUTCOME_UNKNOWN' });
+    const asked = errorOf(store.txn(txn));
+    await one.askedTimes(1);
+    clock.expire(etcdWriteMs);
+    expect(await asked).toMatchObject({ code: 'STORE_OUTCOME_UNKNOWN' });
     expect([paths(one), paths(two)]).toEqual([['/v3/kv/txn'], []]);
     await one.stop();
   });
@@ -116,15 +124,20 @@ describe('a write', () => {
   });
 
   it('is refused with etcd´s reason, not another endpoint´s silence, when nobody can', async () => {
-    const store = await open(hasty);
+    const clock = patientClock();
+    const store = await open(clock);
     await two.stop();
     one.act = () => refusal(14, 'etcdserver: no leader');
-    await expect(store.txn(txn)).rejects.toMatchObject({ code: 'QUORUM_LOST' });
+    const refused = errorOf(store.txn(txn));
+    await one.askedTimes(2);
+    clock.pass(etcdRefusedMs);
+    expect(await refused).toMatchObject({ code: 'QUORUM_LOST' });
     await one.stop();
-    await expect(store.txn(txn)).rejects.toMatchObject({
+    await expect(passing(clock, store.txn(txn))).rejects.toMatchObject({
       code: expect.stringMatching(/^STORE_(?:UNREACHABLE|OUTCOME_UNKNOWN)$/) as string,
     });
-    await expect(store.txn(txn)).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
+    const silent = { code: 'STORE_UNREACHABLE' };
+    await expect(passing(clock, store.txn(txn))).rejects.toMatchObject(silent);
   });
 });
 
@@ -137,10 +150,16 @@ describe('a read', () => {
     ['the leader changed', refusal(14, 'etcdserver: leader changed')],
   ];
   it.each(failures)('is tried at the next endpoint when %s', async (_, act) => {
-    const store = await open(hasty);
+    const clock = patientClock();
+    const store = await open(clock);
     one.act = () => act;
     two.act = () => ({ json: { header: header(9) } });
-    expect(await store.range({ start: 'a' })).toEqual({ revision: 9, rows: [], more: false });
+    const asked = store.range({ start: 'a' });
+    if ('never' in act) {
+      await one.askedTimes(1);
+      clock.expire(etcdReadMs);
+    }
+    expect(await asked).toEqual({ revision: 9, rows: [], more: false });
     if ('never' in act) await one.stop();
   });
 
@@ -157,12 +176,13 @@ describe('a read', () => {
   });
 
   it('that may be old waits for the revision it needs, and not for ever', async () => {
-    const store = await open(hasty);
+    const clock = patientClock();
+    const store = await open(clock);
     one.act = (_, n) => ({ json: { header: header(n) } });
     const local = { start: 'a', consistency: 'local' } as const;
     expect((await store.range({ ...local, minRevision: 4 })).revision).toBe(4);
     one.act = () => ({ json: { header: header(5) } });
-    const late = store.range({ ...local, minRevision: 6 });
+    const late = passing(clock, store.range({ ...local, minRevision: 6 }));
     await expect(late).rejects.toMatchObject({ code: 'DEADLINE' });
   });
 });
@@ -176,13 +196,14 @@ describe('another etcd', () => {
   it('among the endpoints gets nothing of ours, when it was away at the opening', async () => {
     const { endpoint } = two;
     await two.stop();
-    const store = await openStore({ endpoints: [one.endpoint, endpoint], clock: hasty });
+    const clock = patientClock();
+    const store = await passing(clock, openStore({ endpoints: [one.endpoint, endpoint], clock }));
     opened.push(store);
     two = await StandIn.start(endpoint.port);
     two.clusterId = '9';
     one.act = () => refusal(14, 'etcdserver: no leader');
     const refused = { code: expect.stringMatching(/QUORUM_LOST|CLUSTER_OTHER/) as string };
-    await expect(store.txn(txn)).rejects.toMatchObject(refused);
+    await expect(passing(clock, store.txn(txn))).rejects.toMatchObject(refused);
     expect(two.asked).toEqual([]);
   });
 
@@ -207,7 +228,9 @@ describe('another etcd', () => {
 describe('opening', () => {
   it('is refused when nobody listens', async () => {
     await Promise.all([one.stop(), two.stop()]);
-    await expect(open(hasty)).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
+    const clock = patientClock();
+    const opening = passing(clock, open(clock));
+    await expect(opening).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
   });
 
   it('is refused where something else listens', async () => {
@@ -218,7 +241,8 @@ describe('opening', () => {
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     const endpoints = [{ host: '127.0.0.1', port }];
-    const attempt = openStore({ endpoints, clock: hasty });
+    const clock = patientClock();
+    const attempt = passing(clock, openStore({ endpoints, clock }));
     await expect(attempt).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
     server.close();
   });

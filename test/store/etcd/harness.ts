@@ -7,12 +7,55 @@ import { openEtcdStore, type EtcdStoreOptions } from '../../../lib/store/etcd/st
 import type { OpenStore } from '../../conformance/store.ts';
 import type { EtcdCluster } from '../../support/etcd-server.ts';
 
-/** A clock on which waits of seconds take milliseconds. */
-export const hasty: Clock = {
-  ...systemClock,
-  monotonicMs: () => systemClock.monotonicMs() * 50,
-  sleep: (ms, signal) => systemClock.sleep(ms / 50, signal),
-};
+/** A clock on which no bound is over before the test says so, however slow this machine is. */
+export interface PatientClock extends Clock {
+  /** So much time passes, for who looks at it; who waits goes on waiting. */
+  pass(ms: number): void;
+  /** The same, and all bounds that wait are over. */
+  expire(ms: number): void;
+}
+
+/** Pauses between two tries are shorter than this, bounds of a try are longer. */
+const boundMs = 1_000;
+
+/** Makes a clock on which pauses are short and bounds have no end. */
+export function patientClock(): PatientClock {
+  let passedMs = 0;
+  const bounds = new Set<() => void>();
+  return {
+    ...systemClock,
+    monotonicMs: () => systemClock.monotonicMs() + passedMs,
+    sleep(ms, signal) {
+      if (ms < boundMs) return systemClock.sleep(ms / 50, signal);
+      return new Promise((resolve, reject) => {
+        if (signal?.aborted === true) return reject(signal.reason as Error);
+        bounds.add(resolve);
+        signal?.addEventListener('abort', () => {
+          bounds.delete(resolve);
+          reject(signal.reason as Error);
+        });
+      });
+    },
+    pass(ms) {
+      passedMs += ms;
+    },
+    expire(ms) {
+      passedMs += ms;
+      for (const end of bounds) end();
+      bounds.clear();
+    },
+  };
+}
+
+/** Has time pass until a promise is settled: for who tries until he gives up. */
+export async function passing<T>(clock: PatientClock, promise: Promise<T>): Promise<T> {
+  const over = promise.then(
+    () => true,
+    () => true,
+  );
+  while (!(await Promise.race([over, systemClock.sleep(1)]))) clock.pass(100);
+  return promise;
+}
 
 /** Opens a store of a cluster. An end of etcd that no test expects is thrown. */
 export function openStore(

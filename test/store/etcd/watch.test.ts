@@ -1,10 +1,11 @@
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { etcdWatchIdleMs } from '../../../lib/limits.ts';
 import { BatchCollector } from '../../../lib/store/etcd/batches.ts';
 import { Lines } from '../../../lib/store/etcd/lines.ts';
 import { watchSchema, type EtcdWatchMessage } from '../../../lib/store/etcd/schemas.ts';
 import type { StateStore, WatchBatch } from '../../../lib/store/port.ts';
-import { hasty, openStore } from './harness.ts';
+import { openStore, patientClock, type PatientClock } from './harness.ts';
 import { header, refusal, StandIn, type Act } from './stand-in.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -118,9 +119,11 @@ describe('lines', () => {
 describe('a watch', () => {
   let etcd: StandIn;
   let store: StateStore;
+  let clock: PatientClock;
   beforeEach(async () => {
     etcd = await StandIn.start();
-    store = await openStore({ endpoints: [etcd.endpoint], clock: hasty });
+    clock = patientClock();
+    store = await openStore({ endpoints: [etcd.endpoint], clock });
     etcd.asked.length = 0;
   });
   afterEach(async () => {
@@ -202,6 +205,9 @@ describe('a watch', () => {
 
   it('whose endpoint falls silent goes on at another connection', async () => {
     etcd.act = (_, n) => (n === 1 ? { never: true } : lines(events(event('a', 5))));
-    expect(shape(await follow(1))).toEqual([[5, ['a']]]);
+    const watched = follow(1);
+    await etcd.askedTimes(1);
+    clock.expire(etcdWatchIdleMs);
+    expect(shape(await watched)).toEqual([[5, ['a']]]);
   });
 });
