@@ -9,8 +9,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandPath } from '../lab/packages.ts';
 import { freePort } from './free-port.ts';
+import { slowness } from './slowness.ts';
 import { until } from './until.ts';
 import type { EtcdEndpoint } from '../../lib/store/etcd/transport.ts';
+
+/** Time for an answer that is asked for once, and for one that is asked for again: a frozen server gives none. */
+const answerMs = 20_000 * slowness;
+const probeMs = 2_000;
 
 /** How servers are started. */
 export interface EtcdOptions {
@@ -108,7 +113,9 @@ export class EtcdCluster {
   async ready(): Promise<void> {
     const isReady = async (): Promise<boolean> => {
       if (this.#servers.some((server) => server.process === undefined)) return true;
-      const leaders = await Promise.all(this.#servers.map((_, index) => this.#status(index)));
+      const leaders = await Promise.all(
+        this.#servers.map((_, index) => this.#status(index, probeMs)),
+      );
       return leaders.every(({ leader = '0' }) => leader !== '0');
     };
     // with TLS only clients with a certificate can ask: their own first request waits instead
@@ -122,7 +129,7 @@ export class EtcdCluster {
   async leader(): Promise<number> {
     return until('a leader', async () => {
       for (const [index] of this.#servers.entries()) {
-        const status = await this.#status(index).catch(() => undefined);
+        const status = await this.#status(index, probeMs).catch(() => undefined);
         if (status !== undefined && status.leader === status.header.member_id) return `${index}`;
       }
       return undefined;
@@ -139,11 +146,11 @@ export class EtcdCluster {
   }
 
   /** Asks a server something, as JSON. */
-  async call(path: string, body: object, index = 0): Promise<unknown> {
+  async call(path: string, body: object, index = 0, timeoutMs = answerMs): Promise<unknown> {
     const response = await fetch(`http://127.0.0.1:${this.#at(index).client}${path}`, {
       method: 'POST',
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(2_000),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${path}: ${text}`);
@@ -167,8 +174,8 @@ export class EtcdCluster {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  async #status(index: number): Promise<Status> {
-    return (await this.call('/v3/maintenance/status', {}, index)) as Status;
+  async #status(index: number, timeoutMs = answerMs): Promise<Status> {
+    return (await this.call('/v3/maintenance/status', {}, index, timeoutMs)) as Status;
   }
 
   #at(index: number): Server {
