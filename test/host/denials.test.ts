@@ -124,7 +124,7 @@ describe('what is denied', () => {
           count[lines.length === 0 ? 'none' : isAudited ? 'audited' : 'denied'] += 1;
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 120 },
     );
     expect(Math.min(count.denied, count.audited, count.none)).toBeGreaterThan(10);
   });

@@ -117,7 +117,7 @@ it('adds up what the switch counts: never too much, never less than before, and 
       await host.do({ what: 'look', at: 0, times: 0 });
       wasDoubtful += host.wasDoubtful;
     }),
-    { numRuns: 300 },
+    { numRuns: 600 },
   );
   expect(wasDoubtful).toBeGreaterThan(100);
 });

@@ -284,7 +284,7 @@ describe('names', () => {
         nameView.restart(rows.values());
         agrees();
       }),
-      { numRuns: 60 },
+      { numRuns: 120 },
     );
     expect(known).toBeGreaterThan(2_000);
   });

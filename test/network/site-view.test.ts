@@ -449,7 +449,7 @@ describe('any sequence of changes of labels, and of groups that ask for some', (
         expect(fresh).toEqual(world);
         expect(new Map(tied(view))).toEqual(new Map(tied(anew)));
       }),
-      { numRuns: 60 },
+      { numRuns: 120 },
     );
     expect(moved).toBeGreaterThan(100);
   });

@@ -153,7 +153,7 @@ describe('a container that is moved from group to group', () => {
           }
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 50 },
     );
     expect(kept).toBeGreaterThan(50);
   });

@@ -140,7 +140,7 @@ describe('who speaks to a service', () => {
           expect(site.call(call).server.id).toBe(seen.server.id);
         }
       }),
-      { numRuns: 10 },
+      { numRuns: 30 },
     );
     expect(Math.min(counts.itself, counts.other)).toBeGreaterThan(0);
   });
