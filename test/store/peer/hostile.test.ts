@@ -134,21 +134,22 @@ describe('a listener', () => {
     const flood = Array.from({ length: 300 }, () =>
       secure(addressOf(two), credentials, hello(memberId('7'))),
     );
-    let worstMs = 0;
+    let worstUs = 0;
     await until(
       'all are refused',
       async () => {
-        const startedMs = performance.now();
+        const started = process.cpuUsage();
         await one.peers.request(two.id, 1, { timeoutMs: 5_000 });
-        worstMs = Math.max(worstMs, performance.now() - startedMs);
+        const { user, system } = process.cpuUsage(started);
+        worstUs = Math.max(worstUs, user + system);
         return flood.every(({ ended }) => ended);
       },
       { everyMs: 1 },
     );
     expect(flood.every(({ received }) => received.includes('MEMBER_UNKNOWN'))).toBe(true);
     expect(isConnected(one, two)).toBe(true);
-    // both ends and all 300 clients share this event loop
-    expect(worstMs).toBeLessThan(1_000);
+    // both ends and all 300 clients share this event loop; what others on the machine do meanwhile does not count
+    expect(worstUs).toBeLessThan(1_000_000);
   });
 });
 

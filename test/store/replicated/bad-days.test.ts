@@ -102,7 +102,8 @@ describe.concurrent('when the quorum is lost', () => {
     await expect(write(a.node.store, put('no'))).rejects.toMatchObject(lost);
     await expect(a.node.store.range(everything)).rejects.toMatchObject(lost);
     await expect(a.operations.promote('host-b')).rejects.toMatchObject(lost);
-    expect(performance.now() - knownMs).toBeLessThan(waitMs / 2);
+    // each of them alone would have waited that long
+    expect(performance.now() - knownMs).toBeLessThan(waitMs);
     const { problems } = await a.operations.status();
     expect(problems[0]).toMatchObject(lost);
     await site.start(b);

@@ -283,6 +283,12 @@ export async function keysOf(
   return rows.map(({ key }) => key);
 }
 
+/** What a host says of the cluster when nothing is wrong with it: a busy machine may be late with that. */
+export async function soundStatus(host: SiteHost | undefined) {
+  const status = await host?.operations.status();
+  return status?.problems.length === 0 ? status : undefined;
+}
+
 /** What an operation could have changed: not what members tell of themselves, and ask for, by and by. */
 export async function lookOf({ node, operations }: SiteHost): Promise<unknown> {
   const { clusterId, epoch, revision } = await operations.status();
