@@ -57,7 +57,7 @@ export class Capture {
   }
 
   /** Waits until a frame is seen, and gives it. */
-  async waitFor(what: string, wanted: (seen: Seen) => boolean, timeoutMs = 5_000): Promise<Seen> {
+  async waitFor(what: string, wanted: (seen: Seen) => boolean, timeoutMs = 15_000): Promise<Seen> {
     const awaited = { what: `${what} at ${this.#at.name}`, timeoutMs, everyMs: 50 };
     return waitFor(awaited, async () => (await this.seen()).find(wanted));
   }
