@@ -223,7 +223,7 @@ function hostProcess(started: ProcessIdentity, recordFile: string, logFile: stri
     logFile,
     isAlive: () => isAlive(started),
     signal: (signal) => signalTo(started, signal),
-    stop: (signal = 'SIGTERM', timeoutMs = 15_000) => endRecorded(recordFile, signal, timeoutMs),
+    stop: (signal = 'SIGTERM', timeoutMs = 45_000) => endRecorded(recordFile, signal, timeoutMs),
     async ended(timeoutMs) {
       const what = `end of process ${started.pid}`;
       await waitFor({ what, timeoutMs, logFile }, () => !isAlive(started));

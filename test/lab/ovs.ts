@@ -19,8 +19,8 @@ import { waitFor } from './wait.ts';
 export type OvsPart = 'vswitchd' | 'ovsdb' | 'both';
 
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';
-const startTimeoutMs = 15_000;
-const stopTimeoutMs = 15_000;
+const startTimeoutMs = 60_000;
+const stopTimeoutMs = 45_000;
 
 const covers = (part: OvsPart, one: 'vswitchd' | 'ovsdb') => part === 'both' || part === one;
 

@@ -191,7 +191,7 @@ function carriesMark(pid: number, setting: string): boolean {
 export async function killAll(find: () => readonly ProcessIdentity[]): Promise<void> {
   // a process that is being born while we look is found by the next look
   let quietLooks = 0;
-  await waitFor({ what: 'end of all processes of the lab', timeoutMs: 15_000 }, () => {
+  await waitFor({ what: 'end of all processes of the lab', timeoutMs: 45_000 }, () => {
     const found = find();
     for (const each of found) signalTo(each, 'SIGKILL');
     quietLooks = found.length === 0 ? quietLooks + 1 : 0;

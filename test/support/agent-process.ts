@@ -6,11 +6,16 @@ import { join } from 'node:path';
 import type { HostProcess, LabHost } from '../lab/host.ts';
 import { openPluginClient } from './plugin-client.ts';
 import { serviceEnvironment } from './service-environment.ts';
+import { slowness } from './slowness.ts';
 import { until } from './until.ts';
 
 /** How the agent is run: three runtimes on the sources, or the single file. */
 export const agentForms = ['binary', 'bun', 'deno', 'node'] as const;
 export type AgentForm = (typeof agentForms)[number];
+
+/** How long a start may take on a machine that has much else to do, and an answer of the API. */
+const startMs = 60_000;
+const answerMs = 20_000 * slowness;
 
 const root = join(import.meta.dirname, '..', '..');
 const tool = (name: string): string => join(root, 'node_modules', '.bin', name);
@@ -92,7 +97,7 @@ export async function startAgent(
 
 /** Waits until the plugin socket answers. */
 export async function agentAnswers(host: LabHost, check: () => void = () => {}): Promise<void> {
-  await until('the agent answers', async () => {
+  const answers = async () => {
     check();
     const client = openPluginClient(pluginSocketOf(host), 2_000);
     try {
@@ -100,15 +105,17 @@ export async function agentAnswers(host: LabHost, check: () => void = () => {}):
     } finally {
       client.close();
     }
-  });
+  };
+  await until('the agent answers', answers, { timeoutMs: startMs });
 }
 
 /** Waits until every gate of the agent's readiness is open. */
 export async function agentReady(host: LabHost, check: () => void = () => {}): Promise<void> {
-  await until('the agent is ready', async () => {
+  const isReady = async () => {
     check();
     return (await apiGet(host, '/readyz')).status === 200;
-  });
+  };
+  await until('the agent is ready', isReady, { timeoutMs: startMs });
 }
 
 /** GETs from the agent's own API. */
@@ -118,7 +125,7 @@ export async function apiGet(
 ): Promise<{ status: number; body: Record<string, unknown> }> {
   const socket = host.agentEnvironment()['FAIRLEAD_API_SOCKET'];
   if (socket === undefined) throw new Error('the lab names no API socket');
-  const client = openPluginClient(socket, 5_000);
+  const client = openPluginClient(socket, answerMs);
   try {
     return await client.call(path, undefined, 'GET');
   } finally {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { version } from '../../lib/version.ts';
+import { slowness } from '../support/slowness.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'binary-test-'));
@@ -26,7 +27,7 @@ function execute(program: string, args: readonly string[], env: NodeJS.ProcessEn
     execFile(
       program,
       args,
-      { cwd: empty, env, timeout: 30_000, killSignal: 'SIGKILL' as const },
+      { cwd: empty, env, timeout: 120_000 * slowness, killSignal: 'SIGKILL' as const },
       (failure, out, error) => {
         const exitCode = failure === null ? 0 : failure.code;
         if (typeof exitCode === 'number') done({ exitCode, out, error });
