@@ -1,4 +1,5 @@
 /** What always holds of the rows of objects, looked at by going through all of them. */
+import { isDeepStrictEqual } from 'node:util';
 import { hexAddress, parseAddress, parseCidr } from '../../lib/ip/ip.ts';
 import type { Config } from '../../lib/model/objects/kind.ts';
 import { allKinds, describedKind } from '../../lib/model/objects/kinds.ts';
@@ -19,9 +20,13 @@ import {
 import { poolAddressSchema, poolSchema } from '../../lib/model/pool.ts';
 import { siteEndpointSchema, siteNetworkSchema } from '../../lib/model/site.ts';
 import { networkConfig } from '../../lib/network/objects/show.ts';
+import { configShown, type ShownConfig } from '../../lib/network/objects/shown-rows.ts';
 import type { MapStore } from './map-store.ts';
 
 const text = (config: Config, field: string): string => String(config[field]);
+
+/** As it comes back from text: what is undefined is not there. */
+const asText = (shown: ShownConfig): unknown => JSON.parse(JSON.stringify(shown));
 
 interface Found {
   readonly name: ObjectName;
@@ -47,6 +52,16 @@ export function wrongOfObjects(whole: MapStore): readonly string[] {
     const [one, two] = [some, others].map((texts) => [...texts].toSorted().join(' '));
     if (one !== two) wrong.push(`${what}: ${one || 'none'} against ${two || 'none'}`);
   };
+
+  // what is kept of a row is what reading it anew gives
+  for (const { name, row } of objects) {
+    const written = whole.rows.get(objectKey(name));
+    const shown = written && configShown(written);
+    if (shown === undefined) continue;
+    const { config, ...rest } = row;
+    if (isDeepStrictEqual(asText(shown), asText({ name, config, row: rest }))) continue;
+    wrong.push(`${name.kind} ${name.parts.join(':')} is shown as ${JSON.stringify(shown)}`);
+  }
 
   // every reference has its object; every link its two
   const links: string[] = [];

@@ -17,16 +17,21 @@ export function readConfig(kind: ObjectKind, key: string, json: unknown): Config
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new FairleadError('REQUEST_INVALID', 'the request is not a JSON object');
   }
-  const given = new Map(Object.entries(json));
-  const values = fieldNames(kind).map(
-    (name) => [name, rawValue(name, fieldOf(kind, name), given.get(name))] as const,
-  );
-  const config: Config = Object.fromEntries(values);
-  if (keyOf(kind, config) !== key) throw invalid('Invalid Key');
+  const given = json as Readonly<Record<string, unknown>>;
+  const names = fieldNames(kind);
+  // every command comes by here, some 20 fields each: no lists of pairs
+  const raw: Record<string, FieldValue> = {};
+  for (const name of names) {
+    const value = Object.hasOwn(given, name) ? given[name] : undefined;
+    raw[name] = rawValue(name, fieldOf(kind, name), value);
+  }
+  if (keyOf(kind, raw) !== key) throw invalid('Invalid Key');
   if (kind.single !== undefined && key !== kind.single) throw invalid('Invalid Key');
-  return Object.fromEntries(
-    values.map(([name, value]) => [name, checkedValue(name, fieldOf(kind, name), value)]),
-  );
+  const config: Record<string, FieldValue> = {};
+  for (const name of names) {
+    config[name] = checkedValue(name, fieldOf(kind, name), raw[name] ?? '');
+  }
+  return config;
 }
 
 /** The configuration of a kind in which nothing is given, with defaults; for the one object of its kind. */
