@@ -20,6 +20,7 @@ import { PolicySite } from '../../support/policy-site.ts';
 import type { Talk } from '../../support/policy-words.ts';
 import { runContainer } from '../../support/shared-networks.ts';
 import { until } from '../../support/until.ts';
+import { serviceInspected } from './service-inspected.ts';
 
 const lab = labOfSite(3, { machines: stillMachines });
 let site: PolicySite;
@@ -47,17 +48,7 @@ async function serve(host: number, name: string, number: number): Promise<void> 
   await listenUdp(at, { port: 8080, echo: true });
 }
 
-interface Shown {
-  readonly Oper: {
-    readonly serviceVip6?: string;
-    readonly providers?: readonly {
-      readonly containerName: string;
-      readonly providerState: string;
-    }[];
-  };
-}
-const inspected = async (name: string): Promise<Shown['Oper']> =>
-  (JSON.parse(await typed(`service inspect -t blue ${name}`)) as Shown).Oper;
+const inspected = (name: string) => serviceInspected(lab.host(1), name);
 
 /** Until these containers are behind it, and no others. */
 async function untilBehind(service: string, names: readonly string[]): Promise<void> {

@@ -21,6 +21,7 @@ import { netctlOk } from '../../support/netctl.ts';
 import { runContainer } from '../../support/shared-networks.ts';
 import { SiteAgents } from '../../support/site-agents.ts';
 import { until } from '../../support/until.ts';
+import { serviceInspected } from './service-inspected.ts';
 
 /** From when a host is silent until nobody sends anything new there: docs/services.md. */
 const serviceSilentHostMs = probeIntervalMs + (probesMissedMax + 2) * probeRepeatMs;
@@ -111,18 +112,7 @@ async function more(before: Record<string, number>): Promise<Record<string, numb
   );
 }
 
-interface Shown {
-  readonly Oper: {
-    readonly serviceVip6?: string;
-    readonly providers?: readonly {
-      readonly containerName: string;
-      readonly providerState: string;
-    }[];
-  };
-}
-async function inspected(): Promise<Shown['Oper']> {
-  return (JSON.parse(await typed('service inspect -t blue front')) as Shown).Oper;
-}
+const inspected = () => serviceInspected(lab.host(1), 'front');
 /** Its address of IPv6. */
 async function vip6(): Promise<string> {
   const { serviceVip6 = '' } = await inspected();
