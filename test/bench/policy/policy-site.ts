@@ -1,6 +1,6 @@
 /**
- * Three hosts with a tenant that has rules and one that has neither rules nor groups, a container of each tenant to
- * speak from and some to speak to, and a policy that grows.
+ * Three hosts with a tenant that has rules, one that has the same groups and no rule, and one that has neither, a
+ * container of each tenant to speak from and some to speak to, and a policy that grows.
  */
 import { apiClient } from '../../../lib/cli/api-client.ts';
 import { peerPortDefault } from '../../../lib/limits.ts';
@@ -31,7 +31,9 @@ export interface PolicyBenchSite {
   readonly servers: readonly Spot[];
   /** The address of a service at `tcpPort` that only the server of the second host is behind, with `servedPort`. */
   readonly service: string;
-  /** Of the other one: on the first host and on the second. */
+  /** Of the tenant with groups and no rule: on the first host and on the second. */
+  readonly ruleless: readonly [Spot, Spot];
+  /** Of the one without groups. */
   readonly plain: readonly [Spot, Spot];
   /** Several at a time, if need be. */
   readonly addRule: (name: string, more: object) => Promise<void>;
@@ -46,7 +48,7 @@ export const tcpPort = 5_001;
 /** To which it leads: who speaks to that by itself is remembered beside it, and is no bare comparison. */
 export const servedPort = 5_002;
 
-const tenants = { blue: '10.80', plain: '10.90' } as const;
+const tenants = { blue: '10.80', grey: '10.85', plain: '10.90' } as const;
 type Tenant = keyof typeof tenants;
 
 /** Makes it in a lab. */
@@ -68,6 +70,7 @@ export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
   await typed('policy create -t blue p');
   await typed('group create -t blue web clients');
   await typed('group create -t blue -p p web servers');
+  for (const group of ['clients', 'servers']) await typed(`group create -t grey web ${group}`);
   const run = async (host: LabHost, name: string, where: readonly [Tenant, string, number]) => {
     const [tenant, network, last] = where;
     const address = `${tenants[tenant]}.1.${last}`;
@@ -85,10 +88,16 @@ export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
   await typed(
     `service create -t blue -s web -l app=server1 -p ${tcpPort}:${servedPort}:TCP --ip ${service} front`,
   );
-  const from = await run(one, 'plain1', ['plain', 'web', 1]);
-  const to = await run(two, 'plain2', ['plain', 'web', 2]);
+  const ruleless = [
+    await run(one, 'grey1', ['grey', 'clients', 1]),
+    await run(two, 'grey2', ['grey', 'servers', 2]),
+  ] as const;
+  const plain = [
+    await run(one, 'plain1', ['plain', 'web', 1]),
+    await run(two, 'plain2', ['plain', 'web', 2]),
+  ] as const;
   for (const server of servers) await untilReaches(client, server.address);
-  await untilReaches(from, to.address);
+  for (const [from, to] of [ruleless, plain]) await untilReaches(from, to.address);
   const socket = one.agentEnvironment()['FAIRLEAD_API_SOCKET'] ?? '';
   const api = apiClient(socket);
   const thin = new ThinClient(socket);
@@ -100,7 +109,8 @@ export async function openPolicySite(lab: Lab): Promise<PolicyBenchSite> {
     secondClient,
     servers,
     service,
-    plain: [from, to],
+    ruleless,
+    plain,
     async addRule(name, more) {
       const body = { ...own, ruleId: name, ...more };
       await api.ask({ method: 'POST', path: pathOf(name), body });
