@@ -78,7 +78,8 @@ describe('a host with an uplink', () => {
     }
     await server.stop();
     expect((await nicOf(lab.host(1), 'eth1'))[0]).toMatch(/\bUP\b/);
-    expect([...(await conditionsOf(lab.host(1))).keys()]).toEqual([]);
+    // a switch that a busy machine has kept from its work is told of for a moment
+    await until('nothing is wrong', async () => (await conditionsOf(lab.host(1))).size === 0);
   });
 
   it('never takes a NIC that the host uses, and gives back what it had', async () => {
