@@ -121,7 +121,7 @@ describe('a container that is moved from group to group', () => {
           site.move(who, who.group);
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 75 },
     );
     expect(Math.min(count.allow, count.deny)).toBeGreaterThan(0);
   });
