@@ -12,9 +12,12 @@ import type { FlowChanges, ObservedFlows } from './reconcile/desired-flows.ts';
 /** A bridge by its connection. */
 export class OpenFlowSwitch implements FlowSwitch {
   readonly #connection: OpenFlowConnection;
+  readonly #onWritten: () => void;
 
-  constructor(connection: OpenFlowConnection) {
+  /** `onWritten` is told of every change that the bridge has. */
+  constructor(connection: OpenFlowConnection, onWritten: () => void = () => undefined) {
     this.#connection = connection;
+    this.#onWritten = onWritten;
   }
 
   isConnected(): boolean {
@@ -61,7 +64,10 @@ export class OpenFlowSwitch implements FlowSwitch {
         id,
       })),
     ];
-    if (messages.length > 0) await this.#connection.bundle(messages);
+    if (messages.length > 0) {
+      await this.#connection.bundle(messages);
+      this.#onWritten();
+    }
     const gone = changes.removeMeters.map((id): Change => ({
       kind: 'meterMod',
       command: 'delete',

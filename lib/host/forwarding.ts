@@ -46,6 +46,8 @@ export interface ForwardingParts {
   readonly onSite: () => void;
   /** Told when there is a switch, which may have been started just now. */
   readonly onSwitch: () => void;
+  /** Told when flows of the bridge were changed. */
+  readonly onFlows: () => void;
 }
 
 /** Forwarding at work. */
@@ -193,9 +195,12 @@ function startHits(
   return { policyHits, siteHits };
 }
 
-function flowsOf(connection: OpenFlowConnection, { clock, log }: ForwardingParts): BridgeFlows {
+function flowsOf(
+  connection: OpenFlowConnection,
+  { clock, log, onFlows }: ForwardingParts,
+): BridgeFlows {
   return new BridgeFlows({
-    flowSwitch: new OpenFlowSwitch(connection),
+    flowSwitch: new OpenFlowSwitch(connection, onFlows),
     identity: bridgeIdentity,
     clock,
     log: log.child({ part: 'flows' }),

@@ -16,7 +16,9 @@ import { hostFilter } from '../datapath/outside/packet-filter.ts';
 import { runProgram, type RunProgram } from '../datapath/outside/run-program.ts';
 import { WayOut } from '../datapath/outside/way-out.ts';
 import { OvsdbClient } from '../datapath/ovsdb/client.ts';
+import { PastDecisions } from '../datapath/past-decisions.ts';
 import { HostSwitch } from '../datapath/switch.ts';
+import { runControl } from '../datapath/unix-control.ts';
 import { ports as portNumbers } from '../datapath/pipeline/fields.ts';
 import type { FairleadError } from '../errors.ts';
 import { Uplinks } from '../datapath/uplink/uplinks.ts';
@@ -127,6 +129,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     ...parts,
     onWays: () => drifted(),
     onSwitch: () => void ways.remind(),
+    onFlows: () => decisions.flowsChanged(),
     onSite() {
       known('site');
       parts.onSite();
@@ -145,6 +148,11 @@ export function startSwitching(parts: SwitchingParts): Switching {
     onRepair: (count) => (repaired += count),
     onPort: (endpointId, number) => dataPlane.setPort(endpointId, number),
     onTunnel: (number) => dataPlane.setTunnel(number),
+  });
+  const decisions = new PastDecisions({
+    control: () => hostSwitch.userspace()?.path,
+    forget: (path) => runControl(path, 'revalidator/purge', []),
+    ...{ clock, log: log.child({ part: 'flows' }) },
   });
   const uplinks = openUplinks(parts, { ovsdb, dataPlane, onDrift: () => drifted() });
   const loop = startDatapathLoop({
@@ -170,6 +178,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     async close() {
       await loop.close();
       uplinks.close();
+      await decisions.close();
       await hostSwitch.close();
       await forwarding.close();
       await ovsdb.close();
