@@ -149,11 +149,7 @@ export function startSwitching(parts: SwitchingParts): Switching {
     onPort: (endpointId, number) => dataPlane.setPort(endpointId, number),
     onTunnel: (number) => dataPlane.setTunnel(number),
   });
-  const decisions = new PastDecisions({
-    control: () => hostSwitch.userspace()?.path,
-    forget: (path) => runControl(path, 'revalidator/purge', []),
-    ...{ clock, log: log.child({ part: 'flows' }) },
-  });
+  const decisions = pastDecisions(parts, () => hostSwitch.userspace()?.path);
   const uplinks = openUplinks(parts, { ovsdb, dataPlane, onDrift: () => drifted() });
   const loop = startDatapathLoop({
     store,
@@ -178,13 +174,21 @@ export function startSwitching(parts: SwitchingParts): Switching {
     async close() {
       await loop.close();
       uplinks.close();
-      await decisions.close();
-      await hostSwitch.close();
-      await forwarding.close();
-      await ovsdb.close();
+      for (const each of [decisions, hostSwitch, forwarding, ovsdb]) await each.close();
     },
   };
 }
+
+/** What the switch has decided, to be forgotten; `control` is its socket, if it is one in user space. */
+const pastDecisions = (
+  { clock, log }: SwitchingParts,
+  control: () => string | undefined,
+): PastDecisions =>
+  new PastDecisions({
+    control,
+    forget: (path) => runControl(path, 'revalidator/purge', []),
+    ...{ clock, log: log.child({ part: 'flows' }) },
+  });
 
 /** What is forwarding's business alone. */
 const passedOn = (
