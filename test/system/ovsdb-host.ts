@@ -31,8 +31,8 @@ export interface OvsHost {
   close(): Promise<void>;
 }
 
-/** Makes the namespace and starts both daemons. */
-export async function startOvsHost(): Promise<OvsHost> {
+/** Makes the namespace and starts both daemons; with `dummies`, ports may be such as get what a test says (`netdev-dummy`). */
+export async function startOvsHost({ dummies = false } = {}): Promise<OvsHost> {
   const folder = await mkdtemp(join(tmpdir(), 'fovsdb-'));
   const namespace = `fovsdb-${process.pid}`;
   const socketPath = join(folder, 'db.sock');
@@ -50,7 +50,7 @@ export async function startOvsHost(): Promise<OvsHost> {
       const command =
         daemon === 'ovsdb'
           ? ['ovsdb-server', databaseFile, `--remote=punix:${socketPath}`]
-          : ['ovs-vswitchd', `unix:${socketPath}`];
+          : ['ovs-vswitchd', `unix:${socketPath}`, ...(dummies ? ['--enable-dummy'] : [])];
       const child = spawn(
         'ip',
         [...inside, ...command, ctl, log, '-vconsole:off', '-vsyslog:off'],
