@@ -26,6 +26,8 @@ beforeAll(async () => {
     `-- add-port br ${name} -- set interface ${name} type=dummy ofport_request=${number}`;
   const bridge = 'add-br br -- set bridge br datapath_type=dummy fail_mode=secure';
   await host.vsctl(...`${bridge} ${dummy('in', 1)} ${dummy('out', 2)}`.split(' '));
+  // else what nobody uses is forgotten after 10 s
+  await host.vsctl('set', 'Open_vSwitch', '.', 'other_config:max-idle=600000');
   control = join(host.socketPath, '..', 'vswitchd.ctl');
   const path = join(host.socketPath, '..', 'br.mgmt');
   connection = OpenFlowConnection.start({ path, clock: systemClock, log });

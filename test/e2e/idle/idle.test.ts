@@ -85,18 +85,14 @@ describe(`after ${idleMinutes} minutes without a packet`, () => {
     for (const to of [vip, await vip6()]) {
       for (let count = 0; count < byService; count += 1) named.push([to, 80]);
     }
-    const before = await Promise.all(
-      servers.map(async (each) => (await each.ask()).connections.length),
-    );
+    const before = await Promise.all(servers.map(async (each) => (await each.ask()).taken));
     const open: Instrument<TcpClient>[] = [];
     for (const [to, port] of named) open.push(await begin(to, port));
     const first = await untilExchanged(open, 1);
     expect(first.map(({ exchanges, flow }) => [exchanges, flow.error])).toEqual(
       named.map(() => [1, '']),
     );
-    const after = await Promise.all(
-      servers.map(async (each) => (await each.ask()).connections.length),
-    );
+    const after = await Promise.all(servers.map(async (each) => (await each.ask()).taken));
     // two each to them by themselves, and some by the service
     for (const [at, count] of after.entries()) expect(count - (before[at] ?? 0)).toBeGreaterThan(2);
 

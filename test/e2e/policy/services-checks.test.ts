@@ -60,7 +60,7 @@ async function calls(count: number, from = 'client', to = vip): Promise<number> 
 }
 /** How many connections it has had. */
 const served = async (name: string): Promise<number> =>
-  (await listening.get(name)?.ask())?.connections.length ?? 0;
+  (await listening.get(name)?.ask())?.taken ?? 0;
 
 interface Shown {
   readonly Oper: {

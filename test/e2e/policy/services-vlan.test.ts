@@ -40,9 +40,7 @@ async function answered(from: Vantage, to: string, count = 1): Promise<number> {
 const typed = (words: string) => agents.ok(lab.host(1), words.split(' '));
 /** How many connections each server of a VLAN has had. */
 const counts = ({ name }: SiteVlan) =>
-  Promise.all(
-    [1, 2].map(async (n) => (await servers.get(`${name}-s${n}`)?.ask())?.connections.length ?? 0),
-  );
+  Promise.all([1, 2].map(async (n) => (await servers.get(`${name}-s${n}`)?.ask())?.taken ?? 0));
 
 beforeAll(async () => {
   agents = await SiteAgents.start(lab.hosts, {

@@ -100,7 +100,7 @@ async function calls(from: Vantage, count: number, to = vip): Promise<number> {
 /** How many connections each server had so far. */
 async function counts(): Promise<Record<string, number>> {
   const all: Record<string, number> = {};
-  for (const [name, { tcp }] of servers) all[name] = (await tcp.ask()).connections.length;
+  for (const [name, { tcp }] of servers) all[name] = (await tcp.ask()).taken;
   return all;
 }
 

@@ -24,6 +24,8 @@ const flowSchema = z.object({
 });
 
 const serverSchema = z.object({
+  /** How many connections there were in all. */
+  taken: z.number(),
   connections: z.array(z.object({ flow: flowSchema }).transform(({ flow }) => flow)),
 });
 

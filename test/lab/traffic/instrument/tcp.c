@@ -113,9 +113,11 @@ static void print_flow(struct flow *flow, const char *name) {
 
 static struct flow served[CONNECTIONS_MOST];
 static int served_count;
+/* Those that are forgotten among them. */
+static long taken;
 
 static void print_served(void) {
-  printf("{\"connections\":[");
+  printf("{\"taken\":%ld,\"connections\":[", taken);
   for (int at = 0; at < served_count; at++) {
     printf("%s{", at ? "," : "");
     print_flow(&served[at], "flow");
@@ -188,6 +190,7 @@ int tcp_serve(void) {
         setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         begin_flow(flow, accepted);
         served_count++;
+        taken++;
       }
     }
     leash_read();
