@@ -51,7 +51,6 @@ export class PastDecisions {
     while (this.#tries > 0 && !signal.aborted) {
       this.#tries -= 1;
       await this.#try();
-      if (signal.aborted) return;
       // a switch has better to do than to decide everything anew with each of many changes
       await clock.sleep(pastDecisionsPauseMs, signal).catch(() => undefined);
     }
@@ -71,7 +70,7 @@ export class PastDecisions {
       log.debug({ err: thrown }, 'the switch did not forget what it has decided');
       // one that was started anew has decided nothing; one that does not know the word never will
       const isOver = hasCode(thrown, 'OVS_DOWN') || hasCode(thrown, 'OVS_REFUSED');
-      this.#tries = Math.max(this.#tries, isOver ? 0 : left);
+      if (!isOver) this.#tries = Math.max(this.#tries, left);
     }
   }
 }

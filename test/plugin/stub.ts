@@ -51,6 +51,7 @@ export class HandClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const sleeper = { atMs: this.#nowMs + ms, wake: resolve };
       this.#sleepers.add(sleeper);

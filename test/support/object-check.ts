@@ -20,13 +20,13 @@ import {
 import { poolAddressSchema, poolSchema } from '../../lib/model/pool.ts';
 import { siteEndpointSchema, siteNetworkSchema } from '../../lib/model/site.ts';
 import { networkConfig } from '../../lib/network/objects/show.ts';
-import { configShown, type ShownConfig } from '../../lib/network/objects/shown-rows.ts';
+import { writtenRow, type RowSaid } from '../../lib/network/objects/written-rows.ts';
 import type { MapStore } from './map-store.ts';
 
 const text = (config: Config, field: string): string => String(config[field]);
 
 /** As it comes back from text: what is undefined is not there. */
-const asText = (shown: ShownConfig): unknown => JSON.parse(JSON.stringify(shown));
+const asText = (shown: RowSaid): unknown => JSON.parse(JSON.stringify(shown));
 
 interface Found {
   readonly name: ObjectName;
@@ -56,7 +56,7 @@ export function wrongOfObjects(whole: MapStore): readonly string[] {
   // what is kept of a row is what reading it anew gives
   for (const { name, row } of objects) {
     const written = whole.rows.get(objectKey(name));
-    const shown = written && configShown(written);
+    const shown = written && writtenRow(written);
     if (shown === undefined) continue;
     const { config, ...rest } = row;
     if (isDeepStrictEqual(asText(shown), asText({ name, config, row: rest }))) continue;

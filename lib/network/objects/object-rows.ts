@@ -14,7 +14,7 @@ import { decodeRecord, encodeRecord, type Stored } from '../../model/record.ts';
 import { tenantSchema } from '../../model/site.ts';
 import type { KeyRange, KeyValue } from '../../store/port.ts';
 import type { Step, TxnDraft } from '../../store/plan.ts';
-import { keepShown } from './shown-rows.ts';
+import { keepWritten } from './written-rows.ts';
 
 /** What a caller asks of the object before anything is done: that it is as it was seen, or not there. */
 export interface Condition {
@@ -66,8 +66,8 @@ export function putObject(draft: TxnDraft, name: ObjectName, row: ObjectRow): vo
   const value = encodeRecord({ ...row, config: withoutZeros(config) });
   draft.then.push({ op: 'put', key, value });
   // who asked for it is shown it next
-  const shown = { name, config: withZeros(describedKind(name.kind), config), row: rest };
-  keepShown({ key, value }, shown);
+  const said = { name, config: withZeros(describedKind(name.kind), config), row: rest };
+  keepWritten({ key, value }, said);
 }
 
 /**

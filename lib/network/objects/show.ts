@@ -1,4 +1,6 @@
 /** Objects as they are, with who names them: what lists and single looks read. Changes nothing. Pure. */
+import { Lately } from '../../lately.ts';
+import { shownRowsMax } from '../../limits.ts';
 import type { Config, KindName, LinkSource, ObjectKind } from '../../model/objects/kind.ts';
 import { describedKind } from '../../model/objects/kinds.ts';
 import {
@@ -21,10 +23,10 @@ import type { Step } from '../../store/plan.ts';
 import { readSettings } from '../settings.ts';
 import { isLeaving } from './leaving.ts';
 import { readAll, revisionOf } from './object-rows.ts';
-import { configShown, keepShown, type ShownConfig } from './shown-rows.ts';
+import { writtenRow, type RowSaid } from './written-rows.ts';
 
 /** An object as it is. */
-export interface ShownObject extends ShownConfig {
+export interface ShownObject extends RowSaid {
   /** Who names it. */
   readonly naming: readonly ObjectName[];
   /** Changes with every change of the configuration. */
@@ -126,16 +128,25 @@ export function* showSettings(): Step<ShownObject> {
   return { name, config, naming: [], revision: modRevision, row: {} };
 }
 
+/** Rows that were shown before: a list is asked for again and again. */
+const shownRows = new Lately<{ readonly row: KeyValue; readonly shown: ShownRow }>(shownRowsMax);
+
 /** The object in a row of its kind; not for settings. */
 export function shownRow(kind: ObjectKind, row: KeyValue): ShownRow {
-  const revision = revisionOf(kind.name, row);
-  const known = configShown(row);
-  if (known !== undefined) return { ...known, revision };
+  const known = shownRows.get(row.key);
+  // there may be several stores, as in tests
+  const isSame = known?.row.modRevision === row.modRevision && known.row.value === row.value;
+  if (known !== undefined && isSame) return known.shown;
+  const said = writtenRow(row) ?? readRow(kind, row);
+  const shown = { ...said, revision: revisionOf(kind.name, row) };
+  shownRows.put(row.key, { row, shown });
+  return shown;
+}
+
+function readRow(kind: ObjectKind, row: KeyValue): RowSaid {
   const { config: given, ...rest } = rowOf(kind, row);
   const config = withZeros(kind, given);
-  const shown = { name: nameOf(kind, config), config, row: rest };
-  keepShown(row, shown);
-  return { ...shown, revision };
+  return { name: nameOf(kind, config), config, row: rest };
 }
 
 function rowOf(kind: ObjectKind, row: KeyValue): ObjectRow {
