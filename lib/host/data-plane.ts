@@ -14,8 +14,6 @@ import { withoutLimits } from '../network/traffic-profile.ts';
 import type {
   Outside,
   Peer,
-  PolicyGroup,
-  PolicyRule,
   Segment,
   Service,
   ServiceBackend,
@@ -23,6 +21,7 @@ import type {
 } from '../network/world.ts';
 import type { ServiceCheck } from '../services/service.ts';
 import { delist, enlist } from '../sets-by-key.ts';
+import { KnownPolicies } from './known-policies.ts';
 
 /** An endpoint with links of another MTU than its network, both in bytes. */
 export interface Misfit {
@@ -39,20 +38,6 @@ export interface ProfiledEndpoint {
   readonly port: number | undefined;
 }
 
-/** A group that matters here, by its names. */
-export interface NamedGroup {
-  readonly tenant: string;
-  /** Of who is in a network and in no group the network's. */
-  readonly name: string;
-  readonly group: PolicyGroup;
-}
-
-/** A rule that matters here. */
-export interface NamedRule {
-  readonly tenant: string;
-  readonly rule: PolicyRule;
-}
-
 /** A container of this host behind a service that checks it. */
 export interface CheckedBackend {
   readonly service: Service;
@@ -64,14 +49,14 @@ export interface CheckedBackend {
 
 /** The data plane of a host. */
 export class DataPlane {
+  /** The groups and rules that matter here. */
+  readonly policies = new KnownPolicies();
   readonly #flows: BridgeFlows;
   readonly #onWays: () => void;
   readonly #attachments = new Map<string, LocalAttachment>();
   readonly #ports = new Map<string, number>();
   readonly #segments = new Map<string, Segment>();
   readonly #peers = new Map<string, Peer>();
-  readonly #groups = new Map<string, PolicyGroup>();
-  readonly #rules = new Map<string, PolicyRule>();
   readonly #services = new Map<string, Service>();
   #silent: ReadonlySet<string> = new Set();
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -138,22 +123,6 @@ export class DataPlane {
       return attachment && this.#segments.get(attachment.segmentId);
     }
     return undefined;
-  }
-
-  /** The groups of the tenants that matter here; of who is in no group only those that say something. */
-  *groups(): Generator<NamedGroup> {
-    for (const [id, group] of this.#groups) {
-      const [tenant = '', name = ''] = placeIn(id).split('/');
-      yield { tenant, name, group };
-    }
-  }
-
-  /** The rules of the tenants that matter here, whether or not a group has their policy. */
-  *rules(): Generator<NamedRule> {
-    for (const [id, rule] of this.#rules) {
-      const [tenant = ''] = id.split('/');
-      yield { tenant, rule };
-    }
   }
 
   /** The containers of this host that services check. */
@@ -348,15 +317,14 @@ export class DataPlane {
   }
 
   #changePolicy(pipeline: Pipeline, change: SiteChange & { kind: 'group' | 'rule' }): void {
-    const { id, kind, value } = change;
-    if (kind === 'group') {
-      const before = replace(this.#groups, id, value);
-      if (value !== undefined) pipeline.setGroup(value);
+    if (change.kind === 'group') {
+      const before = this.policies.setGroup(change.id, change.value);
+      if (change.value !== undefined) pipeline.setGroup(change.value);
       else if (before !== undefined) pipeline.removeGroup(before.number);
       return;
     }
-    const before = replace(this.#rules, id, value);
-    if (value !== undefined) pipeline.setRule(value);
+    const before = this.policies.setRule(change.id, change.value);
+    if (change.value !== undefined) pipeline.setRule(change.value);
     else if (before !== undefined) pipeline.removeRule(before);
   }
 
@@ -372,9 +340,6 @@ export class DataPlane {
     }
   }
 }
-
-/** The place in the id of a group (`SiteView`): a number is behind it. */
-const placeIn = (id: string): string => id.slice(0, id.lastIndexOf(':'));
 
 /** Puts a value, or nothing, where another was; answers what was there. */
 function replace<V>(map: Map<string, V>, id: string, value: V | undefined): V | undefined {

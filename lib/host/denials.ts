@@ -12,9 +12,8 @@ import { endpointGroupNumberMax } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import { namedProtocols } from '../policy/compile.ts';
 import type { Conversation } from '../policy/conversation.ts';
-import { judge, type TenantPolicies } from '../policy/judge.ts';
 import type { StancePlace } from '../policy/stance.ts';
-import type { DataPlane, NamedGroup } from './data-plane.ts';
+import type { KnownPolicies } from './known-policies.ts';
 
 /** What a line says. */
 export interface Denial {
@@ -38,17 +37,15 @@ export interface Denial {
   readonly audit: boolean;
 }
 
-type World = Pick<DataPlane, 'groups' | 'rules'>;
-
 /** Writes what comes, until the returned function is called. */
 export function logDenials(
   connection: Pick<OpenFlowConnection, 'onNews'>,
-  world: World,
+  known: KnownPolicies,
   log: Logger,
 ): () => void {
   return connection.onNews((news) => {
     if (news.kind !== 'packetIn') return;
-    const denial = denialIn(news, world);
+    const denial = denialIn(news, known);
     if (denial !== undefined) log.info(denial, 'a conversation was denied');
   });
 }
@@ -56,7 +53,7 @@ export function logDenials(
 /** What a packet is of that the flows tell of; undefined for one that is told for something else. */
 export function denialIn(
   { cookie, table, match }: Pick<PacketIn, 'cookie' | 'table' | 'match'>,
-  world: World,
+  known: KnownPolicies,
 ): Denial | undefined {
   const said = readCookie(cookie);
   // most are questions for names
@@ -64,20 +61,20 @@ export function denialIn(
   const conversation = conversationIn(match);
   if (conversation === undefined) return undefined;
   const domain = numberIn(match[registers.domain]);
-  const groups = [...world.groups()].filter(({ group }) => group.domain === domain);
   const direction = table === tables.outDenied ? 'out' : 'in';
-  const policies = policiesOf(world, groups, domain);
-  const decision = judge(policies, conversation)[direction];
-  const isSaid = !hangsOnUnknownPort(policies, conversation);
+  const decision = known.judge(domain, conversation)[direction];
+  // conntrack of a switch in user space knows no ports of SCTP: which of the rules that have some it was is not told
+  const { protocol, port } = conversation;
+  const isSaid = protocol !== sctp || port !== 0 || !known.hasPortsOf(domain, sctp);
   const isDenied = isSaid && (decision.verdict === 'deny' || decision.isAudited);
-  const { client, server, protocol, port } = conversation;
+  const { client, server } = conversation;
   const nameOf = (number: number | undefined): string =>
     number === undefined || number > endpointGroupNumberMax
       ? ''
-      : (groups.find(({ group }) => group.number === number)?.name ?? '');
+      : (known.group(domain, number)?.name ?? '');
   const { rule } = decision;
   return {
-    tenant: groups[0]?.tenant ?? '',
+    tenant: known.tenant(domain),
     direction,
     from: formatAddress(client.address),
     fromGroup: nameOf(client.group),
@@ -90,24 +87,6 @@ export function denialIn(
     audit: said.object === 1,
   };
 }
-
-function policiesOf(world: World, groups: readonly NamedGroup[], domain: number): TenantPolicies {
-  return {
-    rules: [...world.rules()].map(({ rule }) => rule).filter((rule) => rule.domain === domain),
-    groups: new Map(groups.map(({ group }) => [group.number, group.policies])),
-    stances: new Map(
-      groups.flatMap(({ group: { number, stance } }) =>
-        stance === undefined ? [] : [[number, stance] as const],
-      ),
-    ),
-  };
-}
-
-/** Conntrack of a switch in user space knows no ports of SCTP, so which of the rules that have some it was is not told. */
-const hangsOnUnknownPort = ({ rules }: TenantPolicies, { protocol, port }: Conversation): boolean =>
-  protocol === sctp &&
-  port === 0 &&
-  rules.some(({ traffic }) => traffic.ports !== undefined && traffic.protocol?.v4 === sctp);
 
 /** Who began, with whom, and how, whichever way the packet travels. */
 function conversationIn(match: Match): Conversation | undefined {

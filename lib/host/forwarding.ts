@@ -186,7 +186,7 @@ function startHits(
   { store, hostName, clock, log }: ForwardingParts,
   { connection, dataPlane, view }: Sources,
 ): Pick<Forwarding, 'policyHits' | 'siteHits'> {
-  const policyHits = () => readPolicyHits(connection, dataPlane);
+  const policyHits = () => readPolicyHits(connection, dataPlane.policies);
   const siteHits = new SiteHits({
     ...{ store, hostName, clock, log: log.child({ part: 'hits' }) },
     rows: () => view.rows,
@@ -232,7 +232,7 @@ const followPackets = (
     numbered: (number) => dataPlane.segmentNumbered(number),
     atPort: (port) => dataPlane.segmentAtPort(port),
   }),
-  logDenials(connection, dataPlane, log.child({ part: 'denials' })),
+  logDenials(connection, dataPlane.policies, log.child({ part: 'denials' })),
 ];
 
 /** Compares when the bridge comes, and when somebody else changes flows; answers how to stop. */

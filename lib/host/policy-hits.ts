@@ -3,7 +3,7 @@ import type { OpenFlowConnection } from '../datapath/openflow/connection.ts';
 import { tables } from '../datapath/pipeline/fields.ts';
 import { countedHits, defaultMark, ruleMark } from '../datapath/pipeline/hits.ts';
 import type { Direction } from '../policy/compile.ts';
-import type { DataPlane } from './data-plane.ts';
+import type { KnownPolicies } from './known-policies.ts';
 
 /** A rule that is some group's here. */
 export interface RuleHits {
@@ -35,9 +35,9 @@ const none: PolicyHits = { rules: [], defaults: [] };
 /** Asks the switch. @throws OVS_* */
 export async function readPolicyHits(
   connection: Pick<OpenFlowConnection, 'flows'>,
-  dataPlane: Pick<DataPlane, 'groups' | 'rules'>,
+  known: Pick<KnownPolicies, 'groups' | 'rules'>,
 ): Promise<PolicyHits> {
-  const [rules, groups] = [[...dataPlane.rules()], [...dataPlane.groups()]];
+  const [rules, groups] = [[...known.rules()], [...known.groups()]];
   // most hosts have nothing to ask about
   if (rules.length === 0 && groups.every(({ group }) => group.stance === undefined)) return none;
   const counted = await Promise.all(

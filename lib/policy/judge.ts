@@ -25,6 +25,18 @@ export interface Decision {
   readonly isAudited: boolean;
 }
 
+/** Who knows which rules a tenant has. */
+export interface Decider {
+  /** Of a group's rules of a direction, the first that fits. */
+  readonly firstThatFits: (
+    group: number | undefined,
+    conversation: Conversation,
+    direction: Direction,
+  ) => CompiledRule | undefined;
+  /** What a group does where none fits; Contiv's way without. */
+  readonly stanceOf: (group: number | undefined) => Stance | undefined;
+}
+
 /** What both ends say. */
 export interface Judgement {
   /** Allowed by both. */
@@ -50,7 +62,7 @@ export function decisionList(
 }
 
 /** Higher priorities first, `deny` before `allow`, then by name. */
-function inOrder(one: CompiledRule, other: CompiledRule): number {
+export function inOrder(one: CompiledRule, other: CompiledRule): number {
   return (
     other.priority - one.priority ||
     rank(one.verdict) - rank(other.verdict) ||
@@ -67,26 +79,33 @@ export function compareTexts(one: string, other: string): number {
   return one < other ? -1 : 1;
 }
 
-/** What both ends say of a conversation. */
-export function judge(policies: TenantPolicies, conversation: Conversation): Judgement {
-  const out = decide(policies, conversation, 'out');
-  const into = decide(policies, conversation, 'in');
+/** What both ends say of a conversation, by all rules that there are. */
+export const judge = (policies: TenantPolicies, conversation: Conversation): Judgement =>
+  judgeBy(
+    {
+      firstThatFits: (group, said, direction) =>
+        decisionList(policies, group, direction).find(({ traffic }) =>
+          fits(traffic, said, direction),
+        ),
+      stanceOf: (group) => policies.stances?.get(group ?? 0),
+    },
+    conversation,
+  );
+
+/** The same, by who knows them. */
+export function judgeBy(decider: Decider, conversation: Conversation): Judgement {
+  const out = decide(decider, conversation, 'out');
+  const into = decide(decider, conversation, 'in');
   const verdict = out.verdict === 'allow' && into.verdict === 'allow' ? 'allow' : 'deny';
   return { verdict, out, in: into };
 }
 
 /** What one end says: the server's group of a direction `in`, the client's of `out`. */
-function decide(
-  policies: TenantPolicies,
-  conversation: Conversation,
-  direction: Direction,
-): Decision {
+function decide(decider: Decider, conversation: Conversation, direction: Direction): Decision {
   const { client, server } = conversation;
-  const own = direction === 'in' ? server : client;
-  const rule = decisionList(policies, own.group, direction).find(({ traffic }) =>
-    fits(traffic, conversation, direction),
-  );
-  const stance = policies.stances?.get(own.group ?? 0) ?? plainStance;
+  const { group } = direction === 'in' ? server : client;
+  const rule = decider.firstThatFits(group, conversation, direction);
+  const stance = decider.stanceOf(group) ?? plainStance;
   const isDenied = (rule?.verdict ?? stance[direction]) === 'deny';
   const isAudited = isDenied && stance.isAudited;
   return {
@@ -98,7 +117,7 @@ function decide(
 }
 
 /** Whether a rule's traffic is a conversation's. */
-function fits(traffic: Traffic, conversation: Conversation, direction: Direction): boolean {
+export function fits(traffic: Traffic, conversation: Conversation, direction: Direction): boolean {
   const { client, server, protocol, port, icmpType, network } = conversation;
   const other = direction === 'in' ? client : server;
   if (traffic.group !== undefined && traffic.group !== other.group) return false;

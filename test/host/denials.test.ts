@@ -4,11 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { cookieKinds, cookieOf, meters, tables } from '../../lib/datapath/pipeline/fields.ts';
 import type { Match } from '../../lib/datapath/openflow/codec/flow.ts';
 import { denialIn, logDenials } from '../../lib/host/denials.ts';
-import type { NamedGroup, NamedRule } from '../../lib/host/data-plane.ts';
+import { KnownPolicies } from '../../lib/host/known-policies.ts';
 import { formatAddress } from '../../lib/ip/ip.ts';
 import { createLogs } from '../../lib/log.ts';
 import { judge, type TenantPolicies } from '../../lib/policy/judge.ts';
 import { groupNumbers } from '../policy/drawn-policies.ts';
+import { tellPolicies } from '../policy/known-by-host.ts';
 import type { Receipt } from '../datapath/pipeline/fabric.ts';
 import { PolicedFabric, policed } from '../datapath/pipeline/policed-site.ts';
 import {
@@ -23,27 +24,15 @@ import {
 const nameOf = (number: number | undefined): string =>
   Object.entries(groupNumbers).find(([, each]) => each === number)?.[0] ?? '';
 
-/** The tenant as a host knows it. */
-function worldOf({ rules, groups, stances }: TenantPolicies) {
-  const numbers = new Set([...groups.keys(), ...(stances?.keys() ?? [])]);
-  return {
-    *groups(): Generator<NamedGroup> {
-      yield {
-        tenant: 'red',
-        name: 'web',
-        group: { number: 99, domain: policed + 1, policies: ['base'] },
-      };
-      for (const number of numbers) {
-        const stance = stances?.get(number);
-        const group = { number, domain: policed, policies: groups.get(number) ?? [], stance };
-        yield { tenant: 'blue', name: nameOf(number), group };
-      }
-    },
-    *rules(): Generator<NamedRule> {
-      for (const rule of rules) yield { tenant: 'blue', rule: { ...rule, domain: policed } };
-      yield { tenant: 'red', rule: { ...ruleOf({ name: '0' }), domain: policed + 1 } };
-    },
-  };
+/** The tenant as a host knows it, beside another. */
+function worldOf(rules: TenantPolicies): KnownPolicies {
+  const known = new KnownPolicies();
+  const domain = policed + 1;
+  const red = { number: 99, domain, policies: ['base'] };
+  known.setGroup('red/web:99', red);
+  known.setRule(`red/base/0:${domain}`, { ...ruleOf({ name: '0' }), domain });
+  tellPolicies(known, { domain: policed, tenant: 'blue', nameOf }, rules);
+  return known;
 }
 
 /** What a switch says of a packet: addresses of IPv6 are wide. */

@@ -46,7 +46,7 @@ it('is of both families together, and of what is some group’s here', async () 
     { kind: 'rule', id: 'blue/other/1:3', value: unused },
   ]);
   await flows.settled(AbortSignal.timeout(5_000));
-  expect(await readPolicyHits(connection, dataPlane)).toEqual({
+  expect(await readPolicyHits(connection, dataPlane.policies)).toEqual({
     rules: [{ tenant: 'blue', policy: 'base', rule: '1', hits: 8 }],
     defaults: [{ tenant: 'blue', group: 'web', direction: 'in', hits: 4 }],
   });
@@ -57,7 +57,7 @@ it('asks no switch where nothing is judged', async () => {
   const flows = async () => {
     throw new Error('was asked');
   };
-  expect(await readPolicyHits({ flows }, dataPlane)).toEqual({ rules: [], defaults: [] });
+  expect(await readPolicyHits({ flows }, dataPlane.policies)).toEqual({ rules: [], defaults: [] });
 });
 
 it('is kept where other rules and groups come and go: these flows are not sent again', async () => {
