@@ -54,7 +54,7 @@ test('nothing in the environment changes what the runtime executes', () => {
 test('the runtime is told how to live with little', () => {
   expect(serviceEnvironment()).toEqual({
     BUN_JSC_useFTLJIT: '0',
-    BUN_JSC_forceRAMSize: String(224 * 1024 * 1024),
+    BUN_JSC_forceRAMSize: String(448 * 1024 * 1024),
     MIMALLOC_PURGE_DELAY: '1000',
   });
 });
